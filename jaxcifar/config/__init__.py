@@ -1,0 +1,31 @@
+"""What a run and a study are: frozen, typed, checked on construction, equal to their JSON."""
+
+from jaxcifar.config.check import UserError as UserError
+from jaxcifar.config.data import Data as Data
+from jaxcifar.config.load import load as load
+from jaxcifar.config.load import override as override
+from jaxcifar.config.model import CNN as CNN
+from jaxcifar.config.model import VGG as VGG
+from jaxcifar.config.model import Activation as Activation
+from jaxcifar.config.model import Initialization as Initialization
+from jaxcifar.config.model import Model as Model
+from jaxcifar.config.model import ResNet as ResNet
+from jaxcifar.config.optimizer import SGD as SGD
+from jaxcifar.config.optimizer import Adadelta as Adadelta
+from jaxcifar.config.optimizer import Adagrad as Adagrad
+from jaxcifar.config.optimizer import Adam as Adam
+from jaxcifar.config.optimizer import AdamW as AdamW
+from jaxcifar.config.optimizer import Optimizer as Optimizer
+from jaxcifar.config.optimizer import Schedule as Schedule
+from jaxcifar.config.paths import apply_changes as apply_changes
+from jaxcifar.config.paths import get_path as get_path
+from jaxcifar.config.paths import set_path as set_path
+from jaxcifar.config.run import Checkpoint as Checkpoint
+from jaxcifar.config.run import Loss as Loss
+from jaxcifar.config.run import Probe as Probe
+from jaxcifar.config.run import Run as Run
+from jaxcifar.config.serialize import differences as differences
+from jaxcifar.config.serialize import from_json as from_json
+from jaxcifar.config.serialize import to_json as to_json
+from jaxcifar.config.study import Study as Study
+from jaxcifar.config.study import Variant as Variant

@@ -1,0 +1,106 @@
+"""The networks of the study."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxcifar.config.check import UserError, check_choice, check_count, check_number
+
+Activation = Literal["relu", "sigmoid", "leaky_relu", "tanh", "softplus"]
+Initialization = Literal["torch", "xavier", "he"]
+
+
+@dataclass(frozen=True)
+class CNN:
+    """The study's basic network: (convolution, 2x2 max-pool, activation) per width, then fully-connected layers."""
+
+    widths: tuple[int, ...] = (32, 64)
+    """Channels of each convolution."""
+    kernel: int = 3
+    """Side of the kernels in pixels."""
+    padding: int = 1
+    """Zero padding of the convolutions in pixels."""
+    head: tuple[int, ...] = (256, 128)
+    """Widths of the hidden fully-connected layers; the last layer has 10 outputs."""
+    dropout: float = 0.0
+    """Probability of dropout after the linear layers."""
+    dropout_layers: int = 2
+    """After how many of the linear layers dropout stands (3 includes the output)."""
+    activation: Activation = "relu"
+    initialization: Initialization = "torch"
+
+    def __post_init__(self):
+        for name in ("widths", "head"):
+            for width in getattr(self, name):
+                check_count(f"model.{name}", width, 1)
+        if not self.widths or len(self.widths) > 4:
+            raise UserError(f"model.widths is {self.widths!r}; give one to four channel counts.")
+        check_count("model.kernel", self.kernel, 1, 11)
+        check_count("model.padding", self.padding, 0, 5)
+        check_number("model.dropout", self.dropout, 0, 0.99)
+        check_count("model.dropout_layers", self.dropout_layers, 0, len(self.head) + 1)
+        check_choice("model.activation", self.activation, Activation)
+        check_choice("model.initialization", self.initialization, Initialization)
+        side = 32
+        for _ in self.widths:
+            side = (side + 2 * self.padding - self.kernel + 1) // 2
+        if side < 1:
+            raise UserError(
+                f"model.kernel is {self.kernel} with padding {self.padding}; after {len(self.widths)} "
+                "convolutions and poolings nothing of a 32 x 32 image is left, so take a smaller kernel."
+            )
+
+
+Depth = Literal[18, 34, 50, 101, 152]
+
+
+@dataclass(frozen=True)
+class ResNet:
+    """Residual network in the CIFAR form (3x3 first convolution, no max-pool); He et al. 2016, arXiv 1512.03385."""
+
+    depth: Depth = 18
+    skip: bool = True
+    """Off: the plain network, the same layers without the additions."""
+    width: int = 64
+    """Channels of the first stage; the others have 2, 4 and 8 times as many."""
+    activation: Activation = "relu"
+    initialization: Initialization = "torch"
+
+    def __post_init__(self):
+        check_choice("model.depth", self.depth, Depth)
+        check_count("model.width", self.width, 1)
+        check_choice("model.activation", self.activation, Activation)
+        check_choice("model.initialization", self.initialization, Initialization)
+
+
+VGGForm = Literal["a", "light"]
+
+
+@dataclass(frozen=True)
+class VGG:
+    """VGG-A (Simonyan and Zisserman 2015, arXiv 1409.1556) with the study's head, or its light form of two stages."""
+
+    form: VGGForm = "a"
+    batch_norm: bool = False
+    """BatchNorm after each convolution."""
+    dropout: float = 0.0
+    """Probability of dropout before the first two linear layers of the head."""
+    width: int = 64
+    """Channels of the first stage of VGG-A (the light form has 16)."""
+    activation: Activation = "relu"
+    initialization: Initialization = "xavier"
+    bn_noise: bool = False
+    """Noise of random mean and variance after each BatchNorm, drawn anew each step (Santurkar et al. 2018, App. A)."""
+
+    def __post_init__(self):
+        check_choice("model.form", self.form, VGGForm)
+        check_number("model.dropout", self.dropout, 0, 0.99)
+        check_count("model.width", self.width, 1)
+        check_choice("model.activation", self.activation, Activation)
+        check_choice("model.initialization", self.initialization, Initialization)
+        if self.bn_noise and not self.batch_norm:
+            raise UserError("model.bn_noise is on without model.batch_norm; the noise follows a BatchNorm layer.")
+
+
+Model = CNN | ResNet | VGG

@@ -1,0 +1,105 @@
+"""The optimizers, with PyTorch's meaning and defaults, and the schedule of the learning rate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jaxcifar.config.check import UserError, check_choice, check_number
+
+ScheduleKind = Literal["constant", "step", "cosine", "triangular"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The factor on the learning rate as training goes on (times in epochs)."""
+
+    kind: ScheduleKind = "constant"
+    """`step`, `cosine` and `triangular` (up during the warm-up, then straight down) fall from 1."""
+    warmup: float = 0.0
+    """Epochs over which the rate rises from 0 in a straight line."""
+    step_epochs: float = 30.0
+    """`step`: multiply by `step_factor` every so many epochs."""
+    step_factor: float = 0.1
+    final_factor: float = 0.0
+    """`cosine`, `triangular`: the factor at the last step."""
+
+    def __post_init__(self):
+        check_choice("optimizer.schedule.kind", self.kind, ScheduleKind)
+        check_number("optimizer.schedule.warmup", self.warmup, 0)
+        check_number("optimizer.schedule.step_epochs", self.step_epochs, 0, above=True)
+        check_number("optimizer.schedule.step_factor", self.step_factor, 0, above=True)
+        check_number("optimizer.schedule.final_factor", self.final_factor, 0)
+
+
+@dataclass(frozen=True)
+class _Optimizer:
+    """What every optimizer has."""
+
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.0
+    schedule: Schedule = field(default_factory=Schedule)
+
+    def __post_init__(self):
+        # Rate 0 is allowed: the landscape measures have an exact answer there.
+        check_number("optimizer.learning_rate", self.learning_rate, 0)
+        check_number("optimizer.weight_decay", self.weight_decay, 0)
+        for name, high in _OPTIMIZER_RANGES.items():
+            if hasattr(self, name):
+                value = getattr(self, name)
+                check_number(f"optimizer.{name}", value, 0, high)
+                if value == 1:
+                    raise UserError(f"optimizer.{name} is 1; it must be below 1.")
+
+
+_OPTIMIZER_RANGES = {"momentum": 1.0, "beta1": 1.0, "beta2": 1.0, "rho": 1.0, "epsilon": math.inf}
+
+
+@dataclass(frozen=True)
+class SGD(_Optimizer):
+    """Stochastic gradient descent; weight decay joins the gradient before the momentum, as in PyTorch."""
+
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.nesterov and self.momentum == 0:
+            raise UserError("optimizer.nesterov is on with momentum 0; give optimizer.momentum above 0.")
+
+
+@dataclass(frozen=True)
+class Adagrad(_Optimizer):
+    """Duchi et al. 2011: g / (sqrt(s) + epsilon), the accumulator s from 0, as in PyTorch."""
+
+    epsilon: float = 1e-10
+
+
+@dataclass(frozen=True)
+class Adadelta(_Optimizer):
+    """Zeiler 2012, arXiv 1212.5701, with PyTorch's values."""
+
+    learning_rate: float = 1.0
+    rho: float = 0.9
+    epsilon: float = 1e-6
+
+
+@dataclass(frozen=True)
+class Adam(_Optimizer):
+    """Kingma and Ba 2015, arXiv 1412.6980; weight decay joins the gradient, as in PyTorch."""
+
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+
+@dataclass(frozen=True)
+class AdamW(Adam):
+    """Loshchilov and Hutter 2019, arXiv 1711.05101; decoupled weight decay, PyTorch's 0.01."""
+
+    weight_decay: float = 1e-2
+
+
+Optimizer = SGD | Adagrad | Adadelta | Adam | AdamW

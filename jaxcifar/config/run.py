@@ -1,0 +1,95 @@
+"""One training run: every field of it has its default here or in the files beside this one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from jaxcifar.config.check import UserError, check_choice, check_count, check_number
+from jaxcifar.config.data import Data
+from jaxcifar.config.model import CNN, Model
+from jaxcifar.config.optimizer import SGD, Optimizer
+
+LossKind = Literal["cross_entropy", "mse", "smooth_l1", "bce_with_logits"]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is minimised, with PyTorch's means: over the batch, and over the classes too for all but cross-entropy."""
+
+    kind: LossKind = "cross_entropy"
+    label_smoothing: float = 0.0
+    """Cross-entropy only: the share of the target spread evenly over the classes."""
+
+    def __post_init__(self):
+        check_choice("loss.kind", self.kind, LossKind)
+        check_number("loss.label_smoothing", self.label_smoothing, 0, 0.99)
+        if self.label_smoothing and self.kind != "cross_entropy":
+            raise UserError(
+                f"loss.label_smoothing is {self.label_smoothing} with loss {self.kind}; it belongs to cross_entropy."
+            )
+
+
+Measure = Literal["beta", "gradient_distance"]
+ProbeBatch = Literal["same_batch", "cross_batch"]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A measure of the loss landscape taken during training; see docs/landscape.md."""
+
+    measure: Measure = "beta"
+    batch: ProbeBatch = "same_batch"
+    """`same_batch` compares two parameter vectors on one batch; `cross_batch`, as the study did, on two."""
+    every: int = 1
+    """Steps between measurements."""
+
+    def __post_init__(self):
+        check_choice("probe.measure", self.measure, Measure)
+        check_choice("probe.batch", self.batch, ProbeBatch)
+        check_count("probe.every", self.every, 1)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """When the training state is saved (at chunk borders, about a second apart, and always at the end)."""
+
+    every_seconds: float = 60.0
+    keep: int = 2
+    """How many of the newest are kept."""
+    snapshots: tuple[int, ...] = ()
+    """Epochs after which a checkpoint is kept for good (0: the initial state), to be measured afterwards."""
+
+    def __post_init__(self):
+        check_number("checkpoint.every_seconds", self.every_seconds, 0)
+        check_count("checkpoint.keep", self.keep, 2, 1000)
+        for epoch in self.snapshots:
+            check_count("checkpoint.snapshots", epoch, 0)
+
+
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training run."""
+
+    name: str = "run"
+    model: Model = field(default_factory=CNN)
+    data: Data = field(default_factory=Data)
+    optimizer: Optimizer = field(default_factory=SGD)
+    loss: Loss = field(default_factory=Loss)
+    epochs: int = 20
+    batch_size: int = 128
+    seed: int = 0
+    """Of the initial weights, the order of the images, augmentation and dropout."""
+    precision: Precision = "float32"
+    """`bfloat16` computes the network in bfloat16, with float32 parameters, statistics and loss."""
+    probes: tuple[Probe, ...] = ()
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+
+    def __post_init__(self):
+        check_count("epochs", self.epochs, 1)
+        check_count("batch_size", self.batch_size, 1)
+        check_count("seed", self.seed, 0, 2**31 - 1)
+        check_choice("precision", self.precision, Precision)

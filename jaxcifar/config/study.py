@@ -1,0 +1,48 @@
+"""A study: a base run, its variants and swept numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jaxcifar.config.check import UserError, check_choice
+from jaxcifar.config.paths import apply_changes
+from jaxcifar.config.run import Run
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A member of a study: its name, and what it changes in the base run, by dotted path."""
+
+    name: str
+    changes: dict[str, Any] = field(default_factory=dict)
+
+
+Vectorize = Literal["auto", "vmap", "map", "off"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A base run, its variants, and plain numbers that are swept in one program."""
+
+    name: str
+    base: Run
+    variants: tuple[Variant, ...]
+    varies: tuple[str, ...] = ()
+    """The quantities that the study compares; a flag for one of them is refused."""
+    sweep: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Dotted path of a plain number to its values; every variant trains all of them as one program."""
+    seeds: tuple[int, ...] = (0,)
+    vectorize: Vectorize = "auto"
+    alone: bool = False
+    """Members are compared by seconds, so each trains alone."""
+
+    def __post_init__(self):
+        check_choice("vectorize", self.vectorize, Vectorize)
+        if not self.variants:
+            raise UserError(f"Study {self.name!r} has no variants; give at least one.")
+        names = [variant.name for variant in self.variants]
+        if len(set(names)) < len(names):
+            raise UserError(f"Study {self.name!r} has two variants of one name in {names}; names must differ.")
+        for variant in self.variants:
+            apply_changes(self.base, variant.changes)
