@@ -51,7 +51,7 @@ def override(study: Study, changes: dict[str, Any]) -> Study:
             if path == varied or path.startswith(f"{varied}.") or varied.startswith(f"{path}."):
                 flag = path.replace("_", "-")
                 raise UserError(
-                    f"--{flag} is what the study {study.name!r} varies; leave it out, or write a config file of your own."
+                    f"--{flag} is what the study {study.name!r} varies; leave it out or write your own config file."
                 )
         base = set_path(base, path, value)
         variants = tuple(_override_variant(variant, path, value) for variant in variants)

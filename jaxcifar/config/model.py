@@ -90,8 +90,6 @@ class VGG:
     """Channels of the first stage of VGG-A (the light form has 16)."""
     activation: Activation = "relu"
     initialization: Initialization = "xavier"
-    bn_noise: bool = False
-    """Noise of random mean and variance after each BatchNorm, drawn anew each step (Santurkar et al. 2018, App. A)."""
 
     def __post_init__(self):
         check_choice("model.form", self.form, VGGForm)
@@ -99,8 +97,6 @@ class VGG:
         check_count("model.width", self.width, 1)
         check_choice("model.activation", self.activation, Activation)
         check_choice("model.initialization", self.initialization, Initialization)
-        if self.bn_noise and not self.batch_norm:
-            raise UserError("model.bn_noise is on without model.batch_norm; the noise follows a BatchNorm layer.")
 
 
 Model = CNN | ResNet | VGG
