@@ -1,0 +1,6 @@
+"""Images: CIFAR-10 from wherever it lies, the procedural `shapes`, and augmentation on the device."""
+
+from jaxcifar.data.augment import augment as augment
+from jaxcifar.data.augment import normalize as normalize
+from jaxcifar.data.cifar10 import load as load
+from jaxcifar.data.dataset import Dataset as Dataset
