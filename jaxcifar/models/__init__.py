@@ -1,0 +1,6 @@
+"""The networks of the study as Flax modules."""
+
+from jaxcifar.models.build import build as build
+from jaxcifar.models.summary import count_parameters as count_parameters
+from jaxcifar.models.summary import layer_rows as layer_rows
+from jaxcifar.models.summary import training_flops as training_flops

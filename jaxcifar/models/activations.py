@@ -1,0 +1,25 @@
+"""The study's activations, as PyTorch means them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+from flax import linen as nn
+
+from jaxcifar.config import Activation
+
+
+def activation(kind: Activation) -> Callable[[jax.Array], jax.Array]:
+    """The elementwise function; leaky ReLU has slope 0.01 below zero, softplus is log(1 + exp x)."""
+    match kind:
+        case "relu":
+            return nn.relu
+        case "sigmoid":
+            return nn.sigmoid
+        case "leaky_relu":
+            return nn.leaky_relu
+        case "tanh":
+            return nn.tanh
+        case "softplus":
+            return nn.softplus

@@ -1,0 +1,36 @@
+"""Initial weights as the field names them; `torch` is PyTorch's default for convolutions and linear layers."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+from flax import linen as nn
+
+from jaxcifar.config import Initialization
+
+Initializer = nn.initializers.Initializer
+
+
+def kernel(kind: Initialization) -> Initializer:
+    """Initial kernels: `torch` U(±1/sqrt(fan_in)), `xavier` N(0, 2/(fan_in + fan_out)), `he` N(0, 2/fan_in).
+
+    References:
+        Glorot and Bengio 2010; He et al. 2015, arXiv 1502.01852. PyTorch's Kaiming-uniform with a = sqrt(5) has the
+        limit sqrt(6 / ((1 + 5) fan_in)) = 1/sqrt(fan_in). The normals are plain, not truncated.
+    """
+    match kind:
+        case "torch":
+            return nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
+        case "xavier":
+            return nn.initializers.variance_scaling(1.0, "fan_avg", "normal")
+        case "he":
+            return nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+
+
+def bias(kind: Initialization, fan_in: int) -> Initializer:
+    """Initial biases: `torch` U(±1/sqrt(fan_in)), else 0."""
+    if kind != "torch":
+        return nn.initializers.zeros
+    limit = 1 / math.sqrt(fan_in)
+    return lambda key, shape, dtype: jax.random.uniform(key, shape, dtype, -limit, limit)

@@ -1,0 +1,99 @@
+"""Residual networks in the CIFAR form, and the plain networks without their additions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+Layer = Callable[..., Any]
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions; [N, H, W, C] to [N, H/stride, W/stride, width]."""
+
+    width: int
+    stride: int
+    skip: bool
+    conv: Layer
+    norm: Layer
+    activation: Callable[[jax.Array], jax.Array]
+    expansion: int = 1
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        y = self.conv(self.width, (3, 3), self.stride, 1, name="conv1")(x, train)
+        y = self.activation(self.norm(name="norm1")(y, use_running_average=not train))
+        y = self.conv(self.width, (3, 3), 1, 1, name="conv2")(y, train)
+        y = self.norm(name="norm2")(y, use_running_average=not train)
+        return self.activation(y + shortcut(self, x, train) if self.skip else y)
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 and 1x1 convolutions; [N, H, W, C] to [N, H/stride, W/stride, 4 width]."""
+
+    width: int
+    stride: int
+    skip: bool
+    conv: Layer
+    norm: Layer
+    activation: Callable[[jax.Array], jax.Array]
+    expansion: int = 4
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        y = self.conv(self.width, (1, 1), 1, 0, name="conv1")(x, train)
+        y = self.activation(self.norm(name="norm1")(y, use_running_average=not train))
+        y = self.conv(self.width, (3, 3), self.stride, 1, name="conv2")(y, train)
+        y = self.activation(self.norm(name="norm2")(y, use_running_average=not train))
+        y = self.conv(self.width * self.expansion, (1, 1), 1, 0, name="conv3")(y, train)
+        y = self.norm(name="norm3")(y, use_running_average=not train)
+        return self.activation(y + shortcut(self, x, train) if self.skip else y)
+
+
+def shortcut(block: BasicBlock | Bottleneck, x: jax.Array, train: bool) -> jax.Array:
+    """The identity, or a 1x1 projection where the block changes the shape (inside the block's compact call)."""
+    width = block.width * block.expansion
+    if block.stride == 1 and x.shape[-1] == width:
+        return x
+    x = block.conv(width, (1, 1), block.stride, 0, name="conv_shortcut")(x, train)
+    return block.norm(name="norm_shortcut")(x, use_running_average=not train)
+
+
+class ResNet(nn.Module):
+    """3x3 convolution, four stages of blocks, mean over the image, one linear layer.
+
+    Maps images [N, 32, 32, 3] to logits [N, 10] in float32 or higher. He et al. 2016, arXiv 1512.03385, with the first
+    layer that CIFAR's 32 x 32 images want. `skip=False` builds the plain network.
+    """
+
+    block: type[BasicBlock] | type[Bottleneck]
+    stage_sizes: Sequence[int]
+    width: int
+    skip: bool
+    conv: Layer
+    norm: Layer
+    linear: Layer
+    activation: Callable[[jax.Array], jax.Array]
+    classes: int = 10
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        x = self.conv(self.width, (3, 3), 1, 1, name="conv1")(x, train)
+        x = self.activation(self.norm(name="norm1")(x, use_running_average=not train))
+        for stage, size in enumerate(self.stage_sizes):
+            for index in range(size):
+                x = self.block(
+                    width=self.width * 2**stage,
+                    stride=2 if stage > 0 and index == 0 else 1,
+                    skip=self.skip,
+                    conv=self.conv,
+                    norm=self.norm,
+                    activation=self.activation,
+                    name=f"stage{stage + 1}_block{index + 1}",
+                )(x, train)
+        x = self.linear(self.classes, name="output")(x.mean(axis=(1, 2)))
+        return x.astype(jnp.promote_types(x.dtype, jnp.float32))

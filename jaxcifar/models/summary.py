@@ -1,0 +1,75 @@
+"""The layer table of a network: output shapes, parameters and floating-point operations, computed from the module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxcifar import config
+from jaxcifar.models import layers
+from jaxcifar.models.build import build
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One layer of a network, for one image."""
+
+    name: str
+    kind: str
+    output_shape: tuple[int, ...]
+    """Without the batch."""
+    parameters: int
+    multiply_adds: int
+    """Of the forward pass; BatchNorm and activations are not counted, as is usual."""
+
+
+def layer_rows(model: config.Model) -> list[LayerRow]:
+    """The convolutions, BatchNorm and linear layers of a network, in the order they are applied."""
+    rows: list[LayerRow] = []
+
+    def record(next_call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+        output = next_call(*args, **kwargs)
+        if context.method_name == "__call__" and isinstance(context.module, _COUNTED):
+            rows.append(_row(context.module, output))
+        return output
+
+    def init(key: jax.Array) -> Any:
+        with nn.intercept_methods(record):
+            return build(model).init(key, jnp.zeros((1, 32, 32, 3)), False)
+
+    jax.eval_shape(init, jax.random.key(0))
+    return rows
+
+
+_COUNTED = (layers.Conv, nn.BatchNorm, layers.Linear)
+
+
+def _row(module: nn.Module, output: jax.Array) -> LayerRow:
+    shapes = {name: value.shape for name, value in module.variables["params"].items()}
+    positions = prod(output.shape[1:-1])
+    return LayerRow(
+        name="/".join(module.path),
+        kind=type(module).__name__,
+        output_shape=output.shape[1:],
+        parameters=sum(prod(shape) for shape in shapes.values()),
+        multiply_adds=positions * prod(shapes["kernel"]) if "kernel" in shapes else 0,
+    )
+
+
+def count_parameters(params: Any) -> int:
+    """The number of scalars in a pytree."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def training_flops(model: config.Model) -> int:
+    """Floating-point operations of one training step per image: 2 (3 MACs - MACs of the first convolution).
+
+    The backward pass costs two products a layer, less the first layer's, whose input needs no gradient.
+    """
+    counts = [row.multiply_adds for row in layer_rows(model)]
+    return 2 * (3 * sum(counts) - counts[0])

@@ -1,0 +1,6 @@
+"""Training: losses, optimizers, the step, the loop, checkpoints."""
+
+from jaxcifar.training.interrupt import Interrupted as Interrupted
+from jaxcifar.training.loop import Member as Member
+from jaxcifar.training.loop import train_members as train_members
+from jaxcifar.training.train import train as train

@@ -1,0 +1,142 @@
+"""Checkpoints: Orbax writes them, a manifest with a SHA-256 per file proves them.
+
+Orbax can restore a damaged file silently with wrong values, so a step counts as saved only once its manifest stands
+beside its files, and every file is compared with it before a restore.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import serialization
+
+from jaxcifar import records
+
+MANIFEST = "manifest.txt"
+
+
+class Checkpoints:
+    """The checkpoints of one run folder, saved in the background, one at a time."""
+
+    def __init__(self, folder: Path, keep: int = 2, snapshots: Sequence[int] = ()):
+        """Args: the run folder, how many of the newest steps are kept, and the steps that are kept for good."""
+        import orbax.checkpoint as ocp
+        from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
+
+        self._path = (folder / records.CHECKPOINTS).absolute()
+        self._args = ocp.args
+        self._pending: tuple[int, dict[str, Any]] | None = None
+        kept = policy.AnyPreservationPolicy([policy.LatestN(keep), policy.CustomSteps(list(snapshots))])
+        options = ocp.CheckpointManagerOptions(preservation_policy=kept, create=True)
+        self._manager = ocp.CheckpointManager(self._path, options=options)
+
+    def save(self, step: int, state: Any, extra: dict[str, Any]) -> None:
+        """Begins to save; the state is copied before this returns, so its buffers may be donated afterwards."""
+        self.wait()
+        if step in self._manager.all_steps():
+            return
+        tree = jax.tree.map(lambda leaf: np.array(leaf), serialization.to_state_dict(state))
+        self._manager.save(step, args=self._args.StandardSave(tree))
+        self._pending = (step, extra)
+
+    def poll(self) -> None:
+        """Writes the manifest of a save that has ended meanwhile."""
+        if self._pending is not None and not self._manager.is_saving_in_progress():
+            self.wait()
+
+    def wait(self) -> None:
+        """Waits for the save under way and writes its manifest.
+
+        Raises:
+            OSError, ValueError: what Orbax met while it wrote, a full disk say.
+        """
+        if self._pending is None:
+            return
+        (step, extra), self._pending = self._pending, None
+        self._manager.wait_until_finished()
+        write_manifest(self._path / str(step), step, extra)
+
+    def close(self) -> None:
+        """Waits for the save under way and ends Orbax's threads."""
+        self.wait()
+        self._manager.close()
+
+    def discard_after(self, step: int) -> None:
+        """Deletes the checkpoints behind a step, so that training can come by there again."""
+        for later in [s for s in self._manager.all_steps() if s > step]:
+            shutil.rmtree(self._path / str(later), ignore_errors=True)
+        self._manager.reload()
+
+    def restore(self, step: int, state: Any) -> Any:
+        """The state saved at a step, in the structure of `state` (arrays or shapes)."""
+        tree = serialization.to_state_dict(state)
+        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
+        restored = self._manager.restore(step, args=self._args.StandardRestore(shapes))
+        return serialization.from_state_dict(state, restored)
+
+
+def write_manifest(folder: Path, step: int, extra: dict[str, Any]) -> None:
+    """Writes the digests of a finished step's files, atomically; the first line is the digest of the others."""
+    files = {name: _sha256(folder / name) for name in _files(folder)}
+    body = json.dumps({"step": step, "extra": extra, "sha256": files}, indent=1).encode()
+    with records.replacing(folder / MANIFEST) as file:
+        file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
+
+
+def sound_steps(folder: Path, notify: Callable[[str], None]) -> dict[int, dict[str, Any]]:
+    """The steps whose every file is as it was saved, with what was stored beside the state.
+
+    Args:
+        folder: the run folder.
+        notify: called with a sentence for each step that is damaged or was not finished.
+    """
+    path = folder / records.CHECKPOINTS
+    found = {}
+    steps = sorted(int(p.name) for p in path.iterdir() if p.name.isdigit()) if path.is_dir() else []
+    for step in steps:
+        problem, extra = check_manifest(path / str(step), step)
+        if problem:
+            notify(f"The checkpoint of step {step} in {folder} {problem} and is passed over.")
+        else:
+            found[step] = extra
+    return found
+
+
+def check_manifest(folder: Path, step: int) -> tuple[str | None, dict[str, Any]]:
+    """What is wrong with a step's folder (None if nothing), and what was stored beside its state."""
+    try:
+        digest, _, body = (folder / MANIFEST).read_bytes().partition(b"\n")
+    except OSError:
+        return "was not finished", {}
+    if hashlib.sha256(body).hexdigest().encode() != digest:
+        return "has a damaged manifest", {}
+    manifest = json.loads(body)
+    if manifest["step"] != step:
+        return f"is that of step {manifest['step']}", {}
+    expected = manifest["sha256"]
+    present = _files(folder)
+    missing = sorted(set(expected) - set(present))
+    if missing:
+        return f"lacks the file {missing[0]}", {}
+    for name in present:
+        if name not in expected or _sha256(folder / name) != expected[name]:
+            return f"is damaged ({name} is not as it was saved)", {}
+    return None, manifest["extra"]
+
+
+def _files(folder: Path) -> list[str]:
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST
+    )
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,89 @@
+"""A run's records while it trains: per-step values, epoch rows, and where it diverged."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxcifar import records
+from jaxcifar.config import Run
+
+
+class History:
+    """Collects what each chunk measured and writes it to the run folder."""
+
+    def __init__(self, run: Run, folder: Path, steps_per_epoch: int):
+        self.run = run
+        self.folder = folder
+        self.steps_per_epoch = steps_per_epoch
+        self.values: dict[str, np.ndarray] = {}
+        self.rows: list[dict[str, Any]] = []
+        self.diverged_step: int | None = None
+
+    @property
+    def done(self) -> int:
+        """Steps recorded so far."""
+        return len(self.values["loss"]) if self.values else 0
+
+    def restore(self, step: int) -> None:
+        """Goes back to a step: what was recorded up to there is read, what came after is dropped."""
+        stored = records.read(self.folder)
+        self.values = {name: array[:step] for name, array in stored.steps.items()} if step else {}
+        self.rows = [row for row in stored.metrics if row["step"] <= step]
+        records.write_metrics(self.folder, self.rows)
+
+    def extend(self, measured: Mapping[str, np.ndarray]) -> None:
+        """Adds the values of the steps of a chunk, up to the first loss that is not finite (which is kept)."""
+        if self.diverged_step is not None:
+            return
+        bad = np.flatnonzero(~np.isfinite(measured["loss"]))
+        count = int(bad[0]) + 1 if bad.size else len(measured["loss"])
+        new = {name: np.asarray(array[:count]) for name, array in measured.items()}
+        self.values = {name: np.concatenate([self.values[name], new[name]]) for name in new} if self.values else new
+        if bad.size:
+            self.diverged_step = self.done
+
+    def end_epoch(self, sums: tuple[float, float, float], seconds: float, learning_rate: float) -> None:
+        """Adds an epoch's row: means over its steps, evaluation's sums (loss, correct, count), training seconds."""
+        if self.diverged_step is not None:
+            return
+        last = {name: self.values[name][-self.steps_per_epoch :] for name in ("loss", "accuracy")}
+        loss, correct, count = sums
+        row = {
+            "epoch": self.done // self.steps_per_epoch,
+            "step": self.done,
+            "train_loss": float(np.mean(last["loss"], dtype=np.float64)),
+            "train_accuracy": float(np.mean(last["accuracy"], dtype=np.float64)),
+            "test_loss": loss / count,
+            "test_accuracy": correct / count,
+            "seconds": seconds,
+            "images_per_second": self.steps_per_epoch * self.run.batch_size / seconds if seconds else math.nan,
+            "learning_rate": learning_rate,
+        }
+        self.rows.append(row)
+        records.append_metrics(self.folder, row)
+
+    def flush(self) -> None:
+        """Writes steps.npz."""
+        if self.values:
+            records.write_steps(self.folder, self.values)
+
+    def summarize(self, status: records.Status, extra: Mapping[str, Any]) -> None:
+        """Writes steps.npz and summary.json."""
+        self.flush()
+        if self.diverged_step is not None:
+            status = "diverged"
+        summary: dict[str, Any] = {"status": status, "epochs": len(self.rows), "steps": self.done}
+        if self.diverged_step is not None:
+            summary["diverged_step"] = self.diverged_step
+        if self.rows:
+            best = max(self.rows, key=lambda row: row["test_accuracy"])
+            summary["best"] = {key: best[key] for key in ("epoch", "test_accuracy", "test_loss")}
+            figures = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
+            summary["last"] = {key: self.rows[-1][key] for key in figures}
+            summary["seconds_per_epoch"] = float(np.median([row["seconds"] for row in self.rows]))
+        records.write_summary(self.folder, {**summary, **extra})

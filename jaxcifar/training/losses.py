@@ -1,0 +1,38 @@
+"""The study's losses, as PyTorch means them, one value per example."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxcifar.config import Loss
+
+
+def per_example(loss: Loss, logits: jax.Array, labels: jax.Array, label_smoothing: jax.Array | float) -> jax.Array:
+    r"""The loss of each example; its mean over the batch is PyTorch's value.
+
+    cross-entropy: -Σ_c q_c log p_c with q = (1 - s) onehot + s/10; MSE: (1/10) Σ_c (z_c - y_c)²;
+    SmoothL1 (β = 1): (1/10) Σ_c h(z_c - y_c) with h(d) = d²/2 below |d| = 1, else |d| - ½;
+    BCE with logits: (1/10) Σ_c [softplus(z_c) - y_c z_c]; y is the one-hot label.
+
+    Args:
+        loss: which one.
+        logits: z [N, C], float32 or higher.
+        labels: [N], whole numbers below C.
+        label_smoothing: s in [0, 1), cross-entropy only; may be traced.
+
+    Returns:
+        [N], in nats for the two entropies.
+    """
+    onehot = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+    match loss.kind:
+        case "cross_entropy":
+            log_p = jax.nn.log_softmax(logits)
+            return -jnp.sum(onehot * log_p, axis=-1) * (1 - label_smoothing) - label_smoothing * log_p.mean(axis=-1)
+        case "mse":
+            return jnp.mean(jnp.square(logits - onehot), axis=-1)
+        case "smooth_l1":
+            return jnp.mean(optax.huber_loss(logits, onehot, delta=1.0), axis=-1)
+        case "bce_with_logits":
+            return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, onehot), axis=-1)

@@ -1,0 +1,88 @@
+"""The compiled programs of a run: create the state, train a chunk of steps, evaluate.
+
+One program serves any number of steps, any plain numbers and, with a leading member axis, several runs at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxcifar.config import Run, Vectorize
+from jaxcifar.data import augment
+from jaxcifar.training import metrics, sharding
+from jaxcifar.training import state as states
+from jaxcifar.training.optimizers import Numbers
+from jaxcifar.training.state import State
+from jaxcifar.training.step import train_step
+
+Split = tuple[jax.Array, jax.Array]
+"""Images uint8 [N, 32, 32, 3] and labels int32 [N], on the device."""
+
+
+class Program(NamedTuple):
+    """Pure functions; `chunk` and `evaluate` are to be compiled by `jax.jit`."""
+
+    create: Callable[[Numbers], State]
+    chunk: Callable[..., tuple[State, dict[str, jax.Array]]]
+    """`(numbers, state, split, count) -> (state, values [length] of which `count` are meant)`."""
+    evaluate: Callable[..., metrics.Sums]
+    """`(numbers, state, split) -> sums`."""
+
+
+def build(run: Run, train_size: int, length: int, vectorize: Vectorize, mesh: jax.sharding.Mesh) -> Program:
+    """The programs of a run, or of several that differ in their numbers only.
+
+    Args:
+        run: what is trained.
+        train_size: number of training images N; an epoch is N // batch_size steps.
+        length: at most so many steps a chunk.
+        vectorize: `off` for one run; `vmap` or `map` give numbers, states and values a leading member axis.
+        mesh: the devices, with the axes `member` and `data`.
+    """
+    shard = partial(sharding.shard_batch, mesh=mesh)
+    chunk = partial(_chunk, run, train_size, length, shard)
+    evaluate = partial(metrics.evaluate, run, shard)
+    create = partial(states.create, run)
+    match vectorize:
+        case "vmap":
+            member = partial(jax.vmap, spmd_axis_name="member")
+            return Program(
+                jax.vmap(create), member(chunk, in_axes=(0, 0, None, None)), member(evaluate, in_axes=(0, 0, None))
+            )
+        case "map":
+            return Program(partial(lax.map, create), _mapped(chunk), _mapped(evaluate))
+        case _:
+            return Program(create, chunk, evaluate)
+
+
+def _mapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Members one after the other inside one program."""
+    return lambda values, state, *shared: lax.map(lambda member: function(*member, *shared), (values, state))
+
+
+def _chunk(
+    run: Run, train_size: int, length: int, shard: Any, values: Numbers, state: State, split: Split, count: jax.Array
+) -> tuple[State, dict[str, jax.Array]]:
+    """Trains `count` steps of one epoch; the values of each step lie at the front of the returned arrays."""
+    images, labels = split
+    steps_per_epoch = train_size // run.batch_size
+    epoch = state.step // steps_per_epoch
+    order = jax.random.permutation(states.key(values, "order", epoch), train_size)
+
+    def body(index: jax.Array, carry: tuple[State, dict[str, jax.Array]]) -> Any:
+        state, buffers = carry
+        start = (state.step - epoch * steps_per_epoch) * run.batch_size
+        chosen = shard(lax.dynamic_slice_in_dim(order, start, run.batch_size))
+        key = states.key(values, "augment", state.step)
+        batch = augment.augment(images[chosen], chosen, epoch, key, run.data), labels[chosen]
+        state, measured = train_step(run, steps_per_epoch, values, state, batch)
+        return state, {name: buffers[name].at[index].set(measured[name]) for name in buffers}
+
+    buffers = {name: jnp.zeros(length, jnp.float32) for name in ("loss", "accuracy")}
+    return lax.fori_loop(0, count, body, (state, buffers))

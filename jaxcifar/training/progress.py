@@ -1,0 +1,109 @@
+"""One progress line per run: on a terminal a bar, elsewhere a plain line per epoch."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the line shows."""
+
+    name: str
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float
+    test_accuracy: float | None
+    images_per_second: float
+    epoch_ended: bool
+
+
+class Progress(Protocol):
+    """Shows how far training is."""
+
+    def update(self, status: Status) -> None:
+        """Shows the newest status."""
+        ...
+
+    def message(self, text: str) -> None:
+        """Shows a sentence without breaking the line."""
+        ...
+
+
+class PlainProgress:
+    """A line per epoch, and one at most every 30 seconds within it."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.monotonic()
+        self._first_step: int | None = None
+
+    def update(self, status: Status) -> None:
+        now = time.monotonic()
+        if self._first_step is None or status.step < self._first_step:
+            self._start, self._first_step = now, status.step
+        if status.epoch_ended or now - self._last >= 30:
+            self._last = now
+            done = status.step - self._first_step
+            left = (now - self._start) / done * (status.steps - status.step) if done else None
+            text = f"{describe(status)}, {duration(left)} left" if status.step < status.steps else describe(status)
+            print(text, file=sys.stderr, flush=True)
+
+    def message(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+
+class TerminalProgress:
+    """A bar that moves about once a second."""
+
+    def __init__(self, bar) -> None:
+        self._bar = bar
+        self._tasks: dict[str, object] = {}
+
+    def update(self, status: Status) -> None:
+        if status.name not in self._tasks:
+            self._tasks[status.name] = self._bar.add_task("", total=status.steps, completed=status.step)
+        self._bar.update(self._tasks[status.name], completed=status.step, description=describe(status))
+
+    def message(self, text: str) -> None:
+        self._bar.console.print(text, style="yellow")
+
+
+def describe(status: Status) -> str:
+    """The line without the bar and the time left."""
+    test = "" if status.test_accuracy is None else f", test {status.test_accuracy:.1%}"
+    return (
+        f"{status.name}: epoch {status.epoch}/{status.epochs}, step {status.step}/{status.steps}, "
+        f"loss {status.loss:.3f}, accuracy {status.accuracy:.1%}{test}, {status.images_per_second:,.0f} images/s"
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """`1:02:03`, or `?` while it is not known."""
+    if seconds is None:
+        return "?"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def showing() -> Iterator[Progress]:
+    """The display that suits standard error: a bar on a terminal, plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield PlainProgress()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        yield TerminalProgress(bar)

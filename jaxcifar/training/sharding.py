@@ -1,0 +1,41 @@
+"""One mesh with the axes `member` and `data`: states are replicated over `data`, batches are cut along it.
+
+Under auto-sharded `jit` BatchNorm normalises over the global batch, so the number of devices does not change the loss.
+"""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+
+def make_mesh(members: int, batch_size: int) -> Mesh:
+    """The devices as [member, data]: as many as divide the members, the rest along the batch where it divides."""
+    devices = jax.local_devices()
+    along_members = _divisor(members, len(devices))
+    along_data = _divisor(batch_size, len(devices) // along_members)
+    used = np.array(devices[: along_members * along_data]).reshape(along_members, along_data)
+    return Mesh(used, ("member", "data"))
+
+
+def _divisor(number: int, most: int) -> int:
+    """The largest divisor of a number that is at most `most`."""
+    return next(k for k in range(most, 0, -1) if number % k == 0)
+
+
+def shard_batch(batch: jax.Array, mesh: Mesh) -> jax.Array:
+    """Cuts a batch's first axis along `data`, where it divides."""
+    if mesh.size == 1 or batch.shape[0] % mesh.shape["data"]:
+        return batch
+    return jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, PartitionSpec("data")))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """For the data set: whole on every device."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def by_member(mesh: Mesh) -> NamedSharding:
+    """For numbers and states with a leading member axis."""
+    return NamedSharding(mesh, PartitionSpec("member"))

@@ -1,0 +1,59 @@
+"""One pure training step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxcifar.config import Run
+from jaxcifar.training.losses import per_example
+from jaxcifar.training.optimizers import Numbers, direction, schedule_factor
+from jaxcifar.training.state import State, key, module
+
+Batch = tuple[jax.Array, jax.Array]
+Metrics = dict[str, jax.Array]
+
+
+def loss_function(run: Run, values: Numbers) -> Callable[..., tuple[jax.Array, Any]]:
+    """The loss that training minimises: `f(params, batch_stats, batch, step) -> (loss, (logits, new batch_stats))`.
+
+    BatchNorm is in training mode and dropout draws the key of `step`, so equal arguments give an equal loss.
+    """
+    network = module(run)
+
+    def loss(params: Any, batch_stats: Any, batch: Batch, step: jax.Array) -> tuple[jax.Array, Any]:
+        images, labels = batch
+        variables = {"params": params, "batch_stats": batch_stats}
+        rngs = {"dropout": key(values, "dropout", step)}
+        logits, updated = network.apply(variables, images, True, rngs=rngs, mutable=["batch_stats"])
+        value = per_example(run.loss, logits, labels, values.label_smoothing).mean()
+        return value, (logits, updated["batch_stats"] if "batch_stats" in updated else batch_stats)
+
+    return loss
+
+
+def train_step(run: Run, steps_per_epoch: int, values: Numbers, state: State, batch: Batch) -> tuple[State, Metrics]:
+    """One step of the optimizer.
+
+    Args:
+        run: what is trained (static).
+        steps_per_epoch: for the schedule (static).
+        values: the run's plain numbers.
+        state: before the step.
+        batch: normalised images [N, 32, 32, 3] and labels [N].
+
+    Returns:
+        The state after the step, and the loss (mean per example) and accuracy of the batch before it.
+    """
+    loss = loss_function(run, values)
+    grad = jax.value_and_grad(loss, has_aux=True)
+    (value, (logits, batch_stats)), gradient = grad(state.params, state.batch_stats, batch, state.step)
+    update, opt_state = direction(run.optimizer, values).update(gradient, state.opt_state, state.params)
+    factor = schedule_factor(run.optimizer.schedule, state.step, steps_per_epoch, run.epochs)
+    rate = values.learning_rate * factor
+    params = jax.tree.map(lambda w, u: w - rate.astype(w.dtype) * u, state.params, update)
+    metrics = {"loss": value, "accuracy": jnp.mean(logits.argmax(-1) == batch[1], dtype=jnp.float32)}
+    return State(state.step + 1, params, batch_stats, opt_state), metrics

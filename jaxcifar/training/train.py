@@ -1,0 +1,41 @@
+"""`jaxcifar.train`: one run from Python, a notebook say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jaxcifar import data, records
+from jaxcifar.config import Run
+from jaxcifar.training import interrupt, progress, runtime
+from jaxcifar.training.loop import Member, train_members
+
+
+def train(run: Run, out: str | Path | None = None) -> records.Records:
+    """Trains a run, or goes on with it, and returns its records.
+
+    Args:
+        run: what to train, e.g. `Run(model=VGG(batch_norm=True), optimizer=Adam(), epochs=1)`.
+        out: the run folder; `runs/<name>` by default. A finished run there is read, not repeated.
+
+    Returns:
+        The run folder's records: `metrics` has a row per epoch, `steps` the arrays with an entry per step.
+
+    Raises:
+        UserError: the data are not to be had, or the folder holds another run or is in use.
+        Interrupted: after Ctrl-C or SIGTERM, once the state is saved.
+
+    Examples:
+        >>> import jaxcifar
+        >>> from jaxcifar.config import CNN, Data, Run
+        >>> run = Run(model=CNN(), data=Data(source="shapes", train_size=1000, test_size=200), epochs=1)
+        >>> jaxcifar.train(run, "runs/example").summary["status"]  # doctest: +SKIP
+        'finished'
+    """
+    runtime.configure()
+    folder = Path(out) if out is not None else Path("runs") / run.name
+    with records.locked(folder), interrupt.handling() as stop, progress.showing() as shown:
+        if records.is_complete(folder):
+            records.begin(folder, run)
+        else:
+            train_members([Member(run, folder)], data.load(run.data, shown.message), "off", shown, stop)
+    return records.read(folder)
