@@ -1,0 +1,8 @@
+"""Layers that are fast on the platform at hand: convolution, max-pooling, batch normalisation, linear."""
+
+from jaxcifar.models.layers.convolution import conv2d as conv2d
+from jaxcifar.models.layers.modules import Conv as Conv
+from jaxcifar.models.layers.modules import Linear as Linear
+from jaxcifar.models.layers.norm import BatchNorm as BatchNorm
+from jaxcifar.models.layers.pool import max_pool as max_pool
+from jaxcifar.models.layers.pool import max_pool_2x2 as max_pool_2x2

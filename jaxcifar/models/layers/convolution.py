@@ -1,0 +1,135 @@
+"""Convolution that is fast on the platform at hand, forwards and backwards."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxcifar.models.layers import patches, winograd
+from jaxcifar.models.layers.geometry import DIMENSIONS, Geometry
+
+Pair = int | tuple[int, int]
+
+
+def conv2d(
+    x: jax.Array,
+    kernel: jax.Array,
+    *,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    train: bool = True,
+    precision: lax.PrecisionLike = None,
+) -> jax.Array:
+    """Cross-correlation with symmetric zero padding, as PyTorch's conv2d without a bias.
+
+    y[n, a, b, f] = sum over i, j, c of x[n, s a + i - p, s b + j - p, c] K[i, j, c, f]
+
+    On a CPU the form is chosen by shape and has its own rule for each gradient, so that derivatives of every order go
+    reverse over reverse (`jax.grad`, `jax.vjp`; not `jax.jvp`); elsewhere it is `lax.conv_general_dilated`.
+
+    Args:
+        x: images [N, H, W, C].
+        kernel: weights [kh, kw, C, F].
+        stride: step in pixels, one number or (rows, columns).
+        padding: zeros on each side in pixels, one number or (rows, columns).
+        train: whether gradients will be asked for; changes the speed, never the value.
+        precision: precision of the products, as in `jax.lax`.
+
+    Returns:
+        Images [N, (H + 2p - kh) // s + 1, (W + 2p - kw) // s + 1, F] in the common dtype of x and kernel.
+
+    Raises:
+        ValueError: the channels of images and kernel differ, or the kernel is larger than the padded image.
+    """
+    geometry = Geometry(_pair(stride), _pair(padding))
+    _check(x, kernel, geometry)
+    dtype = jnp.result_type(x, kernel)
+    x, kernel = x.astype(dtype), kernel.astype(dtype)
+    if jax.default_backend() == "cpu":
+        return _convolve(x, kernel, geometry, precision)
+    return _lax_conv(x, kernel, geometry, precision)
+
+
+def _pair(value: Pair) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else value
+
+
+def _check(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> None:
+    if x.ndim != 4 or kernel.ndim != 4 or x.shape[-1] != kernel.shape[2]:
+        raise ValueError(f"images {x.shape} and kernel {kernel.shape} do not fit: need [N, H, W, C] and [kh, kw, C, F]")
+    if min(geometry.output_size(x.shape[1:3], kernel.shape[:2])) < 1:
+        raise ValueError(f"a kernel of {kernel.shape[:2]} pixels is larger than the padded image of {x.shape[1:3]}")
+
+
+def _lax_conv(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike) -> jax.Array:
+    padding = [(p, p) for p in geometry.padding]
+    return lax.conv_general_dilated(
+        x, kernel, geometry.stride, padding, dimension_numbers=DIMENSIONS, precision=precision
+    )
+
+
+# The three maps below are bilinear, and each is the transpose of the others: their rules close under differentiation.
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike) -> jax.Array:
+    if _is_winograd(kernel.shape[:2], geometry, x.shape[1:3]):
+        return winograd.forward(x, kernel, precision)
+    return patches.forward(x, kernel, geometry, precision)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _input_gradient(
+    dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike
+) -> jax.Array:
+    if _is_winograd(kernel.shape[:2], geometry, image):
+        return winograd.forward(dy, kernel[::-1, ::-1].swapaxes(2, 3), precision)
+    return patches.input_gradient(dy, kernel, image, geometry, precision)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
+def _kernel_gradient(
+    x: jax.Array, dy: jax.Array, size: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike
+) -> jax.Array:
+    if _is_winograd(size, geometry, x.shape[1:3]):
+        return winograd.kernel_gradient(x, dy, precision)
+    return patches.kernel_gradient(x, dy, size, geometry, precision)
+
+
+def _convolve_forward(x, kernel, geometry, precision):
+    return _convolve(x, kernel, geometry, precision), (x, kernel)
+
+
+def _convolve_backward(geometry, precision, saved, dy):
+    x, kernel = saved
+    dx = _input_gradient(dy, kernel, x.shape[1:3], geometry, precision)
+    return dx, _kernel_gradient(x, dy, kernel.shape[:2], geometry, precision)
+
+
+def _input_gradient_forward(dy, kernel, image, geometry, precision):
+    return _input_gradient(dy, kernel, image, geometry, precision), (dy, kernel)
+
+
+def _input_gradient_backward(image, geometry, precision, saved, g):
+    dy, kernel = saved
+    ddy = _convolve(g, kernel, geometry, precision)
+    return ddy, _kernel_gradient(g, dy, kernel.shape[:2], geometry, precision)
+
+
+def _kernel_gradient_forward(x, dy, size, geometry, precision):
+    return _kernel_gradient(x, dy, size, geometry, precision), (x, dy)
+
+
+def _kernel_gradient_backward(size, geometry, precision, saved, g):
+    x, dy = saved
+    return _input_gradient(dy, g, x.shape[1:3], geometry, precision), _convolve(x, g, geometry, precision)
+
+
+_convolve.defvjp(_convolve_forward, _convolve_backward)
+_input_gradient.defvjp(_input_gradient_forward, _input_gradient_backward)
+_kernel_gradient.defvjp(_kernel_gradient_forward, _kernel_gradient_backward)
+
+
+def _is_winograd(size: tuple[int, int], geometry: Geometry, image: tuple[int, int]) -> bool:
+    return tuple(size) == (3, 3) and geometry == Geometry((1, 1), (1, 1)) and min(image) > 2

@@ -1,0 +1,43 @@
+"""Shapes of a convolution, and the slices of an image that its kernel sees."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+
+
+class Geometry(NamedTuple):
+    """Stride and symmetric padding, each (rows, columns), in pixels."""
+
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+
+    def output_size(self, image: tuple[int, int], kernel: tuple[int, int]) -> tuple[int, int]:
+        """Height and width of the output for an image and a kernel of these heights and widths."""
+        rows, columns = (
+            (n + 2 * p - k) // s + 1 for n, p, k, s in zip(image, self.padding, kernel, self.stride, strict=True)
+        )
+        return rows, columns
+
+
+def pad(x: jax.Array, rows: tuple[int, int], columns: tuple[int, int]) -> jax.Array:
+    """Zeros around (or, where negative, a cut from) the two image axes of x [N, H, W, C]."""
+    if rows == columns == (0, 0):
+        return x
+    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0)])
+
+
+def taps(x: jax.Array, kernel: tuple[int, int], geometry: Geometry) -> list[jax.Array]:
+    """For each kernel position, row by row, the pixels it meets: a list of [N, H', W', C]."""
+    (kh, kw), (sh, sw), (ph, pw) = kernel, *geometry
+    oh, ow = geometry.output_size((x.shape[1], x.shape[2]), kernel)
+    x = pad(x, (ph, ph), (pw, pw))
+    n, _, _, c = x.shape
+    return [
+        lax.slice(x, (0, i, j, 0), (n, i + (oh - 1) * sh + 1, j + (ow - 1) * sw + 1, c), (1, sh, sw, 1))
+        for i in range(kh)
+        for j in range(kw)
+    ]

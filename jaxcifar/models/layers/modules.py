@@ -1,0 +1,76 @@
+"""The layers with parameters, as Flax modules: float32 parameters, computation in `dtype` or the operands' own."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxcifar.config import Initialization
+from jaxcifar.models import initializers
+from jaxcifar.models.layers.convolution import Pair, conv2d
+
+
+class Conv(nn.Module):
+    """A convolution, y = conv2d(x, kernel) + bias.
+
+    Args:
+        features: output channels F.
+        kernel: height and width of the kernel, in pixels.
+        stride: step in pixels.
+        padding: zeros on each side, in pixels.
+        use_bias: whether a bias [F] is added.
+        initialization: initial values of kernel [kh, kw, C, F] and bias.
+        dtype: dtype of the computation; None takes the one that images and kernel promote to.
+        precision: precision of the products, as in `jax.lax`.
+    """
+
+    features: int
+    kernel: tuple[int, int] = (3, 3)
+    stride: Pair = 1
+    padding: Pair = 1
+    use_bias: bool = True
+    initialization: Initialization = "torch"
+    dtype: Any = None
+    precision: lax.PrecisionLike = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """Images [N, H, W, C] -> [N, H', W', features]; `train` says whether gradients will be asked for."""
+        shape = (*self.kernel, x.shape[-1], self.features)
+        kernel = self.param("kernel", initializers.kernel(self.initialization), shape, jnp.float32)
+        bias = None
+        if self.use_bias:
+            fan_in = self.kernel[0] * self.kernel[1] * x.shape[-1]
+            initial = initializers.bias(self.initialization, fan_in)
+            bias = self.param("bias", initial, (self.features,), jnp.float32)
+        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        y = conv2d(x, kernel, stride=self.stride, padding=self.padding, train=train, precision=self.precision)
+        return y if bias is None else y + bias
+
+
+class Linear(nn.Module):
+    """A fully-connected layer, y = x kernel + bias.
+
+    Args:
+        features: outputs F.
+        initialization: initial values of kernel [inputs, F] and bias.
+        dtype: dtype of the computation; None takes the one that inputs and kernel promote to.
+        precision: precision of the product, as in `jax.lax`.
+    """
+
+    features: int
+    initialization: Initialization = "torch"
+    dtype: Any = None
+    precision: lax.PrecisionLike = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """[N, inputs] -> [N, features]."""
+        inputs = x.shape[-1]
+        kernel_init = initializers.kernel(self.initialization)
+        kernel = self.param("kernel", kernel_init, (inputs, self.features), jnp.float32)
+        bias = self.param("bias", initializers.bias(self.initialization, inputs), (self.features,), jnp.float32)
+        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        return jnp.matmul(x, kernel, precision=self.precision) + bias

@@ -1,0 +1,85 @@
+"""Convolution as patches x matrix: any kernel, stride and padding."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxcifar.models.layers.geometry import Geometry, pad, taps
+
+CONTRACT_ROWS = (((0,), (0,)), ((), ()))
+
+
+def forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike = None) -> jax.Array:
+    """y = patches(x) K, with patches [N H' W', kh kw C] and K [kh kw C, F]."""
+    kh, kw, _, features = kernel.shape
+    windows = taps(x, (kh, kw), geometry)
+    n, oh, ow, _ = windows[0].shape
+    patches = jnp.concatenate(windows, axis=-1) if len(windows) > 1 else windows[0]
+    y = jnp.matmul(patches.reshape(n * oh * ow, -1), kernel.reshape(-1, features), precision=precision)
+    return y.reshape(n, oh, ow, features)
+
+
+def kernel_gradient(
+    x: jax.Array, dy: jax.Array, kernel: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike = None
+) -> jax.Array:
+    """dK = patches(x)^T dy, one product per kernel position: nothing is stored nine times."""
+    channels, features = x.shape[-1], dy.shape[-1]
+    rows = dy.reshape(-1, features)
+    products = [
+        lax.dot_general(window.reshape(-1, channels), rows, CONTRACT_ROWS, precision=precision)
+        for window in taps(x, kernel, geometry)
+    ]
+    return jnp.stack(products).reshape(*kernel, channels, features)
+
+
+def input_gradient(
+    dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike = None
+) -> jax.Array:
+    """dx as one stride-1 convolution per phase of the stride, on the flipped, transposed kernel.
+
+    Pixel q of the padded image meets kernel position i for output (q - i) / s: with q = s a + r only the positions
+    i = r mod s count, so each of the s x s phases r is an ordinary convolution with its own part of the kernel.
+    """
+    (sh, sw), (ph, pw) = geometry
+    rows, columns = image[0] + 2 * ph, image[1] + 2 * pw
+    phases = [
+        [
+            _phase(dy, kernel[r::sh, q::sw], (-(-(rows - r) // sh), -(-(columns - q) // sw)), precision)
+            for q in range(sw)
+        ]
+        for r in range(sh)
+    ]
+    dx = _interleave(phases, (rows, columns)) if sh * sw > 1 else phases[0][0]
+    return pad(dx, (-ph, -ph), (-pw, -pw))
+
+
+def _phase(dy: jax.Array, part: jax.Array, size: tuple[int, int], precision: lax.PrecisionLike) -> jax.Array:
+    """Full correlation of dy with one part of the kernel, cut or filled with zeros to `size`."""
+    kh, kw, channels, _ = part.shape
+    if 0 in (kh, kw):
+        return jnp.zeros((dy.shape[0], *size, channels), dy.dtype)
+    flipped = part[::-1, ::-1].swapaxes(2, 3)
+    # Rows the stride never reaches have gradient zero: they come out of the zeros after dy.
+    after = (size[0] - dy.shape[1], size[1] - dy.shape[2])
+    padded = pad(dy, (kh - 1, after[0]), (kw - 1, after[1]))
+    return forward(padded, flipped, Geometry((1, 1), (0, 0)), precision)
+
+
+def _interleave(phases: list[list[jax.Array]], size: tuple[int, int]) -> jax.Array:
+    """The image whose pixels (s a + r, s b + q) are phases[r][q][:, a, b]."""
+    total = None
+    steps = (len(phases), len(phases[0]))
+    for r, row in enumerate(phases):
+        for q, part in enumerate(row):
+            spread = lax.pad(
+                part,
+                jnp.zeros((), part.dtype),
+                [
+                    (0, 0, 0),
+                    (r, size[0] - r - (part.shape[1] - 1) * steps[0] - 1, steps[0] - 1),
+                    (q, size[1] - q - (part.shape[2] - 1) * steps[1] - 1, steps[1] - 1),
+                    (0, 0, 0),
+                ],
+            )
+            total = spread if total is None else total + spread
+    return total

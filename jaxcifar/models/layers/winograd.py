@@ -1,0 +1,103 @@
+"""Winograd's minimal filtering F(2x2, 3x3): a 3x3 convolution of stride 1 in 16 products of tiles, not 36.
+
+Each 2x2 tile of the output, Y = A^T [(G K G^T) * (B^T d B)] A, sees the 4x4 tile d of the padded image, with
+
+    B^T = [1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1],  G = [1 0 0; .5 .5 .5; .5 -.5 .5; 0 0 1],
+    A^T = [1 1 1 0; 0 1 -1 -1].
+
+The sums over channels are 16 matrix products. The kernel's gradient is the transpose of the same sum,
+dK = G^T [sum over tiles of (B^T d B) * (A dY A^T)] G.
+
+References: Lavin and Gray, Fast algorithms for convolutional neural networks, CVPR 2016 (arXiv:1509.09308).
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+CONTRACT_ROWS = (((0,), (0,)), ((), ()))
+
+
+def forward(x: jax.Array, kernel: jax.Array, precision: lax.PrecisionLike = None) -> jax.Array:
+    """Stride 1, padding 1: x [N, H, W, C], kernel [3, 3, C, F] -> [N, H, W, F]."""
+    n, h, w, channels = x.shape
+    tiles = image_tiles(x)
+    _, th, tw, _ = tiles[0].shape
+    products = [
+        jnp.matmul(tile.reshape(-1, channels), factor, precision=precision).reshape(n, th, tw, -1)
+        for tile, factor in zip(tiles, kernel_factors(kernel), strict=True)
+    ]
+    return output_pixels(products)[:, :h, :w]
+
+
+def kernel_gradient(x: jax.Array, dy: jax.Array, precision: lax.PrecisionLike = None) -> jax.Array:
+    """Gradient [3, 3, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
+    channels, features = x.shape[-1], dy.shape[-1]
+    sums = [
+        lax.dot_general(tile.reshape(-1, channels), part.reshape(-1, features), CONTRACT_ROWS, precision=precision)
+        for tile, part in zip(image_tiles(x), gradient_tiles(dy), strict=True)
+    ]
+    return kernel_from_sums(sums)
+
+
+def image_tiles(x: jax.Array) -> list[jax.Array]:
+    """B^T d B of every tile: 16 arrays [N, ceil(H / 2), ceil(W / 2), C]."""
+    h, w = x.shape[1:3]
+    th, tw = (h + 1) // 2, (w + 1) // 2
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (1, 2 * th + 1 - h, 0), (1, 2 * tw + 1 - w, 0), (0, 0, 0)])
+
+    def transform(part: jax.Array, axis: int, count: int) -> list[jax.Array]:
+        d = [lax.slice_in_dim(part, i, i + 2 * count - 1, 2, axis) for i in range(4)]
+        return [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]]
+
+    return [tile for row in transform(x, 1, th) for tile in transform(row, 2, tw)]
+
+
+def kernel_factors(kernel: jax.Array) -> list[jax.Array]:
+    """G K G^T: 16 matrices [C, F]."""
+
+    def transform(a: jax.Array, b: jax.Array, c: jax.Array) -> list[jax.Array]:
+        return [a, (a + b + c) * 0.5, (a - b + c) * 0.5, c]
+
+    rows = transform(kernel[0], kernel[1], kernel[2])
+    return [factor for row in rows for factor in transform(row[0], row[1], row[2])]
+
+
+def output_pixels(products: list[jax.Array]) -> jax.Array:
+    """A^T m A of every tile: 16 arrays [N, th, tw, F] -> [N, 2 th, 2 tw, F]."""
+
+    def transform(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array) -> tuple[jax.Array, jax.Array]:
+        return a + b + c, b - c - d
+
+    columns = [transform(*(products[4 * i + j] for i in range(4))) for j in range(4)]
+    rows = [transform(*(column[r] for column in columns)) for r in range(2)]
+    n, th, tw, features = products[0].shape
+    y = jnp.stack([jnp.stack(row, axis=3) for row in rows], axis=2)
+    return y.reshape(n, 2 * th, 2 * tw, features)
+
+
+def gradient_tiles(dy: jax.Array) -> list[jax.Array]:
+    """A dY A^T of every tile: 16 arrays [N, ceil(H / 2), ceil(W / 2), F]."""
+    n, h, w, features = dy.shape
+    th, tw = (h + 1) // 2, (w + 1) // 2
+    dy = lax.pad(dy, jnp.zeros((), dy.dtype), [(0, 0, 0), (0, 2 * th - h, 0), (0, 2 * tw - w, 0), (0, 0, 0)])
+    pixels = [
+        [lax.slice(dy, (0, i, j, 0), (n, 2 * th, 2 * tw, features), (1, 2, 2, 1)) for j in (0, 1)] for i in (0, 1)
+    ]
+
+    def transform(a: jax.Array, b: jax.Array) -> list[jax.Array]:
+        return [a, a + b, a - b, -b]
+
+    left, right = transform(pixels[0][0], pixels[1][0]), transform(pixels[0][1], pixels[1][1])
+    return [tile for pair in zip(left, right, strict=True) for tile in transform(*pair)]
+
+
+def kernel_from_sums(sums: list[jax.Array]) -> jax.Array:
+    """G^T s G: 16 matrices [C, F] -> [3, 3, C, F]."""
+
+    def transform(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array) -> tuple[jax.Array, ...]:
+        return a + (b + c) * 0.5, (b - c) * 0.5, (b + c) * 0.5 + d
+
+    columns = [transform(*(sums[4 * i + j] for i in range(4))) for j in range(4)]
+    rows = [transform(*(column[r] for column in columns)) for r in range(3)]
+    return jnp.stack([jnp.stack(row) for row in rows])
