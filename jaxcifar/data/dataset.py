@@ -48,14 +48,14 @@ def fingerprint(images: Iterable[np.ndarray], labels: Iterable[np.ndarray]) -> s
     """
     digest = hashlib.sha256()
     for block in images:
-        digest.update(np.ascontiguousarray(block, np.uint8))
+        digest.update(np.ascontiguousarray(block, np.uint8).data)
     for block in labels:
-        digest.update(np.ascontiguousarray(block, np.uint8))
+        digest.update(np.ascontiguousarray(block, np.uint8).data)
     return digest.hexdigest()
 
 
 def split_rows(config: Data) -> tuple[range, range, bool]:
-    """Which images a config asks for: training rows, evaluation rows, and whether the latter are held-out training rows.
+    """The training rows and the evaluation rows a config asks for, and whether the latter are held-out training rows.
 
     Raises:
         UserError: more images are asked for than there are.
@@ -87,3 +87,12 @@ def subset(data: Dataset, config: Data) -> Dataset:
         test_images=images[evaluation],
         test_labels=labels[evaluation],
     )
+
+
+def train_size(config: Data) -> int:
+    """How many training images a config asks for.
+
+    Raises:
+        UserError: more than there are.
+    """
+    return len(split_rows(config)[0])

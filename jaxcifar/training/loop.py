@@ -121,7 +121,11 @@ class _Trainer:
 
     def _split(self, tree: Any) -> list[Any]:
         """A group's host values, member by member."""
-        return [jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(len(self.members))] if self.stacked else [tree]
+        return (
+            [jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(len(self.members))]
+            if self.stacked
+            else [tree]
+        )
 
     def _place(self, tree: Any) -> Any:
         return jax.device_put(tree, sharding.by_member(self.mesh) if self.stacked else sharding.replicated(self.mesh))
@@ -261,6 +265,7 @@ class _Trainer:
                 accuracy=float(np.mean(values["accuracy"][-count:])),
                 test_accuracy=rows[-1]["test_accuracy"] if rows else None,
                 images_per_second=count * self.run.batch_size * len(self.members) / elapsed,
+                seconds_left=(self.total - self.step) * self.seconds / self.step,
                 epoch_ended=ended,
             )
         )

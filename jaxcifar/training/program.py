@@ -80,7 +80,7 @@ def _chunk(
         start = (state.step - epoch * steps_per_epoch) * run.batch_size
         chosen = shard(lax.dynamic_slice_in_dim(order, start, run.batch_size))
         key = states.key(values, "augment", state.step)
-        batch = augment.augment(images[chosen], chosen, epoch, key, run.data), labels[chosen]
+        batch = augment(images[chosen], chosen, epoch, key, run.data), labels[chosen]
         state, measured = train_step(run, steps_per_epoch, values, state, batch)
         return state, {name: buffers[name].at[index].set(measured[name]) for name in buffers}
 

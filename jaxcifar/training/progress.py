@@ -23,6 +23,7 @@ class Status:
     accuracy: float
     test_accuracy: float | None
     images_per_second: float
+    seconds_left: float
     epoch_ended: bool
 
 
@@ -42,19 +43,13 @@ class PlainProgress:
     """A line per epoch, and one at most every 30 seconds within it."""
 
     def __init__(self) -> None:
-        self._start = self._last = time.monotonic()
-        self._first_step: int | None = None
+        self._last = time.monotonic()
 
     def update(self, status: Status) -> None:
         now = time.monotonic()
-        if self._first_step is None or status.step < self._first_step:
-            self._start, self._first_step = now, status.step
         if status.epoch_ended or now - self._last >= 30:
             self._last = now
-            done = status.step - self._first_step
-            left = (now - self._start) / done * (status.steps - status.step) if done else None
-            text = f"{describe(status)}, {duration(left)} left" if status.step < status.steps else describe(status)
-            print(text, file=sys.stderr, flush=True)
+            print(describe(status), file=sys.stderr, flush=True)
 
     def message(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -77,18 +72,17 @@ class TerminalProgress:
 
 
 def describe(status: Status) -> str:
-    """The line without the bar and the time left."""
+    """The line, without the bar."""
     test = "" if status.test_accuracy is None else f", test {status.test_accuracy:.1%}"
+    left = "" if status.step == status.steps else f", {duration(status.seconds_left)} left"
     return (
-        f"{status.name}: epoch {status.epoch}/{status.epochs}, step {status.step}/{status.steps}, "
-        f"loss {status.loss:.3f}, accuracy {status.accuracy:.1%}{test}, {status.images_per_second:,.0f} images/s"
+        f"{status.name}: epoch {status.epoch}/{status.epochs}, step {status.step}/{status.steps}, loss {status.loss:.3f}, "
+        f"accuracy {status.accuracy:.1%}{test}, {status.images_per_second:,.0f} images/s{left}"
     )
 
 
-def duration(seconds: float | None) -> str:
-    """`1:02:03`, or `?` while it is not known."""
-    if seconds is None:
-        return "?"
+def duration(seconds: float) -> str:
+    """Minutes and seconds, `2:03`, or with hours, `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
@@ -101,9 +95,9 @@ def showing() -> Iterator[Progress]:
         yield PlainProgress()
         return
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TimeRemainingColumn())
+    columns = (BarColumn(bar_width=20), TextColumn("{task.description}"))
     with Bar(*columns, console=Console(stderr=True)) as bar:
         yield TerminalProgress(bar)

@@ -1,0 +1,159 @@
+"""The command `jaxcifar`: parse, dispatch, print."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from jaxcifar import records
+from jaxcifar.config import Run, Study, UserError, load
+
+USAGE = """usage: jaxcifar run --config FILE [options] [--field value ...]
+       jaxcifar report DIR
+       jaxcifar landscape DIR --measure NAME[,NAME]
+
+Train the networks of a CIFAR-10 study in JAX and measure what BatchNorm does to their loss landscape.
+
+  jaxcifar run --config configs/vgg_bn.py            train; the same command again goes on
+  jaxcifar run --config configs/vgg_bn.py --help     every field of that config, with its value
+  jaxcifar run --help                                the options of run
+"""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Train a config file's run or study; the same command again continues what was cut off."""
+
+    config: Path
+    """A Python file with `get_config() -> Run | Study`; configs/ has the study's."""
+    out: Path | None = None
+    """Where the records go; runs/<config name> by default."""
+    restart: bool = False
+    """Delete what `--out` holds of this config and begin anew."""
+    summary: bool = False
+    """Print the network's layers (output shape, parameters, FLOPs) and train nothing."""
+    plan: bool = False
+    """Print the list of runs and train nothing."""
+    seeds: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Repeat every member with N seeds."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code: 0, 2 for a user's slip, 128 + signal after an interruption."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        match arguments:
+            case ["run", *rest]:
+                return _run(rest)
+            case ["-h" | "--help"]:
+                print(USAGE)
+                return 0
+            case _:
+                raise UserError(f"jaxcifar got {' '.join(arguments) or 'no command'!r}; try `jaxcifar --help`.")
+    except UserError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped at once; the same command goes on from the last checkpoint.", file=sys.stderr)
+        return 130
+
+
+def _run(argv: list[str]) -> int:
+    wants_help = "-h" in argv or "--help" in argv
+    has_config = any(token == "--config" or token.startswith("--config=") for token in argv)
+    if wants_help and not has_config:
+        tyro.cli(RunOptions, prog="jaxcifar run", args=["--help"])
+    plain = [token for token in argv if token not in ("-h", "--help")]
+    options, rest = tyro.cli(RunOptions, prog="jaxcifar run", args=plain, return_unknown_args=True)
+    usage = (
+        "Options beside the fields below: --out DIR, --restart, --summary, --plan, --seeds N (see jaxcifar run --help)."
+    )
+    config = load(options.config, [*rest, *(["--help"] if wants_help else [])], prog="jaxcifar run", usage=usage)
+    if options.summary:
+        return _summary(config)
+    if options.plan:
+        return _plan(config, options.seeds)
+    return _train(config, options)
+
+
+def _summary(config: Run | Study) -> int:
+    from jaxcifar.models import layer_rows
+    from jaxcifar.report.tables import layer_table
+
+    for model in dict.fromkeys(run.model for run in _runs(config, None)):
+        layer_table(str(model), layer_rows(model))
+    return 0
+
+
+def _plan(config: Run | Study, seeds: int | None) -> int:
+    from jaxcifar.data import train_size
+    from jaxcifar.report.tables import plan_table
+
+    runs = _runs(config, seeds)
+    plan_table(runs, [train_size(run.data) // run.batch_size for run in runs])
+    return 0
+
+
+def _runs(config: Run | Study, seeds: int | None) -> list[Run]:
+    from jaxcifar.studies import as_study, expand
+
+    return [item.run for item in expand(as_study(config, seeds))]
+
+
+def _train(config: Run | Study, options: RunOptions) -> int:
+    out = options.out or Path("runs") / options.config.stem
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {str(out)!r} is a file; give a folder.")
+    from jaxcifar.training import Interrupted, runtime
+
+    runtime.configure()
+    with records.locked(out):
+        if options.restart:
+            _clear(out)
+        from jaxcifar.studies import execute
+
+        try:
+            folders = execute(config, out, options.seeds)
+        except Interrupted as stopped:
+            print(stopped, file=sys.stderr)
+            return 128 + stopped.signal_number
+        _show(out, folders)
+    return 0
+
+
+def _clear(out: Path) -> None:
+    """Deletes the folder's contents, all but the lock that is held, if they are this program's records."""
+    foreign = [path.name for path in out.iterdir() if not _is_record(path)]
+    if foreign:
+        raise UserError(f"--restart would delete {foreign[0]!r} in {out}, which is no record; give another --out.")
+    for path in out.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != ".lock":
+            path.unlink()
+
+
+def _is_record(path: Path) -> bool:
+    own = {records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, ".lock"}
+    if path.is_file():
+        return path.name in own or path.suffix in (".png", ".svg", ".partial")
+    return path.name in (records.CHECKPOINTS, "report") or any(path.rglob(records.CONFIG))
+
+
+def _show(out: Path, folders: list[Path]) -> None:
+    from jaxcifar.report.curves import draw_curves
+    from jaxcifar.report.tables import result_table
+
+    found = [records.read(folder) for folder in folders]
+    result_table(found)
+    figure = draw_curves(found, out / "curves.png")
+    print(f"Records: {os.path.relpath(out)}")
+    if figure:
+        print(f"Curves:  {os.path.relpath(figure)}")

@@ -1,0 +1,1 @@
+"""Records on disk become figures, tables and a page; trains nothing."""
