@@ -1,6 +1,6 @@
 """`shapes`: ten procedural classes, 32 x 32 x 3, made in seconds on any machine, the same bytes everywhere.
 
-Every number comes from a hash of (seed, image, slot), and pixels only from +, -, *, / and square roots in float32, which
+Every number comes from a hash of (seed, image, slot), pixels only from +, -, *, / and square roots in float32, which
 IEEE 754 rounds the same way everywhere: image i can be made alone, and its bytes depend on neither library nor thread.
 """
 
