@@ -16,9 +16,7 @@ from jaxcifar.data import formats
 from jaxcifar.data.dataset import Dataset
 from jaxcifar.data.library import tensorflow_datasets
 
-WAYS_OUT = (
-    "name your own copy with --data.dir DIR or $JAXCIFAR_DATA, or use procedural images with --data.source shapes"
-)
+WAYS_OUT = "name a copy of your own by --data.dir or $JAXCIFAR_DATA, or take procedural images by --data.source shapes"
 
 
 @dataclass(frozen=True)
@@ -137,6 +135,5 @@ def _ask(url: str, timeout: float) -> None:
     thread.join(timeout)
     problem = outcome[0] if outcome else f"no answer in {timeout:g} seconds"
     if problem:
-        raise UserError(
-            f"CIFAR-10 is not on this disk and {urlsplit(url).netloc} did not send it: {problem}; {WAYS_OUT}."
-        )
+        host = urlsplit(url).netloc
+        raise UserError(f"CIFAR-10 is not on this disk and {host} cannot be asked for it ({problem}); {WAYS_OUT}.")

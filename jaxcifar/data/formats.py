@@ -25,8 +25,8 @@ FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")
 ARCHIVES = ("cifar-10-binary.tar.gz", "cifar-10-python.tar.gz")
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-# Published by: the data set's own page (archives), torchvision.datasets.CIFAR10 (Python batches), and, agreeing with each
-# other, prabhuomkar/pytorch-cpp and rai-project/dldataset (binary batches).
+# Published by the data set's own page (archives), by torchvision.datasets.CIFAR10 (Python batches) and, in agreement,
+# by prabhuomkar/pytorch-cpp and rai-project/dldataset (binary batches).
 ARCHIVE_MD5 = ("c32a1d4ab5d03f1284b67883e8d87530", "c58f30108f718f92721af3b95e74349a")
 BATCH_MD5 = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",

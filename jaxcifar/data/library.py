@@ -28,7 +28,7 @@ def tensorflow_datasets() -> Iterator[Any]:
             import tensorflow_datasets
         except ImportError as error:
             raise UserError(
-                f"tensorflow-datasets, which finds and downloads CIFAR-10, cannot be imported ({error}); install it, or "
+                f"tensorflow-datasets, which finds CIFAR-10, cannot be imported ({error}); install it, or "
                 "name your own copy with --data.dir DIR or $JAXCIFAR_DATA."
             ) from error
         try:

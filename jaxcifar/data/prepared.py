@@ -49,9 +49,11 @@ def _numbers(folder: Path) -> list[int]:
 
 
 def _format(folder: Path) -> str:
-    """The file format that dataset_info.json names; tensorflow-datasets leaves it out for TFRecord in old copies."""
-    info = json.loads((folder / "dataset_info.json").read_text())
-    return info["fileFormat"] if "fileFormat" in info else "tfrecord"
+    """The file format that dataset_info.json names; a copy that names none is a TFRecord one."""
+    match json.loads((folder / "dataset_info.json").read_text()):
+        case {"fileFormat": str(kind)}:
+            return kind
+    return "tfrecord"
 
 
 def _read(data_dir: Path, folder: Path) -> Dataset:
