@@ -47,7 +47,7 @@ class Records:
     @property
     def status(self) -> Status | None:
         """How the run ended, or None while it has not."""
-        return self.summary["status"] if "status" in self.summary else None
+        return self.summary.get("status", None)
 
 
 def read(folder: Path) -> Records:

@@ -22,17 +22,17 @@ class Numbers(NamedTuple):
 
 
 def numbers(run: config.Run) -> Numbers:
-    """The plain numbers of a run as scalars (float32, seed uint32)."""
+    """The plain numbers of a run as scalars (float32, or float64 under `jax.enable_x64`; seed uint32)."""
     momentum = run.optimizer.momentum if isinstance(run.optimizer, config.SGD) else 0.0
     values = (run.optimizer.learning_rate, run.optimizer.weight_decay, momentum, run.loss.label_smoothing)
-    return Numbers(*(jnp.asarray(value, jnp.float32) for value in values), jnp.asarray(run.seed, jnp.uint32))
+    return Numbers(*(jnp.asarray(value, float) for value in values), jnp.asarray(run.seed, jnp.uint32))
 
 
 def direction(optimizer: config.Optimizer, values: Numbers) -> optax.GradientTransformation:
     """From gradients to the direction u of the update w <- w - learning rate x u.
 
-    PyTorch's order: weight decay joins the gradient before momentum and preconditioning, except in AdamW, where it joins
-    the direction. Adagrad divides by sqrt(s) + ε with s from 0, Adadelta has ε under both roots.
+    PyTorch's order: weight decay joins the gradient before momentum and preconditioning, except in AdamW, where it
+    joins the direction. Adagrad divides by sqrt(s) + ε with s from 0, Adadelta has ε under both roots.
     """
     decay = optax.add_decayed_weights(values.weight_decay)
     match optimizer:
@@ -72,7 +72,7 @@ def schedule_factor(schedule: config.Schedule, step: jax.Array, steps_per_epoch:
     step_factor^⌊t / step_epochs⌋, `cosine` f + (1 - f)(1 + cos πu)/2 and `triangular` 1 - (1 - f)u, where
     u = (t - W)/(T - 1 - W) goes from 0 to 1.
     """
-    t = step.astype(jnp.float32)
+    t = step.astype(float)
     warm = schedule.warmup * steps_per_epoch
     u = jnp.clip((t - warm) / max(epochs * steps_per_epoch - 1 - warm, 1.0), 0.0, 1.0)
     match schedule.kind:

@@ -76,8 +76,8 @@ def describe(status: Status) -> str:
     test = "" if status.test_accuracy is None else f", test {status.test_accuracy:.1%}"
     left = "" if status.step == status.steps else f", {duration(status.seconds_left)} left"
     return (
-        f"{status.name}: epoch {status.epoch}/{status.epochs}, step {status.step}/{status.steps}, loss {status.loss:.3f}, "
-        f"accuracy {status.accuracy:.1%}{test}, {status.images_per_second:,.0f} images/s{left}"
+        f"{status.name}: epoch {status.epoch}/{status.epochs}, step {status.step}/{status.steps}, "
+        f"loss {status.loss:.3f}, accuracy {status.accuracy:.1%}{test}, {status.images_per_second:,.0f} images/s{left}"
     )
 
 

@@ -34,7 +34,7 @@ def create(run: Run, values: Numbers) -> State:
     images = jnp.zeros((1, 32, 32, 3), jnp.float32)
     variables = module(run).init(key(values, "init"), images, False)
     params = variables["params"]
-    batch_stats = variables["batch_stats"] if "batch_stats" in variables else {}
+    batch_stats = variables.get("batch_stats", {})
     return State(jnp.zeros((), jnp.int32), params, batch_stats, direction(run.optimizer, values).init(params))
 
 

@@ -30,7 +30,7 @@ def loss_function(run: Run, values: Numbers) -> Callable[..., tuple[jax.Array, A
         rngs = {"dropout": key(values, "dropout", step)}
         logits, updated = network.apply(variables, images, True, rngs=rngs, mutable=["batch_stats"])
         value = per_example(run.loss, logits, labels, values.label_smoothing).mean()
-        return value, (logits, updated["batch_stats"] if "batch_stats" in updated else batch_stats)
+        return value, (logits, updated.get("batch_stats", batch_stats))
 
     return loss
 

@@ -1,0 +1,19 @@
+"""VGG-A (study 2.1).
+
+Command:  python scripts/run.py --config configs/vgg_a.py
+Cost:     COST_VGG
+Expect:   it learns more slowly than with BatchNorm.
+"""
+
+from jaxcifar.config import VGG, Adam, Data, Run
+
+
+def get_config() -> Run:
+    return Run(
+        name="vgg-a",
+        model=VGG(),
+        data=Data(normalization="half"),
+        optimizer=Adam(learning_rate=1e-3),
+        epochs=50,
+        batch_size=128,
+    )

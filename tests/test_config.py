@@ -1,0 +1,159 @@
+"""Configs: checks, JSON, files, overrides."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from jaxcifar import config
+from jaxcifar.config import CNN, SGD, VGG, Adam, Checkpoint, Data, Loss, Probe, ResNet, Run, Schedule, Study, UserError
+from jaxcifar.config import Variant as V
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
+
+
+def write(tmp_path: Path, body: str) -> Path:
+    path = tmp_path / "some_config.py"
+    path.write_text(f'"""A config."""\nfrom jaxcifar.config import *\n{body}\n')
+    return path
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_loads_with_a_docstring_and_survives_json(path: Path):
+    loaded = config.load(path)
+    text = path.read_text()
+    assert all(word in text for word in ("Command:", "Cost:", "Expect:", f"configs/{path.name}"))
+    runs = [loaded] if isinstance(loaded, Run) else [v for v in [loaded.base] if isinstance(loaded, Study)]
+    for run in runs:
+        assert config.from_json(json.loads(json.dumps(config.to_json(run)))) == run
+
+
+def test_json_keeps_every_class():
+    run = Run(
+        model=ResNet(depth=50, skip=False),
+        optimizer=SGD(momentum=0.9, nesterov=True, schedule=Schedule(kind="cosine", warmup=2.5)),
+        loss=Loss(label_smoothing=0.1),
+        probes=(Probe(), Probe(measure="gradient_distance", batch="cross_batch", every=7)),
+        checkpoint=Checkpoint(snapshots=(0, 3)),
+    )
+    assert config.from_json(json.loads(json.dumps(config.to_json(run)))) == run
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: Run(epochs=0), "epochs is 0"),
+        (lambda: Run(epochs=1.5), "whole number"),  # type: ignore[arg-type]
+        (lambda: Run(batch_size=True), "batch_size is True"),
+        (lambda: Run(precision="float16"), "float32, bfloat16"),  # type: ignore[arg-type]
+        (lambda: SGD(learning_rate=-1.0), "optimizer.learning_rate is -1.0"),
+        (lambda: SGD(learning_rate=float("nan")), "optimizer.learning_rate is nan"),
+        (lambda: SGD(momentum=1.0), "below 1"),
+        (lambda: SGD(nesterov=True), "momentum above 0"),
+        (lambda: Adam(beta2=float("inf")), "optimizer.beta2 is inf"),
+        (lambda: ResNet(depth=19), "18, 34, 50, 101, 152"),  # type: ignore[arg-type]
+        (lambda: VGG(dropout=1.0), "model.dropout is 1.0"),
+        (lambda: CNN(widths=()), "one to four"),
+        (lambda: CNN(kernel=11, padding=0, widths=(8, 8, 8)), "smaller kernel"),
+        (lambda: Loss(kind="mse", label_smoothing=0.1), "belongs to cross_entropy"),
+        (lambda: Data(crop=-1), "data.crop is -1"),
+        (lambda: Data(source="cifar100"), "auto, cifar10, shapes"),  # type: ignore[arg-type]
+        (lambda: Checkpoint(keep=1), "checkpoint.keep is 1"),
+        (lambda: Study("s", Run(), ()), "no variants"),
+        (lambda: Study("s", Run(), (V("a"), V("a"))), "two variants of one name"),
+        (lambda: Study("s", Run(), (V("a", {"model.widht": 3}),)), "no field 'widht'"),
+    ],
+)
+def test_values_out_of_range_are_one_sentence(make, says: str):
+    with pytest.raises(UserError) as error:
+        make()
+    assert says in str(error.value)
+    assert str(error.value).count("\n") == 0
+
+
+def test_overrides_reach_nested_fields(tmp_path: Path):
+    path = write(tmp_path, "def get_config(): return Run(model=VGG(batch_norm=True), optimizer=Adam())")
+    argv = ["--epochs", "1", "--optimizer.learning-rate=2e-4", "--model.no-batch-norm", "--data.train-size", "500"]
+    run = config.load(path, argv)
+    assert isinstance(run, Run)
+    assert run == Run(model=VGG(), optimizer=Adam(learning_rate=2e-4), epochs=1, data=Data(train_size=500))
+
+
+@pytest.mark.parametrize(
+    "argv", [["--epoch", "1"], ["--epochs", "many"], ["--model.depth", "19"], ["--precision=half"]]
+)
+def test_a_bad_flag_exits_with_2(tmp_path: Path, argv: list[str], capsys: pytest.CaptureFixture[str]):
+    path = write(tmp_path, "def get_config(): return Run(model=ResNet())")
+    with pytest.raises(SystemExit) as exit_:
+        config.load(path, argv)
+    assert exit_.value.code == 2
+    assert argv[0].split("=")[0] in capsys.readouterr().err
+
+
+def test_help_shows_the_files_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    path = write(tmp_path, "def get_config(): return Run(epochs=37)")
+    with pytest.raises(SystemExit) as exit_:
+        config.load(path, ["--help"])
+    shown = capsys.readouterr().out
+    assert exit_.value.code == 0
+    assert "A config." in shown
+    assert "(default: 37)" in shown
+
+
+STUDY = """
+def get_config():
+    variants = (Variant("a", {"batch_size": 4, "epochs": 6}), Variant("b", {"batch_size": 8, "model": ResNet()}))
+    return Study("s", Run(epochs=6), variants, varies=("batch_size",), sweep={"optimizer.learning_rate": (0.1, 0.2)})
+"""
+
+
+def test_a_flag_wins_in_every_member(tmp_path: Path):
+    study = config.load(write(tmp_path, STUDY), ["--epochs", "6", "--data.flip", "random"])
+    assert isinstance(study, Study)
+    runs = [config.apply_changes(study.base, variant.changes) for variant in study.variants]
+    assert [run.epochs for run in runs] == [6, 6]
+    assert [run.data.flip for run in runs] == ["random", "random"]
+    assert [run.batch_size for run in runs] == [4, 8]
+
+
+@pytest.mark.parametrize(
+    ("flag", "says"),
+    [
+        (["--batch-size", "3"], "is what the study 's' varies"),
+        (["--optimizer.learning-rate", "3"], "is what the study 's' varies"),
+        (["--model.dropout", "0.1"], "no field 'dropout'"),
+    ],
+)
+def test_a_flag_that_does_not_fit_the_study_is_refused(tmp_path: Path, flag: list[str], says: str):
+    with pytest.raises(UserError, match=says):
+        config.load(write(tmp_path, STUDY), flag)
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("x = 1", "no function get_config"),
+        ("def get_config(): return 3", "returned int"),
+        ("def get_config(): raise OSError('broken')", "OSError: broken"),
+        ("def get_config(: pass", "SyntaxError"),
+        ("def get_config(): return Run(epochs=0)", "epochs is 0"),
+    ],
+)
+def test_a_broken_config_file_is_named(tmp_path: Path, body: str, says: str):
+    with pytest.raises(UserError, match=says):
+        config.load(write(tmp_path, body))
+
+
+def test_a_missing_config_file_is_named(tmp_path: Path):
+    with pytest.raises(UserError, match="no config file"):
+        config.load(tmp_path / "absent.py")
+
+
+def test_differences_name_the_path():
+    old = config.to_json(Run())
+    new = config.to_json(dataclasses.replace(Run(), epochs=3, optimizer=SGD(learning_rate=0.5)))
+    assert config.differences(old, new) == ["optimizer.learning_rate: 0.01 -> 0.5", "epochs: 20 -> 3"]
+    assert config.differences(old, config.to_json(Run(model=VGG()))) == ["model: CNN(...) -> VGG(...)"]

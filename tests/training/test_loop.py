@@ -1,0 +1,189 @@
+"""The loop: records, resumption, divergence, members, devices."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import jaxcifar
+from jaxcifar import data, records
+from jaxcifar.config import SGD, Checkpoint, Run, UserError, Vectorize
+from jaxcifar.records import Records
+from jaxcifar.training import Member, interrupt, train_members
+from jaxcifar.training.checkpoint import sound_steps
+from jaxcifar.training.progress import Status
+
+TIMES = ("seconds", "images_per_second")
+
+
+class Recorder:
+    """A display that remembers, and asks to stop at a step if told to."""
+
+    def __init__(self, stop: interrupt.Stop, at: int | None = None):
+        self.stop, self.at = stop, at
+        self.messages: list[str] = []
+        self.steps: list[int] = []
+
+    def update(self, status: Status) -> None:
+        self.steps.append(status.step)
+        if self.at is not None and status.step >= self.at:
+            self.stop.signal_number = 2
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+
+def fit(runs: list[Run], folder: Path, vectorize: Vectorize = "off", at: int | None = None) -> Recorder:
+    stop = interrupt.Stop()
+    shown = Recorder(stop, at)
+    members = [Member(run, folder / str(index)) for index, run in enumerate(runs)]
+    try:
+        train_members(members, data.load(runs[0].data), vectorize, shown, stop)
+    except interrupt.Interrupted as stopped:
+        shown.messages.append(str(stopped))
+    return shown
+
+
+def without_times(found: Records) -> list[dict]:
+    return [{key: value for key, value in row.items() if key not in TIMES} for row in found.metrics]
+
+
+def assert_same(a: Records, b: Records) -> None:
+    assert without_times(a) == without_times(b)
+    assert a.steps.keys() == b.steps.keys()
+    for name, values in a.steps.items():
+        np.testing.assert_array_equal(values, b.steps[name])
+
+
+@pytest.fixture(scope="module")
+def whole(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Records:
+    """The small run, trained without a break through the public function."""
+    return jaxcifar.train(small_run, tmp_path_factory.mktemp("whole"))
+
+
+def test_the_records_are_complete_and_consistent(whole: Records, small_run: Run):
+    assert whole.status == "finished"
+    assert whole.config == small_run
+    assert whole.environment["data"]["name"] == "shapes"
+    assert [row["step"] for row in whole.metrics] == [8, 16]
+    assert whole.steps["loss"].shape == (16,)
+    for row, values in zip(whole.metrics, np.split(whole.steps["loss"], 2), strict=True):
+        np.testing.assert_allclose(row["train_loss"], values.mean(dtype=np.float64), rtol=1e-12)
+    keys = "epoch step train_loss train_accuracy test_loss test_accuracy seconds images_per_second learning_rate"
+    assert list(whole.metrics[0]) == keys.split()
+
+
+def test_the_test_figures_are_those_of_the_saved_parameters(whole: Records, small_run: Run):
+    """Evaluated image by image with the plain module, off the last checkpoint."""
+    from jaxcifar.models import build
+    from jaxcifar.training import state
+    from jaxcifar.training.checkpoint import Checkpoints
+    from jaxcifar.training.optimizers import numbers
+
+    shapes = jax.eval_shape(lambda: state.create(small_run, numbers(small_run)))
+    checkpoints = Checkpoints(whole.folder)
+    restored = checkpoints.restore(16, shapes)
+    checkpoints.close()
+    images = data.load(small_run.data)
+    logits = build(small_run.model).apply(
+        {"params": restored.params}, data.normalize(images.test_images, small_run.data), False
+    )
+    accuracy = np.mean(np.argmax(np.asarray(logits), axis=1) == images.test_labels)
+    assert whole.metrics[-1]["test_accuracy"] == pytest.approx(accuracy, abs=1e-9)
+
+
+def test_an_interrupted_run_goes_on_bit_for_bit(whole: Records, small_run: Run, tmp_path: Path):
+    shown = fit([small_run], tmp_path, at=5)
+    assert records.read(tmp_path / "0").status == "interrupted"
+    assert "the same command goes on" in shown.messages[-1]
+    shown = fit([small_run], tmp_path)
+    assert "goes on from step" in shown.messages[0]
+    assert_same(records.read(tmp_path / "0"), whole)
+
+
+def test_a_lost_newest_checkpoint_costs_only_time(whole: Records, small_run: Run, tmp_path: Path):
+    often = dataclasses.replace(small_run, checkpoint=Checkpoint(every_seconds=0))
+    fit([often], tmp_path, at=10)
+    newest = max(sound_steps(tmp_path / "0", print))
+    for path in (tmp_path / "0" / "checkpoints" / str(newest)).rglob("*"):
+        if path.is_file() and path.name != "manifest.txt":
+            path.write_bytes(b"damaged")
+    shown = fit([often], tmp_path)
+    assert any(f"step {newest}" in text and "passed over" in text for text in shown.messages)
+    assert_same(records.read(tmp_path / "0"), whole)
+
+
+def test_a_diverged_run_says_where_and_keeps_what_it_has(small_run: Run, tmp_path: Path):
+    run = dataclasses.replace(small_run, optimizer=SGD(learning_rate=1e18))
+    fit([run], tmp_path)
+    found = records.read(tmp_path / "0")
+    assert found.status == "diverged"
+    losses = found.steps["loss"]
+    assert found.summary["diverged_step"] == len(losses)
+    assert np.isfinite(losses[:-1]).all()
+    assert not np.isfinite(losses[-1])
+
+
+@pytest.mark.parametrize("vectorize", ["vmap", "map"])
+def test_members_equal_their_single_runs(whole: Records, small_run: Run, tmp_path: Path, vectorize: Vectorize):
+    """Another seed, another rate, and one that diverges: none disturbs the first."""
+    wild = dataclasses.replace(small_run, optimizer=SGD(learning_rate=1e18))
+    other = dataclasses.replace(small_run, seed=1)
+    fit([small_run, wild, other], tmp_path, vectorize)
+    first, diverged, third = (records.read(tmp_path / str(index)) for index in range(3))
+    np.testing.assert_allclose(first.steps["loss"], whole.steps["loss"], rtol=1e-4)
+    assert [row["step"] for row in first.metrics] == [8, 16]
+    assert diverged.status == "diverged"
+    assert third.status == "finished"
+    assert not np.allclose(third.steps["loss"], first.steps["loss"], rtol=1e-2)
+    assert [first.summary["members_in_program"], max(sound_steps(tmp_path / "2", print))] == [3, 16]
+
+
+def test_interrupted_members_go_on(small_run: Run, tmp_path: Path):
+    runs = [small_run, dataclasses.replace(small_run, seed=1)]
+    fit(runs, tmp_path / "a", "map")
+    fit(runs, tmp_path / "b", "map", at=5)
+    fit(runs, tmp_path / "b", "map")
+    for index in ("0", "1"):
+        assert_same(records.read(tmp_path / "a" / index), records.read(tmp_path / "b" / index))
+
+
+def test_snapshots_stay(small_run: Run, tmp_path: Path):
+    run = dataclasses.replace(small_run, checkpoint=Checkpoint(every_seconds=0, snapshots=(0, 1)))
+    fit([run], tmp_path)
+    assert {0, 8, 16} <= set(sound_steps(tmp_path / "0", print))
+
+
+def test_other_data_are_refused(small_run: Run, tmp_path: Path):
+    fit([small_run], tmp_path, at=5)
+    path = tmp_path / "0" / records.ENVIRONMENT
+    path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))
+    with pytest.raises(UserError, match="was begun on the data set shapes"):
+        fit([small_run], tmp_path)
+
+
+def test_a_batch_larger_than_the_data_is_refused(small_run: Run, tmp_path: Path):
+    with pytest.raises(UserError, match="batch_size is 257 with 256 training images"):
+        fit([dataclasses.replace(small_run, batch_size=257)], tmp_path)
+    assert not (tmp_path / "0").exists()
+
+
+def test_one_program_serves_every_chunk(small_run: Run, tmp_path: Path):
+    """The number of steps is an argument, so no chunk compiles anew."""
+    compiled: list[str] = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, **kwargs: compiled.append(event) if "backend_compile" in event else None
+    )
+    try:
+        shown = fit([dataclasses.replace(small_run, epochs=1)], tmp_path / "short")
+        few = len(compiled)
+        compiled.clear()
+        shown = fit([dataclasses.replace(small_run, epochs=4)], tmp_path / "long")
+        assert len(shown.steps) >= 5
+        assert len(compiled) <= few
+    finally:
+        jax.monitoring.clear_event_listeners()

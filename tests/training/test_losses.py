@@ -1,0 +1,31 @@
+"""Each loss against its formula in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from jaxcifar.config import Loss
+from jaxcifar.training.losses import per_example
+
+RNG = np.random.default_rng(0)
+LOGITS = RNG.normal(size=(7, 10)).astype(np.float32) * 3
+LABELS = RNG.integers(0, 10, 7)
+ONEHOT = np.eye(10)[LABELS]
+LOG_P = LOGITS - np.log(np.exp(LOGITS).sum(axis=1, keepdims=True))
+DIFFERENCE = LOGITS - ONEHOT
+HUBER = np.where(np.abs(DIFFERENCE) < 1, DIFFERENCE**2 / 2, np.abs(DIFFERENCE) - 0.5)
+
+CASES = [
+    ("cross_entropy", 0.0, -(ONEHOT * LOG_P).sum(axis=1)),
+    ("cross_entropy", 0.2, -((0.8 * ONEHOT + 0.02) * LOG_P).sum(axis=1)),
+    ("mse", 0.0, (DIFFERENCE**2).mean(axis=1)),
+    ("smooth_l1", 0.0, HUBER.mean(axis=1)),
+    ("bce_with_logits", 0.0, (np.log1p(np.exp(LOGITS)) - ONEHOT * LOGITS).mean(axis=1)),
+]
+
+
+@pytest.mark.parametrize(("kind", "smoothing", "expected"), CASES)
+def test_formula(kind, smoothing: float, expected: np.ndarray):
+    found = per_example(Loss(kind, smoothing), LOGITS, LABELS, smoothing)
+    np.testing.assert_allclose(found, expected, rtol=2e-5)
