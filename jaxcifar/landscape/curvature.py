@@ -1,0 +1,238 @@
+"""Second derivatives of a loss: Hessian products, extreme eigenvalues with residuals, preconditioned sharpness.
+
+Hessian products go reverse over reverse, so they also work through `jax.custom_vjp` rules, which have no forward mode.
+ReLU kinks: a Hessian product does not see them, a finite difference of gradients does, and the two need not agree.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.flatten_util import ravel_pytree
+
+from jaxcifar.landscape.checks import (
+    Array,
+    Loss,
+    PyTree,
+    at_highest_precision,
+    check_alike,
+    is_traced,
+    measured,
+    prepared,
+    require_finite_loss,
+)
+from jaxcifar.landscape.krylov import Operator, Ritz, check_iterations, lanczos, random_vector
+from jaxcifar.landscape.trees import moved, tree_norm
+
+
+class EigenPairs(NamedTuple):
+    """`values` [m] in loss per squared unit of parameter, `residuals` [m] = ‖Hv - λv‖ in the same unit, and the unit
+    `vectors`, a pytree shaped like the parameters with a leading axis [m]."""
+
+    values: Array
+    residuals: Array
+    vectors: PyTree
+
+
+class Extremes(NamedTuple):
+    """`top` eigenpairs, largest first, and `bottom` eigenpairs, smallest (most negative) first."""
+
+    top: EigenPairs
+    bottom: EigenPairs
+
+
+@at_highest_precision
+def hvp(loss: Loss, params: PyTree, vector: PyTree) -> PyTree:
+    """Hessian-vector product.
+
+    $$ H v = \\nabla_w \\langle \\nabla L(w), v \\rangle $$
+
+    Args:
+        loss: `loss(params)`, a scalar.
+        params: pytree of parameters, w.
+        vector: pytree shaped like `params`, v.
+
+    Returns:
+        Pytree shaped like `params`, in loss per unit of parameter if v has the unit of the parameters.
+
+    Raises:
+        ValueError: unfit loss or parameters.
+
+    Cost: about 3 gradients (2 for each further product at the same point with `hessian_operator`).
+
+    References:
+        Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6 (1994).
+    """
+    params = prepared(loss, params)
+    check_alike(params, vector, "params and vector")
+    return jax.jit(lambda params, vector: hessian_operator(loss, params)[0](vector))(params, measured(vector))
+
+
+def hessian_operator(loss: Loss, params: PyTree) -> tuple[Operator, Array]:
+    """The Hessian at one point as a function v → Hv, and the loss there; for use inside the caller's `jit`.
+
+    Cost: 1 gradient, and about 2 for each product; what the gradient computed is kept and shared by all products.
+    """
+
+    def gradient(params: PyTree) -> tuple[PyTree, Array]:
+        value, gradient = jax.value_and_grad(loss)(params)
+        return gradient, value
+
+    _, pullback, value = jax.vjp(gradient, params, has_aux=True)
+    return lambda vector: pullback(vector)[0], value
+
+
+def extreme_eigenvalues(
+    loss: Loss,
+    params: PyTree,
+    key: Array,
+    *,
+    iterations: int = 20,
+    top: int = 1,
+    bottom: int = 1,
+    memory_limit: int | None = None,
+) -> Extremes:
+    """Largest and smallest eigenvalues of the Hessian, each with its residual.
+
+    $$ H v = \\lambda v + r, \\quad \\lVert v \\rVert = 1, \\quad
+       \\min_i |\\lambda - \\lambda_i(H)| \\le \\lVert r \\rVert $$
+
+    Lanczos with full re-orthogonalisation from a random vector, in the parameters' dtype (float32 at least) and at
+    highest matrix-product precision.
+
+    Args:
+        loss: `loss(params)`, a scalar; batch, BatchNorm mode and dropout key are closed over.
+        params: pytree of n parameters.
+        key: PRNG key of the starting vector.
+        iterations: Lanczos iterations, 1 to n; with n of them every distinct eigenvalue is exact.
+        top, bottom: how many eigenpairs from either end, each at most `iterations`; 0 for none.
+        memory_limit: bytes allowed for the basis (`lanczos_memory`); None takes what the device has free.
+
+    Returns:
+        `Extremes`. A repeated eigenvalue is found once; where fewer distinct ones exist than were asked for, the
+        remaining entries are NaN.
+
+    Raises:
+        ValueError: unfit loss or parameters, a bad count, a basis beyond the limit, a loss that is not finite
+            (outside `jit`).
+
+    Cost: 1 + 2 `iterations` + 2 (`top` + `bottom`) gradients; memory of `lanczos_memory(params, iterations)`.
+
+    Examples:
+        >>> loss = lambda w: 0.5 * jnp.vdot(w, jnp.array([10.0, 3.0, 1.0]) * w)
+        >>> found = extreme_eigenvalues(loss, jnp.ones(3), jax.random.key(0), iterations=3)
+        >>> round(float(found.top.values[0]), 3), round(float(found.bottom.values[0]), 3)
+        (10.0, 1.0)
+
+    References:
+        Lanczos (1950); Golub and Van Loan, Matrix Computations, chapter 10; Ghorbani et al. (2019), arXiv 1901.10159.
+    """
+    params = prepared(loss, params)
+    check_iterations(params, iterations, memory_limit)
+    return _checked_extremes(lambda params: hessian_operator(loss, params), (params,), key, iterations, (top, bottom))
+
+
+def preconditioned_sharpness(
+    loss: Loss,
+    params: PyTree,
+    preconditioner: PyTree,
+    key: Array,
+    *,
+    iterations: int = 20,
+    top: int = 1,
+    bottom: int = 0,
+    memory_limit: int | None = None,
+) -> Extremes:
+    """Extreme eigenvalues of the Hessian as a diagonal preconditioner sees it.
+
+    $$ P^{-1/2} H P^{-1/2} v = \\lambda v $$
+
+    Its eigenvalues are those of P⁻¹H. With Adam's P (`adam_preconditioner`) the largest is to be compared with
+    `adam_threshold`, 38/η at β₁ = 0.9: theory of full-batch training.
+
+    Args:
+        loss: `loss(params)`, a scalar.
+        params: pytree of n parameters.
+        preconditioner: pytree shaped like `params`, the diagonal of P, positive.
+        key, iterations, top, bottom, memory_limit: as in `extreme_eigenvalues`.
+
+    Returns:
+        `Extremes`, in the unit of H over that of P; vectors are those of the symmetric form.
+
+    Raises:
+        ValueError: as `extreme_eigenvalues`, and a preconditioner with an entry that is not positive (outside `jit`).
+
+    Cost: as `extreme_eigenvalues`.
+
+    References:
+        Cohen et al., Adaptive Gradient Methods at the Edge of Stability (2022), arXiv 2207.14484.
+    """
+    params = prepared(loss, params)
+    check_alike(params, preconditioner, "params and preconditioner")
+    preconditioner = measured(preconditioner)
+    _require_positive(preconditioner)
+    check_iterations(params, iterations, memory_limit)
+
+    def operator(params: PyTree, preconditioner: PyTree) -> tuple[Operator, Array]:
+        hessian, value = hessian_operator(loss, params)
+        scale = jax.tree.map(lambda w, p: lax.rsqrt(p).astype(w.dtype), params, preconditioner)
+
+        def scaled(vector: PyTree) -> PyTree:
+            return jax.tree.map(jnp.multiply, scale, vector)
+
+        return lambda vector: scaled(hessian(scaled(vector))), value
+
+    return _checked_extremes(operator, (params, preconditioner), key, iterations, (top, bottom))
+
+
+@at_highest_precision
+def _checked_extremes(
+    operator_at: Callable[..., tuple[Operator, Array]],
+    point: tuple[PyTree, ...],
+    key: Array,
+    iterations: int,
+    counts: tuple[int, int],
+) -> Extremes:
+    """Compile and run Lanczos on `operator_at(*point)`, where the parameters come first, and check what comes out."""
+    top, bottom = counts
+    if not (0 <= top <= iterations and 0 <= bottom <= iterations):
+        raise ValueError(f"top is {top} and bottom {bottom}, but both must lie in 0 to iterations = {iterations}.")
+
+    def compute(point: tuple[PyTree, ...], key: Array) -> tuple[Extremes, Array]:
+        operator, value = operator_at(*point)
+        ritz = lanczos(operator, random_vector(key, point[0]), iterations)
+        largest = ritz.count - 1 - jnp.arange(top)
+        smallest = jnp.where(jnp.arange(bottom) < ritz.count, jnp.arange(bottom), -1)
+        pairs = _pairs(operator, ritz, point[0], jnp.concatenate([largest, smallest]))
+        return Extremes(jax.tree.map(lambda x: x[:top], pairs), jax.tree.map(lambda x: x[top:], pairs)), value
+
+    extremes, value = jax.jit(compute)(point, key)
+    require_finite_loss(value)
+    return extremes
+
+
+def _pairs(operator: Operator, ritz: Ritz, like: PyTree, indices: Array) -> EigenPairs:
+    """The Ritz pairs at `indices` [m] with their true residuals; NaN where an index is negative."""
+    unravel = ravel_pytree(like)[1]
+    found = indices >= 0
+    values = jnp.where(found, ritz.values[indices], jnp.nan)
+    vectors = jax.vmap(unravel)(ritz.coordinates[:, indices].T @ ritz.basis)
+
+    def residual(pair: tuple[Array, PyTree]) -> Array:
+        value, vector = pair
+        return tree_norm(moved(operator(vector), (-value, vector)))
+
+    return EigenPairs(values, lax.map(residual, (values, vectors)), vectors)
+
+
+def _require_positive(preconditioner: PyTree) -> None:
+    """Refuse a preconditioner with an entry that is not positive; under the caller's `jit` the result is NaN."""
+    if is_traced(preconditioner):
+        return
+    smallest = min(float(jnp.min(leaf)) for leaf in jax.tree.leaves(preconditioner))
+    if not smallest > 0:
+        raise ValueError(
+            f"the preconditioner's smallest entry is {smallest}, but all must be positive: add Adam's eps."
+        )

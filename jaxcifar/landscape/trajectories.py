@@ -1,0 +1,134 @@
+"""A run's path through parameter space, in the plane that holds most of it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxcifar.landscape.checks import (
+    Array,
+    Loss,
+    PyTree,
+    at_highest_precision,
+    check_alike,
+    check_loss,
+    measured,
+    require_finite_loss,
+)
+from jaxcifar.landscape.trees import difference, moved, ratio, tree_dot, tree_norm
+
+
+class Trajectory(NamedTuple):
+    """A path of S snapshots in its first K principal directions.
+
+    `origin`: the last snapshot, a pytree. `directions`: K orthonormal pytrees. `coordinates` [S, K] from the origin,
+    in the unit of the parameters. `explained` [K]: share of the path's variance along each. `off_plane` [S]: distance
+    of each snapshot from the plane through the origin. `losses` [S]: the loss at the snapshots themselves, not at
+    their projections.
+    """
+
+    origin: PyTree
+    directions: tuple[PyTree, ...]
+    coordinates: Array
+    explained: Array
+    off_plane: Array
+    losses: Array
+
+
+@at_highest_precision
+def trajectory(loss: Loss, snapshots: Sequence[PyTree], components: int = 2) -> Trajectory:
+    """Principal directions of a path, with the share of variance they explain and the true losses.
+
+    $$ G = M M^\\top = U \\Lambda U^\\top, \\quad d_k = M^\\top u_k / \\sqrt{\\lambda_k}, \\quad
+       c_{s,k} = \\langle w_s - w_S, d_k \\rangle, \\quad e_k = \\lambda_k / \\sum_j \\lambda_j $$
+
+    where the rows of M are the snapshots less their mean, so only the S x S Gram matrix is decomposed. The first
+    snapshot's coordinates are not negative, which fixes the signs. A principal component carries large shares even of
+    a random walk: read the explained variance with that in mind.
+
+    Args:
+        loss: `loss(params)`, a scalar.
+        snapshots: S pytrees of parameters in the order of training, at least 2.
+        components: K, at most S - 1.
+
+    Returns:
+        `Trajectory`. A direction without variance is zero; `explained` is NaN where no snapshot moved.
+
+    Raises:
+        ValueError: unfit loss or parameters, too few snapshots, a loss that is not finite (outside `jit`).
+
+    Cost: one forward pass a snapshot; memory of two copies of the snapshots.
+
+    References:
+        Li et al. (2018), arXiv 1712.09913, section 7; Antognini and Sohl-Dickstein (2018), arXiv 1806.08805, on
+        random walks.
+    """
+    if not 1 <= components < len(snapshots):
+        raise ValueError(
+            f"components is {components} for {len(snapshots)} snapshots, but must be 1 or more and fewer than them."
+        )
+    snapshots = [measured(snapshot) for snapshot in snapshots]
+    for snapshot in snapshots:
+        check_alike(snapshots[0], snapshot, "two snapshots")
+    check_loss(loss, snapshots[0])
+    losses = _losses(loss, snapshots)
+    directions, explained = jax.jit(_principal, static_argnums=1)(snapshots, components)
+    origin = snapshots[-1]
+    coordinates = jnp.stack([project(snapshot, origin, directions) for snapshot in snapshots])
+    signs = jnp.where(coordinates[0] < 0, -1, 1).astype(coordinates.dtype)
+    directions = tuple(
+        jax.tree.map(lambda d, sign=sign: sign.astype(d.dtype) * d, direction)
+        for sign, direction in zip(signs, directions, strict=True)
+    )
+    coordinates = coordinates * signs
+    off_plane = jnp.stack([_off(s, origin, directions, c) for s, c in zip(snapshots, coordinates, strict=True)])
+    return Trajectory(origin, directions, coordinates, explained, off_plane, losses)
+
+
+def project(params: PyTree, origin: PyTree, directions: Sequence[PyTree]) -> Array:
+    """Coordinates of a point along orthonormal directions.
+
+    $$ c_k = \\langle w - w_0, d_k \\rangle $$
+
+    Args:
+        params, origin: pytrees w and w₀.
+        directions: K orthonormal pytrees, such as `Trajectory.directions`.
+
+    Returns:
+        Array [K], in the unit of the parameters.
+
+    Cost: no gradient.
+    """
+    check_alike(params, origin, "params and origin")
+    away = difference(params, origin)
+    return jnp.stack([tree_dot(away, direction) for direction in directions])
+
+
+def _losses(loss: Loss, snapshots: list[PyTree]) -> Array:
+    compiled = jax.jit(loss)
+    losses = jnp.stack([compiled(snapshot) for snapshot in snapshots])
+    require_finite_loss(losses)
+    return losses
+
+
+def _principal(snapshots: list[PyTree], components: int) -> tuple[tuple[PyTree, ...], Array]:
+    """The first principal directions as pytrees, and the share of variance along each."""
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *snapshots)
+    centred = jax.tree.map(lambda leaf: leaf - jnp.mean(leaf, axis=0), stacked)
+    rows = [leaf.reshape(len(snapshots), -1) for leaf in jax.tree.leaves(centred)]
+    gram = sum(jnp.matmul(leaf, leaf.T) for leaf in rows)
+    values, vectors = jnp.linalg.eigh(gram)
+    values, vectors = jnp.maximum(values[::-1], 0), vectors[:, ::-1]
+    floor = 10 * len(snapshots) * jnp.finfo(values.dtype).eps * values[0]
+    scale = jnp.where(values > floor, 1 / jnp.sqrt(jnp.where(values > floor, values, 1)), 0)
+
+    def direction(k: int) -> PyTree:
+        return jax.tree.map(lambda leaf: jnp.tensordot(vectors[:, k] * scale[k], leaf, 1).astype(leaf.dtype), centred)
+
+    return tuple(direction(k) for k in range(components)), ratio(values, jnp.sum(values))[:components]
+
+
+def _off(snapshot: PyTree, origin: PyTree, directions: Sequence[PyTree], coordinates: Array) -> Array:
+    steps = zip(-coordinates, directions, strict=True)
+    return tree_norm(moved(difference(snapshot, origin), *steps))
