@@ -32,8 +32,8 @@ def frame(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def triangle(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    q = q + f32(0.1)
-    return np.maximum(np.abs(p) * f32(0.8660254) + q * f32(0.5), -q) - f32(0.5)
+    q = q - f32(0.15)
+    return np.maximum(np.abs(p) * f32(0.8660254) - q * f32(0.5), q) - f32(0.53)
 
 
 def cross(p: np.ndarray, q: np.ndarray) -> np.ndarray:
@@ -42,7 +42,7 @@ def cross(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 def star(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Five points: fold the plane onto one half-point, then one edge."""
-    p = np.abs(p)
+    p, q = np.abs(p), -q
     for side in (1, -1):
         a, b = f32(0.809017 * side), f32(-0.587785)
         over = 2 * np.maximum(a * p + b * q, 0)
@@ -63,9 +63,9 @@ def heart(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def arrow(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """A head on a shaft, pointing to positive q."""
-    head = np.maximum(np.abs(p) * f32(0.7809) + (q - 1) * f32(0.6247), -q)
-    return np.minimum(head, _box(p, q + f32(0.45), 0.24, 0.55))
+    """A head on a shaft, pointing up."""
+    head = np.maximum(np.abs(p) * f32(0.7809) - (q + 1) * f32(0.6247), q)
+    return np.minimum(head, _box(p, q - f32(0.45), 0.24, 0.55))
 
 
 OUTLINES = (disc, ring, square, frame, triangle, cross, star, crescent, heart, arrow)

@@ -124,7 +124,7 @@ def _mottle(lattice: np.ndarray) -> np.ndarray:
 
 def _shape(canvas: list[np.ndarray], back: np.ndarray, labels: np.ndarray, uniform) -> None:
     """The shape itself: any place, size, angle, colour and texture, on its shadow."""
-    turn, scale, center = _turn(uniform), uniform(0.48, 0.8, 1), uniform(-0.28, 0.28, 2)
+    turn, scale, center = _tilt(uniform(-0.32, 0.32, 1)), uniform(0.52, 0.85, 1), uniform(-0.22, 0.22, 2)
     x, y = (GRID_X - center[:, :1]) / scale, (GRID_Y - center[:, 1:]) / scale
     p, q = x * turn[0] + y * turn[1], y * turn[0] - x * turn[1]
     distance = np.empty_like(p)
@@ -154,7 +154,7 @@ def _contrasting(back: np.ndarray, uniform) -> np.ndarray:
 def _weave(p: np.ndarray, q: np.ndarray, uniform) -> np.ndarray:
     """A texture that turns with the shape: none, stripes or checks, softly edged."""
     kind, period, depth = uniform(0, 1, 1), uniform(1.2, 3, 1), uniform(0.08, 0.2, 1)
-    along, over = (2 * np.abs((u * period) % 1 - np.float32(0.5)) - np.float32(0.5) for u in (p, q))
+    along, over = (2 * np.abs(u - np.floor(u) - np.float32(0.5)) - np.float32(0.5) for u in (p * period, q * period))
     stripes, checks = np.clip(along * 4, -1, 1), np.clip(along * over * 16, -1, 1)
     return np.where(kind < 0.4, 0, np.where(kind < 0.75, stripes, checks)) * depth
 
@@ -182,12 +182,16 @@ def _paint(canvas: list[np.ndarray], distance: np.ndarray, color: np.ndarray, st
 
 
 def _turn(uniform) -> tuple[np.ndarray, np.ndarray]:
-    """(cosine, sine) [N, 1] of a random angle, from half-angle tangents: no library's sine, so the same everywhere."""
-    half, quarter = uniform(-TAN_EIGHTH, TAN_EIGHTH, 1), uniform(0, 4, 1)
-    cosine, sine = (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
+    """(cosine, sine) [N, 1] of any angle, at random."""
+    (cosine, sine), quarter = _tilt(uniform(-TAN_EIGHTH, TAN_EIGHTH, 1)), uniform(0, 4, 1)
     swapped, negative = (quarter % 2) < 1, quarter < 2
     cosine, sine = np.where(swapped, -sine, cosine), np.where(swapped, cosine, sine)
     return np.where(negative, -cosine, cosine), np.where(negative, -sine, sine)
+
+
+def _tilt(half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(cosine, sine) from the tangent of half the angle: no library's sine, so the same everywhere."""
+    return (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
 
 
 def _hash(seed: int, place: np.ndarray, slot: int | np.ndarray) -> np.ndarray:
