@@ -8,12 +8,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
 from jaxcifar import records
-from jaxcifar.config import Run, Study, UserError, load
+from jaxcifar.config import Paper, Run, Study, UserError, flags, load
+
+if TYPE_CHECKING:
+    from jaxcifar.studies.manifest import Invocation
 
 USAGE = """usage: jaxcifar run --config FILE [options] [--field value ...]
        jaxcifar report DIR
@@ -43,6 +46,17 @@ class RunOptions:
     """Print the list of runs and train nothing."""
     seeds: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Repeat every member with N seeds."""
+    scale: Annotated[float, tyro.conf.arg(metavar="S")] = 1.0
+    """Multiply images and epochs by S, at most 1, down to 512 images and one epoch; such runs decide no claim."""
+    only: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")] = ""
+    """Of a paper, train these studies only."""
+    max_minutes: Annotated[float | None, tyro.conf.arg(metavar="M")] = None
+    """Begin nothing that would not end within M minutes from now."""
+
+    @property
+    def studies(self) -> tuple[str, ...]:
+        """The names that `--only` gives."""
+        return tuple(name for name in self.only.split(",") if name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,63 +87,84 @@ def _run(argv: list[str]) -> int:
     plain = [token for token in argv if token not in ("-h", "--help")]
     options, rest = tyro.cli(RunOptions, prog="jaxcifar run", args=plain, return_unknown_args=True)
     usage = (
-        "Options beside the fields below: --out DIR, --restart, --summary, --plan, --seeds N (see jaxcifar run --help)."
+        "Options beside the fields below: --out DIR, --restart, --summary, --plan, --seeds N, --scale S, --only NAMES, "
+        "--max-minutes M (see jaxcifar run --help)."
     )
     config = load(options.config, [*rest, *(["--help"] if wants_help else [])], prog="jaxcifar run", usage=usage)
     if options.summary:
         return _summary(config)
     if options.plan:
-        return _plan(config, options.seeds)
-    return _train(config, options)
+        return _plan(config, options)
+    from jaxcifar.studies.manifest import Invocation
+
+    return _train(config, options, Invocation.of(argv, flags(rest), options.scale))
 
 
-def _summary(config: Run | Study) -> int:
+def _summary(config: Run | Study | Paper) -> int:
     from jaxcifar.models import layer_rows
     from jaxcifar.report.tables import layer_table
+    from jaxcifar.studies.execute import plan
 
-    for model in dict.fromkeys(run.model for run in _runs(config, None)):
+    runs = [item.run for study in plan(config) for item in study.runs]
+    for model in dict.fromkeys(run.model for run in runs):
         layer_table(str(model), layer_rows(model))
     return 0
 
 
-def _plan(config: Run | Study, seeds: int | None) -> int:
-    from jaxcifar.data import train_size
+def _plan(config: Run | Study | Paper, options: RunOptions) -> int:
     from jaxcifar.report.tables import plan_table
+    from jaxcifar.studies.execute import measured_speed, plan
+    from jaxcifar.studies.outline import outline
+    from jaxcifar.training import runtime
 
-    runs = _runs(config, seeds)
-    plan_table(runs, [train_size(run.data) // run.batch_size for run in runs])
+    runtime.configure()
+    out = _out(options)
+    planned = plan(config, out, options.seeds, options.scale, options.studies)
+    # A paper's time is worth a minute of measuring; a study shows it where the device was measured before.
+    speed = measured_speed(planned, out, measure=isinstance(config, Paper))
+    plan_table(outline(planned, speed))
     return 0
 
 
-def _runs(config: Run | Study, seeds: int | None) -> list[Run]:
-    from jaxcifar.studies import as_study, expand
-
-    return [item.run for item in expand(as_study(config, seeds))]
-
-
-def _train(config: Run | Study, options: RunOptions) -> int:
+def _out(options: RunOptions) -> Path:
     out = options.out or Path("runs") / options.config.stem
     if out.exists() and not out.is_dir():
         raise UserError(f"--out {str(out)!r} is a file; give a folder.")
+    return out
+
+
+def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocation) -> int:
+    from jaxcifar.studies.execute import execute, plan
     from jaxcifar.training import Interrupted, runtime
 
+    out = _out(options)
     runtime.configure()
     with records.locked(out):
         if options.restart:
-            _clear(out)
-        from jaxcifar.studies import execute
-
+            plan(config, out, options.seeds, options.scale, options.studies)  # a slip is told before anything goes
+            for folder in [out / name for name in options.studies] or [out]:
+                _clear(folder)
         try:
-            folders = execute(config, out, options.seeds)
+            folders = execute(
+                config,
+                out,
+                options.seeds,
+                scale=options.scale,
+                only=options.studies,
+                max_minutes=options.max_minutes,
+                invocation=invocation,
+            )
         except Interrupted as stopped:
             print(stopped, file=sys.stderr)
             return 128 + stopped.signal_number
-        _show(out, folders)
+        _show(config, out, folders)
     return 0
 
 
 def _clear(out: Path) -> None:
     """Deletes the folder's contents, all but the lock that is held, if they are this program's records."""
+    if not out.is_dir():
+        return
     foreign = [path.name for path in out.iterdir() if not _is_record(path)]
     if foreign:
         raise UserError(f"--restart would delete {foreign[0]!r} in {out}, which is no record; give another --out.")
@@ -142,18 +177,23 @@ def _clear(out: Path) -> None:
 
 def _is_record(path: Path) -> bool:
     own = {records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, ".lock"}
+    own |= {"study.json", "speed.json"}
     if path.is_file():
         return path.name in own or path.suffix in (".png", ".svg", ".partial")
-    return path.name in (records.CHECKPOINTS, "report") or any(path.rglob(records.CONFIG))
+    return path.name in (records.CHECKPOINTS, "report", "views") or any(path.rglob(records.CONFIG))
 
 
-def _show(out: Path, folders: list[Path]) -> None:
+def _show(config: Run | Study | Paper, out: Path, folders: list[Path]) -> None:
     from jaxcifar.report.curves import draw_curves
     from jaxcifar.report.tables import result_table
 
-    found = [records.read(folder) for folder in folders]
+    found = [records.read(folder) for folder in dict.fromkeys(folders)]
     result_table(found)
-    figure = draw_curves(found, out / "curves.png")
     print(f"Records: {os.path.relpath(out)}")
+    figure = None if isinstance(config, Paper) else draw_curves(found, out / "curves.png")
     if figure:
         print(f"Curves:  {os.path.relpath(figure)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

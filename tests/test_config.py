@@ -26,7 +26,13 @@ def test_every_config_loads_with_a_docstring_and_survives_json(path: Path):
     loaded = config.load(path)
     text = path.read_text()
     assert all(word in text for word in ("Command:", "Cost:", "Expect:", f"configs/{path.name}"))
-    runs = [loaded] if isinstance(loaded, Run) else [v for v in [loaded.base] if isinstance(loaded, Study)]
+    match loaded:
+        case Run():
+            runs = [loaded]
+        case Study():
+            runs = [loaded.base]
+        case config.Paper():
+            runs = [study.base for study in loaded.studies]
     for run in runs:
         assert config.from_json(json.loads(json.dumps(config.to_json(run)))) == run
 

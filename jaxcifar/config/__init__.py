@@ -1,7 +1,8 @@
-"""What a run and a study are: frozen, typed, checked on construction, equal to their JSON."""
+"""What a run, a study and a paper are: frozen, typed, checked on construction, equal to their JSON."""
 
 from jaxcifar.config.check import UserError as UserError
 from jaxcifar.config.data import Data as Data
+from jaxcifar.config.load import flags as flags
 from jaxcifar.config.load import load as load
 from jaxcifar.config.load import override as override
 from jaxcifar.config.model import CNN as CNN
@@ -17,11 +18,14 @@ from jaxcifar.config.optimizer import Adam as Adam
 from jaxcifar.config.optimizer import AdamW as AdamW
 from jaxcifar.config.optimizer import Optimizer as Optimizer
 from jaxcifar.config.optimizer import Schedule as Schedule
+from jaxcifar.config.paper import Paper as Paper
+from jaxcifar.config.paper import as_study as as_study
 from jaxcifar.config.paths import apply_changes as apply_changes
 from jaxcifar.config.paths import get_path as get_path
 from jaxcifar.config.paths import set_path as set_path
 from jaxcifar.config.run import Checkpoint as Checkpoint
 from jaxcifar.config.run import Loss as Loss
+from jaxcifar.config.run import Precision as Precision
 from jaxcifar.config.run import Probe as Probe
 from jaxcifar.config.run import Run as Run
 from jaxcifar.config.serialize import differences as differences
@@ -30,3 +34,4 @@ from jaxcifar.config.serialize import to_json as to_json
 from jaxcifar.config.study import Study as Study
 from jaxcifar.config.study import Variant as Variant
 from jaxcifar.config.study import Vectorize as Vectorize
+from jaxcifar.config.study import View as View

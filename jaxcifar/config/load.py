@@ -1,4 +1,4 @@
-"""A config file and the command line's overrides become a Run or a Study."""
+"""A config file and the command line's overrides become a Run, a Study or a Paper."""
 
 from __future__ import annotations
 
@@ -9,34 +9,47 @@ from pathlib import Path
 from typing import Any
 
 from jaxcifar.config.check import UserError
+from jaxcifar.config.paper import Paper
 from jaxcifar.config.paths import get_path, set_path
 from jaxcifar.config.run import Run
 from jaxcifar.config.study import Study, Variant
 
 
-def load(path: str | Path, argv: Sequence[str] = (), *, prog: str | None = None, usage: str = "") -> Run | Study:
+def load(
+    path: str | Path, argv: Sequence[str] = (), *, prog: str | None = None, usage: str = ""
+) -> Run | Study | Paper:
     """Reads a config file and applies overrides such as `--epochs 1 --optimizer.learning-rate 1e-3`.
 
     Args:
-        path: a Python file with `get_config() -> Run | Study`.
-        argv: flags for the fields of the Run, or of the study's base Run, where they win in every member.
+        path: a Python file with `get_config() -> Run | Study | Paper`.
+        argv: flags for the fields of the Run, or of a study's base Run, where they win in every member of every study.
         prog: the command's name in messages of the parser.
         usage: text that `--help` shows before the fields.
 
     Returns:
-        The Run or the Study.
+        The Run, the Study or the Paper.
 
     Raises:
         UserError: the file is missing, broken or returns something else, a value is out of its range, or a flag names
-            what the study varies.
+            what a study varies.
         SystemExit: with 2 for a flag that does not exist or does not parse, with 0 after `--help`.
     """
     config, docstring = _execute(Path(path))
-    base = config.base if isinstance(config, Study) else config
-    parsed = _parse(base, argv, prog, f"{docstring}\n\n{usage}".strip())
-    if isinstance(config, Run):
-        return parsed
-    return override(config, {flag: get_path(parsed, flag) for flag in _flags(argv)})
+    description = f"{docstring}\n\n{usage}".strip()
+    match config:
+        case Run():
+            return _parse(config, argv, prog, description)
+        case Study():
+            return _apply(config, argv, prog, description)
+        case Paper():
+            if {"-h", "--help"} & {*argv}:
+                _parse(Run(), argv, prog, description)
+            return Paper(config.name, tuple(_apply(study, argv, prog, description) for study in config.studies))
+
+
+def _apply(study: Study, argv: Sequence[str], prog: str | None, description: str) -> Study:
+    parsed = _parse(study.base, argv, prog, description)
+    return override(study, {flag: get_path(parsed, flag) for flag in flags(argv)})
 
 
 def override(study: Study, changes: dict[str, Any]) -> Study:
@@ -64,7 +77,7 @@ def _override_variant(variant: Variant, path: str, value: Any) -> Variant:
     return dataclasses.replace(variant, changes={**changes, path: value})
 
 
-def _execute(path: Path) -> tuple[Run | Study, str]:
+def _execute(path: Path) -> tuple[Run | Study | Paper, str]:
     """The object that the file's get_config returns, and the file's docstring."""
     if not path.is_file():
         raise UserError(f"There is no config file {str(path)!r}; see the folder configs/ for the project's own.")
@@ -84,9 +97,9 @@ def _execute(path: Path) -> tuple[Run | Study, str]:
     except Exception as error:
         message = f"The config file {str(path)!r} fails with {type(error).__name__}: {error}; mend it and try again."
         raise UserError(message) from error
-    if not isinstance(config, Run | Study):
+    if not isinstance(config, Run | Study | Paper):
         kind = type(config).__name__
-        raise UserError(f"get_config() of {str(path)!r} returned {kind}; it must return a Run or a Study.")
+        raise UserError(f"get_config() of {str(path)!r} returned {kind}; it must return a Run, a Study or a Paper.")
     return config, (module.__doc__ or "").strip()
 
 
@@ -100,7 +113,7 @@ def _parse(base: Run, argv: Sequence[str], prog: str | None, description: str) -
     )
 
 
-def _flags(argv: Sequence[str]) -> list[str]:
+def flags(argv: Sequence[str]) -> list[str]:
     """The dotted paths that the command line names: `--data.no-flip` -> `data.flip`."""
     found = []
     for token in argv:

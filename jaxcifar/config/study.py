@@ -19,6 +19,7 @@ class Variant:
 
 
 Vectorize = Literal["auto", "vmap", "map", "off"]
+View = Literal["samples", "architecture", "gradients", "features"]
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,14 @@ class Study:
     vectorize: Vectorize = "auto"
     alone: bool = False
     """Members are compared by seconds, so each trains alone."""
+    views: tuple[View, ...] = ()
+    """Pictures of data and networks, computed once the members have trained: `samples` of each class, the
+    `architecture` as a table and drawings, `gradients` by layer and depth, first filters and `features` of an image."""
 
     def __post_init__(self):
         check_choice("vectorize", self.vectorize, Vectorize)
+        for view in self.views:
+            check_choice("views", view, View)
         if not self.variants:
             raise UserError(f"Study {self.name!r} has no variants; give at least one.")
         names = [variant.name for variant in self.variants]

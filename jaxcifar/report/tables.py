@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from jaxcifar.records import Records
-from jaxcifar.studies.cost import cost_of
-from jaxcifar.studies.plan import Planned, PlannedStudy, programs
-from jaxcifar.studies.speed import Speed
-from jaxcifar.training.progress import duration
+
+if TYPE_CHECKING:
+    from jaxcifar.models.summary import LayerRow
+    from jaxcifar.studies.outline import Outline, OutlineRow
 
 
-class Row(Protocol):
-    """A row of a network's layer table, as `jaxcifar.models.layer_rows` gives it."""
-
-    name: str
-    kind: str
-    output_shape: tuple[int, ...]
-    parameters: int
-    multiply_adds: int
-
-
-def layer_table(title: str, rows: Sequence[Row]) -> None:
+def layer_table(title: str, rows: Sequence[LayerRow]) -> None:
     """Prints a network's layers: output shape, parameters and forward FLOPs (2 per multiply-add) of one image."""
     table = Table("layer", "kind", "output shape", title=title, show_footer=True)
     table.add_column("parameters", f"{sum(row.parameters for row in rows):,}", justify="right")
@@ -36,49 +28,49 @@ def layer_table(title: str, rows: Sequence[Row]) -> None:
     Console().print(table)
 
 
-def plan_table(plan: Sequence[PlannedStudy], speed: Speed | None) -> None:
-    """Prints what would be trained: every run with its steps, operations and disk, and the whole with its time.
-
-    Args:
-        plan: the studies.
-        speed: of this device, where it is known.
-    """
+def plan_table(outline: Outline) -> None:
+    """Prints what would be trained: every member with its steps, operations and disk, and the whole with its time."""
     console = Console()
-    table = Table("run", "network", "optimizer", title=_plan_title(plan))
-    for heading in ("batch", "seed", "epochs", "steps", "TFLOP", "disk"):
-        table.add_column(heading, justify="right")
-    for study in plan:
-        for item in study.runs:
-            table.add_row(*_plan_row(study, item))
+    shared = len(outline.rows) - len(outline.trained)
+    title = f"{len(outline.rows)} runs" + (f", {shared} of them the same as another" if shared else "")
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("run", overflow="fold")
+    for heading in ("batch", "epochs", "seeds", "steps", "TFLOP", "disk"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    study = None
+    for name, rows in itertools.groupby(outline.rows, lambda row: row.name):
+        group = list(rows)
+        if group[0].study != study:
+            study = group[0].study
+            table.add_row(f"[bold]{study}[/bold]")
+        table.add_row(*_plan_row(name, group))
     console.print(table)
-    trained = [cost_of(item.run) for study in plan for item in study.runs if item.same_as is None]
-    flops, disk = sum(cost.flops for cost in trained), sum(cost.disk for cost in trained)
-    steps = sum(cost.steps for cost in trained)
+    steps, flops, disk = (sum(getattr(row, name) for row in outline.trained) for name in ("steps", "flops", "disk"))
     console.print(f"In all {steps:,} steps, {flops / 1e15:,.3g} PFLOP, {_bytes(disk)} of checkpoints and arrays.")
-    if speed is not None:
-        seconds = sum(speed.seconds([item.run for item in items]) for study in plan for items in programs(study))
-        console.print(f"Estimated time on {speed.device}: {duration(seconds)} (hours:minutes:seconds).")
+    if outline.seconds is not None:
+        console.print(f"Estimated time on {outline.device}: {_duration(outline.seconds)}.")
 
 
-def _plan_title(plan: Sequence[PlannedStudy]) -> str:
-    runs = [item for study in plan for item in study.runs]
-    shared = sum(item.same_as is not None for item in runs)
-    return f"{len(runs)} runs" + (f", {shared} of them stood for by equal ones" if shared else "")
+def _plan_row(name: str, seeds: list[OutlineRow]) -> list[str]:
+    row, trained = seeds[0], [item for item in seeds if item.same_as is None]
+    numbers = [f"{row.batch:,}", f"{row.epochs:,}", f"{len(seeds)}"]
+    if not trained:
+        return [f" {name.rpartition('/')[2]} = {row.same_as}", *numbers, "-", "-", "-"]
+    steps, flops, disk = (sum(getattr(item, key) for item in trained) for key in ("steps", "flops", "disk"))
+    return [f" {name.rpartition('/')[2]}", *numbers, f"{steps:,}", _tera(flops), _bytes(disk)]
 
 
-def _plan_row(study: PlannedStudy, item: Planned) -> list[str]:
-    run, cost = item.run, cost_of(item.run)
-    name = str(study.folder / item.member) if item.folder.parts else item.member
-    optimizer = f"{type(run.optimizer).__name__} {run.optimizer.learning_rate:g}"
-    numbers = [f"{number:,}" for number in (run.batch_size, run.seed, run.epochs)]
-    if item.same_as is not None:
-        return [name, f"same as {item.same_as.parent}", optimizer, *numbers, "-", "-", "-"]
-    network = type(run.model).__name__
-    return [name, network, optimizer, *numbers, f"{cost.steps:,}", f"{cost.flops / 1e12:,.3g}", _bytes(cost.disk)]
+def _tera(flops: float) -> str:
+    return f"{flops / 1e12:,.0f}" if flops >= 1e14 else f"{flops / 1e12:.3g}"
 
 
 def _bytes(count: float) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{max(minutes, 1)} min"
 
 
 def result_table(runs: Sequence[Records]) -> None:

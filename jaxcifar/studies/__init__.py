@@ -1,5 +1,5 @@
-"""What a study varies, which measures it takes, which claims of the study it checks."""
+"""What a study varies, which measures it takes, which claims of the study it checks.
 
-from jaxcifar.studies.execute import execute as execute
-from jaxcifar.studies.plan import as_study as as_study
-from jaxcifar.studies.plan import expand as expand
+`execute` trains, `plan` and `outline` say what would be trained, `results` reads what was, `claims` judges it. Nothing
+is imported here, so that a report reads results and claims without JAX.
+"""

@@ -1,51 +1,199 @@
-"""Trains what a study plans; what is finished is skipped, what was cut off goes on."""
+"""Trains what a config plans; what is finished is skipped, what was cut off goes on."""
 
 from __future__ import annotations
 
 import functools
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxcifar import data, records
-from jaxcifar.config import Data, Run, Study
-from jaxcifar.studies.plan import Planned, as_study, choose_vectorize, expand, group
+from jaxcifar.config import Paper, Run, Study
+from jaxcifar.config.check import check_number
+from jaxcifar.studies import manifest, speed
+from jaxcifar.studies.cost import cost_of
+from jaxcifar.studies.manifest import Invocation
+from jaxcifar.studies.plan import Planned, PlannedStudy, choose_vectorize, group, make_plan
+from jaxcifar.studies.share import share
+from jaxcifar.studies.speed import Speed
 from jaxcifar.training import Member, interrupt, progress, train_members
 from jaxcifar.training.interrupt import Stop
-from jaxcifar.training.progress import Progress
+from jaxcifar.training.progress import Progress, duration
 
 
-def execute(config: Run | Study, out: Path, seeds: int | None = None) -> list[Path]:
-    """Trains a run or every run of a study.
+def plan(
+    config: Run | Study | Paper,
+    out: Path | None = None,
+    seeds: int | None = None,
+    scale: float = 1.0,
+    only: Sequence[str] = (),
+) -> list[PlannedStudy]:
+    """The studies and runs of a config, with the runs that another stands for marked.
+
+    Args:
+        config: a run, a study or a paper.
+        out: where records may lie already.
+        seeds: repeat every member with so many seeds.
+        scale: multiplies images and epochs.
+        only: names of a paper's studies; empty means all.
+
+    Raises:
+        UserError: an option is out of its range or names what is not there.
+    """
+    if only:
+        make_plan(config, seeds, scale, only)
+    whole = make_plan(config, seeds, scale)
+    if not isinstance(config, Paper):
+        return whole
+    is_complete = (lambda folder: records.is_complete(out / folder)) if out else (lambda folder: False)
+    return share(whole, only, is_complete)
+
+
+def execute(
+    config: Run | Study | Paper,
+    out: Path,
+    seeds: int | None = None,
+    *,
+    scale: float = 1.0,
+    only: Sequence[str] = (),
+    max_minutes: float | None = None,
+    invocation: Invocation | None = None,
+) -> list[Path]:
+    """Trains a run, or every run of a study or a paper.
 
     Args:
         config: what to train.
-        out: the run folder, or the study's folder with `<member>/seed-<n>/` in it.
+        out: the run folder, or the study's with `<member>/seed-<n>/` in it, or the paper's with a folder per study.
         seeds: repeat every member with so many seeds; a single run then becomes a study of one member.
+        scale: multiplies images and epochs.
+        only: names of a paper's studies; empty means all.
+        max_minutes: start nothing that would not end within so many minutes from now.
+        invocation: how the user started it, for the report.
 
     Returns:
-        The run folders, in the study's order.
+        The run folders, in the order of the plan; of a run that another stands for, the other's.
 
     Raises:
         UserError, Interrupted: as `train_members`.
     """
-    single = isinstance(config, Run) and seeds is None
-    study = as_study(config, seeds)
-    planned = [Planned(config.name, config, Path())] if single else expand(study)
+    started = time.monotonic()
+    if max_minutes is not None:
+        check_number("--max-minutes", max_minutes, 0, above=True)
+    planned = plan(config, out, seeds, scale, only)
     with interrupt.handling() as stop, progress.showing() as shown:
-        load = functools.cache(lambda wanted: data.load(wanted, shown.message))
-        for items in group(planned, study):
-            _train(items, study, out, load, shown, stop)
-    return [out / item.folder for item in planned]
+        for study in planned:
+            manifest.write(out / study.folder, study, invocation or Invocation(scale=scale))
+        measured = measured_speed(planned, out, shown.message, measure=True) if max_minutes is not None else None
+        clock = _Clock(started, max_minutes, measured)
+        load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, shown.message))
+        session = _Session(out, load, shown, stop, clock)
+        session.train(planned)
+    return [out / (item.same_as or study.folder / item.folder) for study in planned for item in study.runs]
 
 
-def _train(items: list[Planned], study: Study, out: Path, load, shown: Progress, stop: Stop) -> None:
-    left = []
-    for item in items:
-        folder = out / item.folder
-        if records.is_complete(folder):
+def measured_speed(
+    planned: Sequence[PlannedStudy], out: Path, notify: Callable[[str], None] = print, *, measure: bool
+) -> Speed | None:
+    """The device's speed as it was measured for this folder; measured now, and kept if the folder exists, if asked."""
+    found = speed.known(out)
+    if found is None and measure:
+        found = speed.measure(planned[0].study.base.precision, notify)
+        if out.is_dir():
+            speed.store(found, out)
+    return found
+
+
+@dataclass
+class _Clock:
+    """What the programs still cost, and whether the next one fits the time that is left."""
+
+    started: float
+    max_minutes: float | None
+    speed: Speed | None
+    spent: float = 0.0
+    done: float = 0.0
+    left: dict[int, float] = field(default_factory=dict)
+
+    def cost(self, runs: Sequence[Run]) -> float:
+        """In estimated seconds where this device was measured, else in operations."""
+        return self.speed.seconds(runs) if self.speed else sum(cost_of(run).flops for run in runs)
+
+    def fits(self, cost: float) -> bool:
+        """Whether a program of this cost would end in time, by the estimate or, if that is more, by what was seen."""
+        if self.max_minutes is None:
+            return True
+        slower = max(1.0, self.spent / self.done) if self.done else 1.0
+        return time.monotonic() - self.started + slower * cost <= 60 * self.max_minutes
+
+    def seconds_left(self) -> float | None:
+        """What the remaining programs take at the pace seen so far."""
+        return sum(self.left.values()) * self.spent / self.done if self.done else None
+
+
+@dataclass
+class _Session:
+    """The programs of a plan, trained one after the other."""
+
+    out: Path
+    load: Callable
+    shown: Progress
+    stop: Stop
+    clock: _Clock
+
+    def train(self, planned: Sequence[PlannedStudy]) -> None:
+        programs = []
+        for study in planned:
+            self._link(study)
+            programs += [(study, items) for items in group(self._open(study, len(planned) == 1), study.study)]
+        self.clock.left = {i: self.clock.cost([item.run for item in items]) for i, (_, items) in enumerate(programs)}
+        late = 0
+        for index, (study, items) in enumerate(programs):
+            cost = self.clock.left.pop(index)
+            if not self.clock.fits(cost):
+                late += len(items)
+                continue
+            began = time.monotonic()
+            self._run(study, items)
+            self.clock.spent += time.monotonic() - began
+            self.clock.done += cost
+            self._tell(index + 1, len(programs))
+        if late:
+            runs = "1 run was" if late == 1 else f"{late} runs were"
+            self.shown.message(f"{runs} not begun for want of time; the same command again goes on with them.")
+
+    def _link(self, study: PlannedStudy) -> None:
+        """A run that another stands for says so in its folder."""
+        for item in study.runs:
+            if item.same_as is not None:
+                folder = self.out / study.folder / item.folder
+                records.begin(folder, item.run)
+                target = os.path.relpath(self.out / item.same_as, folder)
+                records.write_summary(folder, {"same_as": target})
+
+    def _open(self, study: PlannedStudy, tell: bool) -> list[Planned]:
+        """The runs that are still to be trained; those that ended must be of this config."""
+        left = []
+        for item in study.runs:
+            folder = self.out / study.folder / item.folder
+            if item.same_as is not None:
+                continue
+            if not records.is_complete(folder):
+                left.append(item)
+                continue
             records.begin(folder, item.run)
-            shown.message(f"{item.member}, seed {item.run.seed} is {records.read(folder).status}; nothing to do.")
-        else:
-            left.append(Member(item.run, folder))
-    if left:
-        images: Data = left[0].run.data
-        train_members(left, load(images), choose_vectorize(study.vectorize, left[0].run, len(left)), shown, stop)
+            if tell:
+                status = records.read(folder).status
+                self.shown.message(f"{item.member}, seed {item.run.seed} is {status}; nothing to do.")
+        return left
+
+    def _run(self, study: PlannedStudy, items: Sequence[Planned]) -> None:
+        members = [Member(item.run, self.out / study.folder / item.folder) for item in items]
+        vectorize = choose_vectorize(study.study.vectorize, items[0].run, len(items))
+        train_members(members, self.load(items[0].run.data), vectorize, self.shown, self.stop)
+
+    def _tell(self, done: int, total: int) -> None:
+        seconds = self.clock.seconds_left()
+        if total > 1 and done < total and seconds is not None:
+            self.shown.message(f"{done} of {total} programs have ended; about {duration(seconds)} left in all.")

@@ -1,4 +1,4 @@
-"""From a study to the list of its runs, and those of equal shape grouped into one program."""
+"""From a run, a study or a paper to the list of its runs, and those of equal shape grouped into one program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxcifar.config import SGD, Run, Study, UserError, Variant, Vectorize, apply_changes
+from jaxcifar.config import SGD, Paper, Run, Study, UserError, Variant, Vectorize, apply_changes
+from jaxcifar.studies.scale import check_scale, scale_run
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,54 @@ class Planned:
     run: Run
     folder: Path
     """Below the study's folder: `<member>/seed-<seed>`."""
+    same_as: Path | None = None
+    """Below OUT: the folder of the run of equal config that is trained instead."""
+
+
+@dataclass(frozen=True)
+class PlannedStudy:
+    """A study and its runs."""
+
+    study: Study
+    folder: Path
+    """Below OUT; `.` where the study is all there is."""
+    runs: tuple[Planned, ...]
+
+
+def make_plan(
+    config: Run | Study | Paper, seeds: int | None = None, scale: float = 1.0, only: Sequence[str] = ()
+) -> list[PlannedStudy]:
+    """What a config file trains, study by study.
+
+    Args:
+        config: a run, a study or a paper.
+        seeds: repeat every member with so many seeds; scaled, one seed is the default.
+        scale: multiplies images and epochs.
+        only: names of a paper's studies; empty means all.
+
+    Returns:
+        The studies and their runs; nothing is shared yet, see `share`.
+
+    Raises:
+        UserError: seeds below 1, a scale outside (0, 1], or a name that is no study of the paper.
+    """
+    check_scale(scale)
+    if only and not isinstance(config, Paper):
+        raise UserError(f"--only {','.join(only)} chooses among a paper's studies; {config.name!r} is no paper.")
+    if isinstance(config, Run) and seeds is None:
+        run = scale_run(config, scale)
+        return [PlannedStudy(as_study(run, None), Path(), (Planned(run.name, run, Path()),))]
+    if scale < 1 and seeds is None:
+        seeds = 1
+    if isinstance(config, Paper):
+        chosen = config.only(only) if only else config
+        return [_plan_study(as_study(study, seeds), Path(study.name), scale) for study in chosen.studies]
+    return [_plan_study(as_study(config, seeds), Path(), scale)]
+
+
+def _plan_study(study: Study, folder: Path, scale: float) -> PlannedStudy:
+    runs = tuple(dataclasses.replace(item, run=scale_run(item.run, scale)) for item in expand(study))
+    return PlannedStudy(study, folder, runs)
 
 
 def as_study(config: Run | Study, seeds: int | None) -> Study:
@@ -63,6 +112,11 @@ def group(planned: Sequence[Planned], study: Study) -> list[list[Planned]]:
     for item in planned:
         groups.setdefault(shape_of(item.run), []).append(item)
     return list(groups.values())
+
+
+def programs(planned: PlannedStudy) -> list[list[Planned]]:
+    """The runs that a study trains, grouped into programs."""
+    return group([item for item in planned.runs if item.same_as is None], planned.study)
 
 
 def choose_vectorize(wanted: Vectorize, run: Run, members: int) -> Vectorize:

@@ -1,0 +1,32 @@
+"""ResNet-18 with SGD, Adagrad, Adadelta and Adam (study 1.8, Fig. 6).
+
+Our choice: PyTorch's default rates (Adagrad 0.01, Adadelta 1.0, Adam 0.001), SGD 0.01 with momentum 0.9; batch 128,
+decay 5e-4, crop and flip; 20 epochs.
+
+Command:  python scripts/run.py --config configs/optimizers.py
+Cost:     80 epochs of ResNet-18, 14 PFLOP; made for a GPU.
+Expect:   Adadelta is best in training, SGD and Adam are steadier in test.
+"""
+
+from jaxcifar.config import SGD, Adadelta, Adagrad, Adam, Data, ResNet, Run, Study, Variant
+
+
+def get_config() -> Study:
+    return Study(
+        name="optimizers",
+        base=Run(
+            name="optimizers",
+            model=ResNet(depth=18),
+            data=Data(crop=4, flip="random"),
+            optimizer=SGD(learning_rate=1e-2, momentum=0.9, weight_decay=5e-4),
+            epochs=20,
+            batch_size=128,
+        ),
+        variants=(
+            Variant("sgd"),
+            Variant("adagrad", {"optimizer": Adagrad(learning_rate=1e-2, weight_decay=5e-4)}),
+            Variant("adadelta", {"optimizer": Adadelta(learning_rate=1.0, weight_decay=5e-4)}),
+            Variant("adam", {"optimizer": Adam(learning_rate=1e-3, weight_decay=5e-4)}),
+        ),
+        varies=("optimizer",),
+    )

@@ -1,0 +1,34 @@
+"""The whole study, resumable at any point, ending in one report: runs/paper/report/index.html.
+
+A flag wins in every study; runs whose config is equal, name aside, train once.
+
+Command:  python scripts/run.py --config configs/paper.py
+          --plan shows runs, steps, FLOPs, disk and the time that this device needs, and trains nothing;
+          --scale 0.02 multiplies images and epochs, --seeds 3 repeats every member;
+          --only cnn,losses and --max-minutes 30 train a slice, and the report merges the slices.
+Cost:     made for a GPU; with --scale 0.02 under 45 minutes on two CPU cores.
+Expect:   a verdict with numbers for every claim of the study; a scaled run decides none.
+"""
+
+from pathlib import Path
+
+from jaxcifar.config import Paper, load
+
+STUDIES = (
+    "cnn",
+    "batch_size",
+    "dropout",
+    "resnet18",
+    "resnet18_long",
+    "resnet_depth",
+    "losses",
+    "activations",
+    "optimizers",
+    "residual",
+    "vgg_family",
+)
+
+
+def get_config() -> Paper:
+    folder = Path(__file__).parent
+    return Paper.of("paper", {name: load(folder / f"{name}.py") for name in STUDIES})

@@ -1,0 +1,63 @@
+"""What a run costs, computed from its config and its network: steps, operations, disk."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from jaxcifar.config import SGD, Adadelta, Adagrad, Adam, Model, Optimizer, Run
+from jaxcifar.data.dataset import split_rows
+from jaxcifar.models import layer_rows, training_flops
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run costs."""
+
+    steps: int
+    flops: float
+    """Floating-point operations of training, probes and evaluation; 2 per multiply-add."""
+    disk: int
+    """Bytes of the checkpoints that are kept and of the per-step arrays."""
+    layers: int
+    """Layers that are compiled."""
+
+
+def cost_of(run: Run) -> Cost:
+    """The cost of a run, by its layer table; no data are needed."""
+    network = _network(run.model)
+    train, test = (len(rows) for rows in split_rows(run.data)[:2])
+    steps = train // run.batch_size * run.epochs
+    gradients = 1 + sum(1 / probe.every for probe in run.probes if probe.batch == "same_batch")
+    training = network.training_flops * run.batch_size * steps * gradients
+    evaluation = network.forward_flops * test * run.epochs
+    kept = run.checkpoint.keep + len(run.checkpoint.snapshots)
+    state = 4 * network.parameters * (1 + _slots(run.optimizer))
+    arrays = 4 * steps * (2 + 3 * len(run.probes))
+    return Cost(steps, training + evaluation, kept * state + arrays, network.layers)
+
+
+@dataclass(frozen=True)
+class _Network:
+    parameters: int
+    layers: int
+    forward_flops: int
+    training_flops: int
+
+
+@functools.cache
+def _network(model: Model) -> _Network:
+    rows = layer_rows(model)
+    forward = 2 * sum(row.multiply_adds for row in rows)
+    return _Network(sum(row.parameters for row in rows), len(rows), forward, training_flops(model))
+
+
+def _slots(optimizer: Optimizer) -> int:
+    """Arrays that the optimizer keeps for each parameter."""
+    match optimizer:
+        case SGD(momentum=0):
+            return 0
+        case SGD() | Adagrad():
+            return 1
+        case Adadelta() | Adam():
+            return 2

@@ -1,0 +1,58 @@
+"""`--scale S`: a small real version of a run, images and epochs multiplied by S."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from jaxcifar.config import Data, ResNet, Run, UserError
+from jaxcifar.data import train_size
+from jaxcifar.data.dataset import split_rows
+
+LEAST_IMAGES = 512
+DEEP_IMAGES, DEEP_BATCH = 64, 16
+PROBE_EVERY = 10
+
+
+def check_scale(scale: float) -> None:
+    """Raises UserError unless the scale lies in (0, 1]."""
+    if not 0 < scale <= 1:
+        raise UserError(f"--scale is {scale:g}; it must be above 0 and at most 1.")
+
+
+def scale_run(run: Run, scale: float) -> Run:
+    """The run with images and epochs multiplied: at least 512 images (or all there are) and one epoch.
+
+    ResNet-50 and deeper take a few steps at a small batch; probes measure every tenth step; of the snapshots at most
+    the initial state, the middle and the end are kept.
+    """
+    if scale == 1:
+        return run
+    deep = isinstance(run.model, ResNet) and run.model.depth >= 50
+    data = _scale_data(run.data, scale, DEEP_IMAGES if deep else None)
+    epochs = max(1, round(run.epochs * scale))
+    batch = min(DEEP_BATCH if deep else run.batch_size, train_size(data))
+    schedule = run.optimizer.schedule
+    schedule = dataclasses.replace(
+        schedule, warmup=schedule.warmup * scale, step_epochs=max(schedule.step_epochs * scale, 1e-3)
+    )
+    snapshots = tuple(sorted({min(epochs, round(epoch * scale)) for epoch in run.checkpoint.snapshots}))
+    return dataclasses.replace(
+        run,
+        data=data,
+        epochs=epochs,
+        batch_size=batch,
+        optimizer=dataclasses.replace(run.optimizer, schedule=schedule),
+        probes=tuple(dataclasses.replace(probe, every=max(PROBE_EVERY, probe.every)) for probe in run.probes),
+        checkpoint=dataclasses.replace(run.checkpoint, snapshots=_thin(snapshots)),
+    )
+
+
+def _scale_data(data: Data, scale: float, fixed: int | None) -> Data:
+    sizes = [len(rows) if fixed is None else min(len(rows), fixed) for rows in split_rows(data)[:2]]
+    train, test = (min(size, max(LEAST_IMAGES, round(size * scale))) for size in sizes)
+    return dataclasses.replace(data, train_size=train, test_size=test)
+
+
+def _thin(snapshots: tuple[int, ...]) -> tuple[int, ...]:
+    """The first, the middle and the last of more than three."""
+    return snapshots if len(snapshots) <= 3 else (snapshots[0], snapshots[len(snapshots) // 2], snapshots[-1])
