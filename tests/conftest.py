@@ -1,10 +1,23 @@
-"""What every test shares: a compilation cache that outlives a test, warnings of ours as errors, a small run."""
+"""What every test shares: a compilation cache of its own, and a small run."""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
 from jaxcifar.config import CNN, Data, Run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Programs compiled by one test, or by a process that it starts, serve the next; the user's cache is left alone."""
+    import jax
+
+    folder = str(tmp_path_factory.mktemp("compiled"))
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 @pytest.fixture(scope="session")
