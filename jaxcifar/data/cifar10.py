@@ -60,7 +60,11 @@ def load(config: Data, notify: Callable[[str], None] = _to_stderr) -> Dataset:
             found = _on_disk(data_dir, notify) or download.fetch(data_dir, download.official(), notify)
             return subset(found, config)
         case "auto":
-            found = _on_disk(_library_folder(), notify)
+            try:
+                found = _on_disk(_library_folder(), notify)
+            except UserError as problem:
+                notify(str(problem))
+                found = None
             if found:
                 return subset(found, config)
             notify(FALLBACK)

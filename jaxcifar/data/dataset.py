@@ -13,7 +13,7 @@ from jaxcifar.config import Data, UserError
 TRAIN_SIZE, TEST_SIZE = 50_000, 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """Images and labels in the official order, and what a record says about them.
 

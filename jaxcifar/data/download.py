@@ -21,11 +21,12 @@ WAYS_OUT = "name a copy of your own by --data.dir or $JAXCIFAR_DATA, or take pro
 
 @dataclass(frozen=True)
 class Archive:
-    """A file to download, and the published size and SHA-256 that prove it."""
+    """A file to download, the published size and SHA-256 that prove it, and the images in each of its six batches."""
 
     url: str
     size: int
     sha256: str
+    rows: int = formats.ROWS
 
 
 def official() -> Archive:
@@ -51,7 +52,7 @@ def earlier(data_dir: Path, archive: Archive, notify: Callable[[str], None]) -> 
             except OSError:
                 whole = False
             if whole:
-                return formats.read(path, proven=True)
+                return formats.read(path, proven=True, rows=archive.rows)
             notify(f"{path} is passed over: its checksum is not the published one.")
     return None
 
@@ -83,7 +84,7 @@ def fetch(data_dir: Path, archive: Archive, notify: Callable[[str], None], timeo
         except OSError as error:
             reason = f"{error.filename}: {error.strerror}" if error.filename else type(error).__name__
             raise UserError(f"The download of {archive.url} broke off ({reason}); try again, or {WAYS_OUT}.") from error
-    return formats.read(target, proven=True)
+    return formats.read(target, proven=True, rows=archive.rows)
 
 
 def _places(data_dir: Path, archive: Archive) -> list[Path]:

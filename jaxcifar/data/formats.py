@@ -12,11 +12,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from jaxcifar.config import UserError
-from jaxcifar.data.dataset import TRAIN_SIZE, Dataset, fingerprint
+from jaxcifar.data.dataset import Dataset, fingerprint
 from jaxcifar.data.unpickle import UnsafePickleError, load_plain
 
 ROWS, PIXELS = 10_000, 3_072
-BINARY_SIZE = ROWS * (1 + PIXELS)
 LARGEST_BATCH = 64 << 20  # bytes; an official Python batch has 31 million
 
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
@@ -45,16 +44,17 @@ BATCH_MD5 = {
 OFFICIAL, UNVERIFIED = "cifar10", "cifar10-unverified"
 
 
-def read(path: Path, proven: bool = False) -> Dataset:
+def read(path: Path, proven: bool = False, rows: int = ROWS) -> Dataset:
     """All of CIFAR-10 from one place on the disk.
 
     Args:
         path: a folder that holds the batches, or `cifar-10-batches-bin`, `cifar-10-batches-py` or an official archive;
             or such a .tar.gz itself.
         proven: a published checksum of these files was already checked.
+        rows: images in each of the six batches.
 
     Returns:
-        All 50,000 and 10,000 images. The name is `cifar10` where a published checksum proves the files, else the line
+        All images, 50,000 and 10,000. The name is `cifar10` where a published checksum proves the files, else the line
         in the folder's `name.txt`, else `cifar10-unverified`.
 
     Raises:
@@ -62,48 +62,48 @@ def read(path: Path, proven: bool = False) -> Dataset:
             pickle names anything but NumPy arrays.
     """
     try:
-        return _read(path, proven)
+        return _read(path, proven, rows)
     except OSError as error:
         raise UserError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
 
 
-def _read(path: Path, proven: bool) -> Dataset:
+def _read(path: Path, proven: bool, rows: int) -> Dataset:
     if not path.exists():
         raise UserError(f"There is no {path}; data.dir or $JAXCIFAR_DATA must name a folder or a .tar.gz of CIFAR-10.")
     if path.is_file():
-        return _read_archive(path, proven)
+        return _read_archive(path, proven, rows)
     for folder in (path, *(path / name for name in FOLDERS)):
         for layout in (BINARY, PYTHON):
             if any((folder / name).exists() for name in layout):
-                return _read_folder(folder, layout, proven)
+                return _read_folder(folder, layout, proven, rows)
     for name in ARCHIVES:
         if (path / name).is_file():
-            return _read_archive(path / name, proven)
+            return _read_archive(path / name, proven, rows)
     raise UserError(
         f"{path} holds no CIFAR-10; it should hold {BINARY[0]} or {PYTHON[0]} and their sisters, "
         f"a folder {' or '.join(FOLDERS)}, or {' or '.join(ARCHIVES)}."
     )
 
 
-def _read_folder(folder: Path, layout: tuple[str, ...], proven: bool) -> Dataset:
+def _read_folder(folder: Path, layout: tuple[str, ...], proven: bool, rows: int) -> Dataset:
     for name in layout:
         if not (folder / name).is_file():
             raise UserError(f"{folder / name} is missing; CIFAR-10 has six batches, so copy that one there too.")
-        _check_size(folder / name, name, (folder / name).stat().st_size)
+        _check_size(folder / name, name, (folder / name).stat().st_size, rows)
     named = folder / "name.txt"
     names = (*layout, "name.txt") if named.is_file() else layout
-    return _assemble(((folder / name, name, (folder / name).read_bytes()) for name in names), folder, proven)
+    return _assemble(((folder / name, name, (folder / name).read_bytes()) for name in names), folder, proven, rows)
 
 
-def _read_archive(path: Path, proven: bool) -> Dataset:
+def _read_archive(path: Path, proven: bool, rows: int) -> Dataset:
     if not proven:
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
         proven = digest in ARCHIVE_MD5
-    return _assemble(_archive_files(path), path, proven)
+    return _assemble(_archive_files(path, rows), path, proven, rows)
 
 
-def _archive_files(path: Path) -> Iterator[tuple[Path, str, bytes]]:
+def _archive_files(path: Path, rows: int) -> Iterator[tuple[Path, str, bytes]]:
     """The batches of an archive as (where, name, bytes), read into memory: nothing is written."""
     try:
         with tarfile.open(path, "r|*") as archive:
@@ -112,7 +112,7 @@ def _archive_files(path: Path) -> Iterator[tuple[Path, str, bytes]]:
                 where, name = path / member.name, PurePosixPath(member.name).name
                 content = archive.extractfile(member) if name in (*BINARY, *PYTHON, "name.txt") else None
                 if content is not None:
-                    _check_size(where, name, member.size)
+                    _check_size(where, name, member.size, rows)
                     yield where, name, content.read()
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise UserError(f"{path} is no whole .tar.gz ({error}); download it again.") from error
@@ -129,16 +129,16 @@ def _check_member(path: Path, member: tarfile.TarInfo) -> None:
             raise UserError(f"{path} is refused as unsafe: {error}.") from error
 
 
-def _check_size(where: Path, name: str, size: int) -> None:
-    if name in BINARY and size != BINARY_SIZE:
-        raise UserError(f"{where} has {size:,} bytes; a whole one has {BINARY_SIZE:,}, so copy it again.")
+def _check_size(where: Path, name: str, size: int, rows: int) -> None:
+    if name in BINARY and size != (whole := rows * (1 + PIXELS)):
+        raise UserError(f"{where} has {size:,} bytes; a whole one has {whole:,}, so copy it again.")
     if size > LARGEST_BATCH:
         raise UserError(f"{where} has {size:,} bytes; a batch of CIFAR-10 has about 31 million, so it is another file.")
 
 
-def _assemble(files: Iterable[tuple[Path, str, bytes]], source: Path, proven: bool) -> Dataset:
-    images = np.empty((len(BATCHES) * ROWS, 32, 32, 3), np.uint8)
-    labels = np.empty(len(BATCHES) * ROWS, np.int32)
+def _assemble(files: Iterable[tuple[Path, str, bytes]], source: Path, proven: bool, rows: int) -> Dataset:
+    images = np.empty((len(BATCHES) * rows, 32, 32, 3), np.uint8)
+    labels = np.empty(len(BATCHES) * rows, np.int32)
     official: dict[str, bool] = {}
     line = b""
     for where, name, raw in files:
@@ -148,13 +148,13 @@ def _assemble(files: Iterable[tuple[Path, str, bytes]], source: Path, proven: bo
         stem = name.removesuffix(".bin")
         if stem in official:
             raise UserError(f"{where} is there twice; an archive of CIFAR-10 holds each batch once.")
-        rows = slice(BATCHES.index(stem) * ROWS, (BATCHES.index(stem) + 1) * ROWS)
-        planes, found = _decode_binary(raw) if name in BINARY else _decode_python(where, raw)
+        part = slice(BATCHES.index(stem) * rows, (BATCHES.index(stem) + 1) * rows)
+        planes, found = _decode_binary(raw) if name in BINARY else _decode_python(where, raw, rows)
         if found.max() > 9 or found.min() < 0:
             wrong = found[(found > 9) | (found < 0)][0]
             raise UserError(f"{where} has a label {wrong}; CIFAR-10's are 0 to 9, so this is another file.")
-        images[rows] = planes.reshape(ROWS, 3, 32, 32).transpose(0, 2, 3, 1)
-        labels[rows] = found
+        images[part] = planes.reshape(rows, 3, 32, 32).transpose(0, 2, 3, 1)
+        labels[part] = found
         official[stem] = _md5(raw) == BATCH_MD5[name]
     for stem in BATCHES:
         if stem not in official:
@@ -163,24 +163,25 @@ def _assemble(files: Iterable[tuple[Path, str, bytes]], source: Path, proven: bo
 
 
 def build(images: np.ndarray, labels: np.ndarray, proven: bool, line: bytes, source: Path) -> Dataset:
-    """A whole CIFAR-10 of 60,000 images and labels, training first; `line` is what name.txt says."""
+    """A whole CIFAR-10 of images and labels, a sixth of them for testing; `line` is what name.txt says."""
+    train_size = len(labels) * 5 // 6
     return Dataset(
         name=OFFICIAL if proven else given_name(line, source),
         fingerprint=fingerprint([images], [labels]),
         class_names=CLASS_NAMES,
-        train_images=images[:TRAIN_SIZE],
-        train_labels=labels[:TRAIN_SIZE],
-        test_images=images[TRAIN_SIZE:],
-        test_labels=labels[TRAIN_SIZE:],
+        train_images=images[:train_size],
+        train_labels=labels[:train_size],
+        test_images=images[train_size:],
+        test_labels=labels[train_size:],
     )
 
 
 def official_pixels(images: np.ndarray, labels: np.ndarray) -> bool:
-    """Whether 60,000 images and labels, written as binary batches, have the published checksums."""
+    """Whether images and labels, written as binary batches, have the published checksums."""
     for number, name in enumerate(BINARY):
-        rows = slice(number * ROWS, (number + 1) * ROWS)
-        planes = images[rows].transpose(0, 3, 1, 2).reshape(ROWS, PIXELS)
-        if _md5(np.hstack([labels[rows, None].astype(np.uint8), planes]).tobytes()) != BATCH_MD5[name]:
+        part = slice(number * len(labels) // 6, (number + 1) * len(labels) // 6)
+        planes = images[part].transpose(0, 3, 1, 2).reshape(-1, PIXELS)
+        if _md5(np.hstack([labels[part, None].astype(np.uint8), planes]).tobytes()) != BATCH_MD5[name]:
             return False
     return True
 
@@ -200,11 +201,11 @@ def _md5(raw: bytes) -> str:
 
 
 def _decode_binary(raw: bytes) -> tuple[np.ndarray, np.ndarray]:
-    records = np.frombuffer(raw, np.uint8).reshape(ROWS, 1 + PIXELS)
+    records = np.frombuffer(raw, np.uint8).reshape(-1, 1 + PIXELS)
     return records[:, 1:], records[:, 0]
 
 
-def _decode_python(where: Path, raw: bytes) -> tuple[np.ndarray, np.ndarray]:
+def _decode_python(where: Path, raw: bytes, rows: int) -> tuple[np.ndarray, np.ndarray]:
     try:
         batch = load_plain(raw)
         pixels, labels = np.asarray(batch["data"]), np.asarray(batch["labels"])
@@ -212,8 +213,8 @@ def _decode_python(where: Path, raw: bytes) -> tuple[np.ndarray, np.ndarray]:
         raise UserError(f"{where} is refused and was not run: its pickle holds {error}, not only arrays.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{where} is no whole batch of CIFAR-10 ({error}); copy it again.") from error
-    if pixels.shape != (ROWS, PIXELS) or pixels.dtype != np.uint8:
-        raise UserError(f"{where} has images {pixels.dtype} {pixels.shape}; a batch has uint8 {(ROWS, PIXELS)}.")
-    if labels.shape != (ROWS,) or labels.dtype.kind not in "iu":
-        raise UserError(f"{where} has labels {labels.dtype} {labels.shape}; a batch has {ROWS:,} whole numbers.")
+    if pixels.shape != (rows, PIXELS) or pixels.dtype != np.uint8:
+        raise UserError(f"{where} has images {pixels.dtype} {pixels.shape}; a batch has uint8 {(rows, PIXELS)}.")
+    if labels.shape != (rows,) or labels.dtype.kind not in "iu":
+        raise UserError(f"{where} has labels {labels.dtype} {labels.shape}; a batch has {rows:,} whole numbers.")
     return pixels, labels

@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.data import formats
-from jaxcifar.data.dataset import TEST_SIZE, TRAIN_SIZE, Dataset
+from jaxcifar.data.dataset import Dataset
 from jaxcifar.data.library import tensorflow_datasets
 
 READABLE, CHUNK = "array_record", 5_000
 
 
-def find(data_dir: Path, notify: Callable[[str], None]) -> Dataset | None:
+def find(data_dir: Path, notify: Callable[[str], None], rows: int = formats.ROWS) -> Dataset | None:
     """The newest prepared copy that can be read without TensorFlow, or None.
 
     Args:
         data_dir: tensorflow-datasets' folder; copies lie in `cifar10/<version>`.
         notify: told of each copy that is passed over, and why.
+        rows: a sixth of the images: those of the test set.
 
     Returns:
         All images in the official order, that of their ids; `cifar10` only if their checksums are the published ones.
@@ -34,7 +35,7 @@ def find(data_dir: Path, notify: Callable[[str], None]) -> Dataset | None:
                     f"{folder} is passed over: it is a {kind} copy, which only TensorFlow reads; {READABLE} is needed."
                 )
                 continue
-            return _read(data_dir, folder)
+            return _read(data_dir, folder, rows)
         except Exception as error:  # a damaged copy can raise nearly anything, and nobody asked for this one by name
             notify(f"{folder} is passed over: it cannot be read as CIFAR-10 ({error}).")
     return None
@@ -56,7 +57,7 @@ def _format(folder: Path) -> str:
     return "tfrecord"
 
 
-def _read(data_dir: Path, folder: Path) -> Dataset:
+def _read(data_dir: Path, folder: Path, rows: int) -> Dataset:
     with tensorflow_datasets() as tfds:
         sources = tfds.data_source(
             f"cifar10:{folder.name}",
@@ -64,7 +65,7 @@ def _read(data_dir: Path, folder: Path) -> Dataset:
             download=False,
             decoders={"image": tfds.decode.SkipDecoding()},
         )
-        parts = [_decode(sources[name], name, size) for name, size in (("train", TRAIN_SIZE), ("test", TEST_SIZE))]
+        parts = [_decode(sources[name], name, size) for name, size in (("train", 5 * rows), ("test", rows))]
     images, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
     line = (folder / "name.txt").read_bytes() if (folder / "name.txt").is_file() else b""
     return formats.build(images, labels, formats.official_pixels(images, labels), line, folder)

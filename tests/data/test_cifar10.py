@@ -1,0 +1,112 @@
+"""Which source is taken, in which order, and what the user is told."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from jaxcifar.config import Data, UserError
+from jaxcifar.data import load
+
+
+@pytest.fixture(autouse=True)
+def nothing_here(monkeypatch, tmp_path):
+    """No data on the disk, and a network that refuses every connection at once."""
+    monkeypatch.delenv("JAXCIFAR_DATA", raising=False)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tensorflow_datasets"))
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+SMALL = {"train_size": 20, "test_size": 10}
+
+
+def test_auto_without_data_is_shapes_and_says_so(notices):
+    data = load(Data(source="auto", **SMALL), notices)
+    assert data.name == "shapes"
+    assert len(data.train_images) == 20
+    (notice,) = notices
+    assert "shapes" in notice
+    assert "--data.source cifar10" in notice
+    assert notice.count("\n") > 3
+
+
+def test_cifar10_without_data_or_network_is_one_sentence(tmp_path, notices, capfd):
+    pytest.importorskip("tensorflow_datasets")
+    with pytest.raises(UserError) as refusal:
+        load(Data(source="cifar10"), notices)
+    for way_out in ("--data.dir", "$JAXCIFAR_DATA", "--data.source shapes"):
+        assert way_out in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert not notices
+    assert capfd.readouterr() == ("", "")
+    assert not (tmp_path / "tensorflow_datasets").exists()
+
+
+@pytest.mark.parametrize("source", ["auto", "cifar10"])
+@pytest.mark.parametrize("way", ["data.dir", "variable"])
+def test_a_given_place_is_final(tmp_path, monkeypatch, notices, source, way):
+    """A bad place is an error, never a reason to look elsewhere."""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    if way == "variable":
+        monkeypatch.setenv("JAXCIFAR_DATA", str(empty))
+    config = Data(source=source, dir=str(empty) if way == "data.dir" else None, **SMALL)
+    with pytest.raises(UserError, match="empty holds no CIFAR-10"):
+        load(config, notices)
+    assert not notices
+
+
+def test_data_dir_goes_before_the_variable(tmp_path, monkeypatch, notices):
+    monkeypatch.setenv("JAXCIFAR_DATA", str(tmp_path / "variable"))
+    with pytest.raises(UserError, match="flag"):
+        load(Data(dir=str(tmp_path / "flag")), notices)
+
+
+def test_a_truncated_batch_of_the_official_size_is_named(tmp_path, notices):
+    """Sizes are looked at before anything is read."""
+    for name in [f"data_batch_{i}.bin" for i in range(1, 6)] + ["test_batch.bin"]:
+        with (tmp_path / name).open("wb") as stream:
+            stream.truncate(30_730_000 - (name == "test_batch.bin"))
+    with pytest.raises(UserError, match=r"test_batch\.bin has 30,729,999 bytes; a whole one has 30,730,000"):
+        load(Data(dir=str(tmp_path)), notices)
+
+
+def test_shapes_reads_no_files(notices):
+    with pytest.raises(UserError, match=r"data\.source is shapes"):
+        load(Data(source="shapes", dir="somewhere"), notices)
+    assert load(Data(source="shapes", **SMALL), notices).name == "shapes"
+    assert not notices
+
+
+def test_too_many_images_are_refused_before_anything_is_looked_for(notices):
+    with pytest.raises(UserError, match="at most 50,000"):
+        load(Data(train_size=50_001), notices)
+
+
+def test_without_tensorflow_datasets(tmp_path, monkeypatch, notices):
+    """auto falls back, cifar10 says what is missing."""
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    (tmp_path / "tensorflow_datasets" / "downloads").mkdir(parents=True)
+    assert load(Data(source="auto", **SMALL), notices).name == "shapes"
+    assert "tensorflow-datasets" in notices[0]
+    with pytest.raises(UserError, match=r"tensorflow-datasets.*cannot be imported.*--data\.dir"):
+        load(Data(), notices)
+
+
+def test_a_bad_earlier_download_is_passed_over(tmp_path, notices):
+    """auto then falls back, cifar10 then asks the network."""
+    pytest.importorskip("tensorflow_datasets")
+    from jaxcifar.data import download
+
+    data_dir = tmp_path / "tensorflow_datasets"
+    path = download._places(data_dir, download.official())[0]
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"no archive")
+    assert load(Data(source="auto", **SMALL), notices).name == "shapes"
+    assert "its checksum is not the published one" in notices[0]
+    with pytest.raises(UserError, match="cannot be asked"):
+        load(Data(), notices)
