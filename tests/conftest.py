@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 
+# Compiling is most of the work of small tests; unoptimised code computes the same.
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+
 import pytest
 
 from jaxcifar.config import CNN, Data, Run

@@ -30,7 +30,7 @@ class Loss:
             )
 
 
-Measure = Literal["beta", "gradient_distance"]
+Measure = Literal["beta", "gradient_distance", "noise_floor"]
 ProbeBatch = Literal["same_batch", "cross_batch"]
 
 
@@ -40,7 +40,8 @@ class Probe:
 
     measure: Measure = "beta"
     batch: ProbeBatch = "same_batch"
-    """`same_batch` compares two parameter vectors on one batch; `cross_batch`, as the study did, on two."""
+    """`same_batch` compares two parameter vectors on one batch; `cross_batch`, as the study did, on two batches.
+    The noise floor is the gradient's rounding, seen by reordering one batch."""
     every: int = 1
     """Steps between measurements."""
 

@@ -167,9 +167,8 @@ class _Trainer:
 
     def _train(self, stop: Stop) -> None:
         start = time.monotonic()
-        one = jnp.ones((), jnp.int32)
         chunk = jax.jit(self.program.chunk, donate_argnums=1)
-        chunk = chunk.lower(self.values, self.state, self.train_split, one).compile()
+        chunk = chunk.lower(self.values, self.state, self.train_split, np.zeros(2, np.int32)).compile()
         evaluate = jax.jit(self.program.evaluate).lower(self.values, self.state, self.test_split).compile()
         self.compile_seconds = time.monotonic() - start
         saved_at, size = time.monotonic(), 1
@@ -198,7 +197,7 @@ class _Trainer:
     def _chunk(self, chunk: Any, count: int) -> float:
         """Trains `count` steps and records them; returns the seconds it took."""
         start = time.monotonic()
-        self.state, measured = chunk(self.values, self.state, self.train_split, np.int32(count))
+        self.state, measured = chunk(self.values, self.state, self.train_split, np.array([self.step, count], np.int32))
         host = jax.device_get(measured)
         elapsed = time.monotonic() - start
         self.step += count

@@ -15,7 +15,7 @@ from jax import lax
 
 from jaxcifar.config import Run, Vectorize
 from jaxcifar.data import augment
-from jaxcifar.training import metrics, sharding
+from jaxcifar.training import metrics, probes, sharding
 from jaxcifar.training import state as states
 from jaxcifar.training.optimizers import Numbers
 from jaxcifar.training.state import State
@@ -30,7 +30,7 @@ class Program(NamedTuple):
 
     create: Callable[[Numbers], State]
     chunk: Callable[..., tuple[State, dict[str, jax.Array]]]
-    """`(numbers, state, split, count) -> (state, values [length] of which `count` are meant)`."""
+    """`(numbers, state, split, span) -> (state, values [length])`; `span` is int32 [first step, number of steps]."""
     evaluate: Callable[..., metrics.Sums]
     """`(numbers, state, split) -> sums`."""
 
@@ -67,22 +67,28 @@ def _mapped(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _chunk(
-    run: Run, train_size: int, length: int, shard: Any, values: Numbers, state: State, split: Split, count: jax.Array
+    run: Run, train_size: int, length: int, shard: Any, values: Numbers, state: State, split: Split, span: jax.Array
 ) -> tuple[State, dict[str, jax.Array]]:
-    """Trains `count` steps of one epoch; the values of each step lie at the front of the returned arrays."""
+    """Trains some steps of one epoch; the values of each step lie at the front of the returned arrays.
+
+    The first step comes as an argument, though the state has it, because all members share it: a condition on it stays
+    a condition under `vmap`.
+    """
     images, labels = split
+    first, count = span
     steps_per_epoch = train_size // run.batch_size
-    epoch = state.step // steps_per_epoch
+    epoch = first // steps_per_epoch
     order = jax.random.permutation(states.key(values, "order", epoch), train_size)
 
     def body(index: jax.Array, carry: tuple[State, dict[str, jax.Array]]) -> Any:
         state, buffers = carry
-        start = (state.step - epoch * steps_per_epoch) * run.batch_size
+        step = first + index
+        start = (step - epoch * steps_per_epoch) * run.batch_size
         chosen = shard(lax.dynamic_slice_in_dim(order, start, run.batch_size))
-        key = states.key(values, "augment", state.step)
+        key = states.key(values, "augment", step)
         batch = augment(images[chosen], chosen, epoch, key, run.data), labels[chosen]
-        state, measured = train_step(run, steps_per_epoch, values, state, batch)
+        state, measured = train_step(run, steps_per_epoch, values, state, batch, step)
         return state, {name: buffers[name].at[index].set(measured[name]) for name in buffers}
 
-    buffers = {name: jnp.zeros(length, jnp.float32) for name in ("loss", "accuracy")}
+    buffers = {name: jnp.zeros(length, jnp.float32) for name in ("loss", "accuracy", *probes.names(run))}
     return lax.fori_loop(0, count, body, (state, buffers))

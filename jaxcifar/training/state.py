@@ -11,6 +11,7 @@ from flax import struct
 
 from jaxcifar.config import Run
 from jaxcifar.models import build
+from jaxcifar.training import probes
 from jaxcifar.training.optimizers import Numbers, direction
 
 
@@ -22,6 +23,8 @@ class State:
     params: Any
     batch_stats: Any
     opt_state: Any
+    previous: Any = ()
+    """What the cross-batch probes keep of the step before."""
 
 
 def module(run: Run) -> nn.Module:
@@ -35,7 +38,8 @@ def create(run: Run, values: Numbers) -> State:
     variables = module(run).init(key(values, "init"), images, False)
     params = variables["params"]
     batch_stats = variables.get("batch_stats", {})
-    return State(jnp.zeros((), jnp.int32), params, batch_stats, direction(run.optimizer, values).init(params))
+    opt_state = direction(run.optimizer, values).init(params)
+    return State(jnp.zeros((), jnp.int32), params, batch_stats, opt_state, probes.initial(run, params))
 
 
 _USES = ("init", "order", "augment", "dropout")

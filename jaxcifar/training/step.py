@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxcifar.config import Run
+from jaxcifar.training import probes
 from jaxcifar.training.losses import per_example
 from jaxcifar.training.optimizers import Numbers, direction, schedule_factor
 from jaxcifar.training.state import State, key, module
@@ -35,8 +36,10 @@ def loss_function(run: Run, values: Numbers) -> Callable[..., tuple[jax.Array, A
     return loss
 
 
-def train_step(run: Run, steps_per_epoch: int, values: Numbers, state: State, batch: Batch) -> tuple[State, Metrics]:
-    """One step of the optimizer.
+def train_step(
+    run: Run, steps_per_epoch: int, values: Numbers, state: State, batch: Batch, step: jax.Array
+) -> tuple[State, Metrics]:
+    """One step of the optimizer, and the run's probes around it.
 
     Args:
         run: what is trained (static).
@@ -44,16 +47,33 @@ def train_step(run: Run, steps_per_epoch: int, values: Numbers, state: State, ba
         values: the run's plain numbers.
         state: before the step.
         batch: normalised images [N, 32, 32, 3] and labels [N].
+        step: the number of finished steps.
 
     Returns:
-        The state after the step, and the loss (mean per example) and accuracy of the batch before it.
+        The state after the step; the loss (mean per example) and accuracy of the batch before it, and the probes.
     """
-    loss = loss_function(run, values)
-    grad = jax.value_and_grad(loss, has_aux=True)
-    (value, (logits, batch_stats)), gradient = grad(state.params, state.batch_stats, batch, state.step)
+    grad = jax.value_and_grad(loss_function(run, values), has_aux=True)
+    (value, (logits, batch_stats)), gradient = grad(state.params, state.batch_stats, batch, step)
     update, opt_state = direction(run.optimizer, values).update(gradient, state.opt_state, state.params)
-    factor = schedule_factor(run.optimizer.schedule, state.step, steps_per_epoch, run.epochs)
-    rate = values.learning_rate * factor
+    rate = values.learning_rate * schedule_factor(run.optimizer.schedule, step, steps_per_epoch, run.epochs)
     params = jax.tree.map(lambda w, u: w - rate.astype(w.dtype) * u, state.params, update)
-    metrics = {"loss": value, "accuracy": jnp.mean(logits.argmax(-1) == batch[1], dtype=jnp.float32)}
-    return State(state.step + 1, params, batch_stats, opt_state), metrics
+    after = State(state.step + 1, params, batch_stats, opt_state)
+    measured = {"loss": value, "accuracy": jnp.mean(logits.argmax(-1) == batch[1], dtype=jnp.float32)}
+    if not run.probes:
+        return after, measured
+    previous, values_of_probes = _probe(run, values, state, gradient, params, batch, step)
+    return after.replace(previous=previous), {**measured, **values_of_probes}
+
+
+def _probe(
+    run: Run, values: Numbers, state: State, gradient: Any, params: Any, batch: Batch, step: jax.Array
+) -> tuple[Any, Metrics]:
+    """What the cross-batch probes carry on, and the values of all probes."""
+    exact = jax.grad(lambda p, b: loss_function(probes.in_float32(run), values)(p, state.batch_stats, b, step)[0])
+    with jax.default_matmul_precision("highest"):
+        if not probes.reuses_training_gradient(run):
+            gradient = exact(state.params, batch)
+        moment = probes.Moment(state.params, params, gradient, state.previous)
+        reordered = jax.tree.map(lambda x: x[::-1], batch)
+        found = probes.measure(run, step, moment, lambda p: exact(p, batch), lambda p: exact(p, reordered))
+        return probes.following(moment), found

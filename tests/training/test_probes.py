@@ -1,0 +1,103 @@
+"""Probes in the training program against the same measures taken by hand between steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxcifar import data, landscape, records
+from jaxcifar.config import SGD, VGG, Checkpoint, Data, Probe, Run, UserError
+from jaxcifar.training import Member, interrupt, state, train_members
+from jaxcifar.training.checkpoint import Checkpoints
+from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.progress import PlainProgress
+from jaxcifar.training.step import loss_function
+
+PROBES = (
+    Probe("beta"),
+    Probe("gradient_distance"),
+    Probe("beta", "cross_batch"),
+    Probe("gradient_distance", "cross_batch"),
+    Probe("noise_floor", every=2),
+)
+RUN = Run(
+    name="probed",
+    model=VGG(width=2, batch_norm=True, dropout=0.1),
+    data=Data(source="shapes", train_size=48, test_size=10),
+    optimizer=SGD(learning_rate=0.05, momentum=0.9),
+    epochs=3,
+    batch_size=16,
+    probes=PROBES,
+    checkpoint=Checkpoint(every_seconds=0, snapshots=(1, 2, 3)),
+)
+
+
+def fit(run: Run, folder: Path) -> records.Records:
+    train_members([Member(run, folder)], data.load(run.data), "off", PlainProgress(), interrupt.Stop())
+    return records.read(folder)
+
+
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory: pytest.TempPathFactory) -> records.Records:
+    # One step an epoch, so that the snapshots are consecutive steps.
+    run = dataclasses.replace(RUN, data=dataclasses.replace(RUN.data, train_size=16))
+    return fit(run, tmp_path_factory.mktemp("probed"))
+
+
+def by_hand(found: records.Records) -> tuple[list, list]:
+    """Parameters before steps 1 and 2, and the loss of each step's batch, from the snapshots and the keys alone."""
+    run, images = found.config, data.load(found.config.data)
+    values = numbers(run)
+    shapes = jax.eval_shape(lambda: state.create(run, values))
+    checkpoints = Checkpoints(found.folder)
+    states = [checkpoints.restore(step, shapes) for step in (1, 2, 3)]
+    checkpoints.close()
+    losses = []
+    for step in (1, 2):
+        order = jax.random.permutation(state.key(values, "order", step), 16)
+        batch = data.normalize(images.train_images[order], run.data), images.train_labels[order]
+        loss = loss_function(run, values)
+        losses.append(lambda p, f=loss, b=batch, s=step: f(p, states[0].batch_stats, b, s)[0])
+    return [s.params for s in states], losses
+
+
+def test_same_batch_and_cross_batch_are_what_they_say(probed: records.Records):
+    params, losses = by_hand(probed)
+    steps = probed.steps
+    near = {"rtol": 2e-3}
+    np.testing.assert_allclose(steps["loss"][1:], [losses[0](params[0]), losses[1](params[1])], rtol=1e-5)
+    expected = landscape.same_batch_beta(losses[0], params[0], params[1])
+    np.testing.assert_allclose(steps["beta/same_batch"][1], expected, **near)
+    cross = landscape.cross_batch_beta(losses[0], losses[1], params[0], params[1])
+    np.testing.assert_allclose(steps["beta/cross_batch"][2], cross, **near)
+    last = landscape.same_batch_gradient_distance(losses[0], params[0], params[1], lambda g: g["output"]["kernel"])
+    np.testing.assert_allclose(steps["gradient_distance/same_batch/last_linear"][1], last.distance, **near)
+    np.testing.assert_allclose(steps["gradient_cosine/same_batch/last_linear"][1], last.cosine, **near)
+    whole = landscape.cross_batch_gradient_distance(losses[0], losses[1], params[0], params[1])
+    np.testing.assert_allclose(steps["gradient_distance/cross_batch/all"][2], whole.distance, **near)
+
+
+def test_undefined_is_nan_and_the_rest_is_finite(probed: records.Records):
+    for name, values in probed.steps.items():
+        undefined = np.isnan(values)
+        if "cross_batch" in name:
+            assert undefined.tolist() == [True, False, False]
+        elif name.startswith("noise_floor"):
+            assert undefined.tolist() == [False, True, False]
+        else:
+            assert not undefined.any(), name
+
+
+def test_probes_do_not_change_training(probed: records.Records, tmp_path: Path):
+    plain = fit(dataclasses.replace(probed.config, probes=()), tmp_path)
+    np.testing.assert_allclose(plain.steps["loss"], probed.steps["loss"], rtol=1e-4)
+    assert set(plain.steps) == {"loss", "accuracy"}
+
+
+def test_an_unknown_measure_names_the_known():
+    with pytest.raises(UserError, match="beta, gradient_distance, noise_floor"):
+        Probe("sharpness")  # type: ignore[arg-type]
