@@ -17,6 +17,7 @@ from jaxcifar.data.outlines import CLASS_NAMES, OUTLINES
 
 SIZE = 32
 BLOCK = 200
+LABEL_SLOT, GRAIN_SLOT = 1 << 20, 1 << 21
 _AXIS = ((np.arange(SIZE) - 15.5) / 16).astype(np.float32)
 GRID_X, GRID_Y = np.tile(_AXIS, SIZE)[None], np.repeat(_AXIS, SIZE)[None]
 EDGE = np.float32(16)
@@ -52,7 +53,7 @@ def make(train: range, evaluation: range, held_out: bool = False, seed: int = 0)
 def labels_of(rows: np.ndarray, seed: int) -> np.ndarray:
     """int32 labels: each ten images in a row hold every class once, in an order of their own."""
     group = rows // 10
-    keys = _hash(seed, (group[:, None] * 10 + np.arange(10)), 1 << 20)
+    keys = _hash(seed, group[:, None] * 10 + np.arange(10), LABEL_SLOT)
     order = np.argsort(keys, axis=1, kind="stable")
     return order[np.arange(len(rows)), rows % 10].astype(np.int32)
 
@@ -84,8 +85,8 @@ def draw(rows: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
 
     def uniform(low: float, high: float, *shape: int) -> np.ndarray:
         width = int(np.prod(shape, dtype=int))
-        keys = _hash(seed, rows[:, None], np.array([next(slots) for _ in range(width)]))
-        unit = ((keys >> np.uint64(40)).astype(np.float32)) * np.float32(2**-24)
+        bits = _hash(seed, rows[:, None], np.array([next(slots) for _ in range(width)]))
+        unit = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
         return (np.float32(low) + np.float32(high - low) * unit).reshape(len(rows), *shape)
 
     canvas, back = _background(uniform)
@@ -95,11 +96,7 @@ def draw(rows: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
         _patch(canvas, uniform)
     _shape(canvas, back, labels, uniform)
     _stroke(canvas, uniform, 0.04, 0.11)
-    grain = _hash(seed, rows[:, None] * 1024 + np.arange(1024), 1 << 21)
-    for channel in range(3):
-        byte = (grain >> np.uint64(8 * channel)) & np.uint64(255)
-        other = (grain >> np.uint64(8 * channel + 24)) & np.uint64(255)
-        canvas[channel] += (byte.astype(np.float32) - other.astype(np.float32)) * uniform(0.0001, 0.0006, 1)
+    _grain(canvas, rows, seed, uniform)
     pixels = np.stack([np.clip(plane * 255, 0, 255).astype(np.uint8) for plane in canvas], axis=-1)
     return pixels.reshape(len(rows), SIZE, SIZE, 3)
 
@@ -123,7 +120,7 @@ def _mottle(lattice: np.ndarray) -> np.ndarray:
 
 
 def _shape(canvas: list[np.ndarray], back: np.ndarray, labels: np.ndarray, uniform) -> None:
-    """The shape itself: any place, size, angle, colour and texture, on its shadow."""
+    """The shape on its shadow: its place, size, tilt (up to 35 degrees), colour and texture say nothing of its class."""
     turn, scale, center = _tilt(uniform(-0.32, 0.32, 1)), uniform(0.52, 0.85, 1), uniform(-0.22, 0.22, 2)
     x, y = (GRID_X - center[:, :1]) / scale, (GRID_Y - center[:, 1:]) / scale
     p, q = x * turn[0] + y * turn[1], y * turn[0] - x * turn[1]
@@ -179,6 +176,16 @@ def _paint(canvas: list[np.ndarray], distance: np.ndarray, color: np.ndarray, st
     cover = np.clip(0.5 - distance * EDGE, 0, 1) * strength
     for channel, plane in enumerate(canvas):
         plane += cover * (color[:, channel, None] - plane)
+
+
+def _grain(canvas: list[np.ndarray], rows: np.ndarray, seed: int, uniform) -> None:
+    """Noise of its own for each pixel and channel: the difference of two even ones."""
+    bits = _hash(seed, rows[:, None] * 1024 + np.arange(1024), GRAIN_SLOT)
+    for channel, plane in enumerate(canvas):
+        first, second = (
+            ((bits >> np.uint64(8 * channel + shift)) & np.uint64(255)).astype(np.float32) for shift in (0, 24)
+        )
+        plane += (first - second) * uniform(0.0001, 0.0006, 1)
 
 
 def _turn(uniform) -> tuple[np.ndarray, np.ndarray]:
