@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcifar.models.layers import patches, winograd
+from jaxcifar.models.layers import products
 from jaxcifar.models.layers.geometry import DIMENSIONS, Geometry
 
 Pair = int | tuple[int, int]
@@ -58,8 +58,9 @@ def _pair(value: Pair) -> tuple[int, int]:
 def _check(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> None:
     if x.ndim != 4 or kernel.ndim != 4 or x.shape[-1] != kernel.shape[2]:
         raise ValueError(f"images {x.shape} and kernel {kernel.shape} do not fit: need [N, H, W, C] and [kh, kw, C, F]")
-    if min(geometry.output_size(x.shape[1:3], kernel.shape[:2])) < 1:
-        raise ValueError(f"a kernel of {kernel.shape[:2]} pixels is larger than the padded image of {x.shape[1:3]}")
+    (_, h, w, _), (kh, kw, _, _) = x.shape, kernel.shape
+    if min(geometry.output_size((h, w), (kh, kw))) < 1:
+        raise ValueError(f"a kernel of {kh} x {kw} pixels is larger than the padded image of {h} x {w}")
 
 
 def _lax_conv(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike) -> jax.Array:
@@ -73,28 +74,18 @@ def _lax_conv(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: la
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike) -> jax.Array:
-    if _is_winograd(kernel.shape[:2], geometry, x.shape[1:3]):
-        return winograd.forward(x, kernel, precision)
-    return patches.forward(x, kernel, geometry, precision)
+def _convolve(x, kernel, geometry, precision):
+    return products.convolve(x, kernel, geometry, precision)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _input_gradient(
-    dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike
-) -> jax.Array:
-    if _is_winograd(kernel.shape[:2], geometry, image):
-        return winograd.forward(dy, kernel[::-1, ::-1].swapaxes(2, 3), precision)
-    return patches.input_gradient(dy, kernel, image, geometry, precision)
+def _input_gradient(dy, kernel, image, geometry, precision):
+    return products.input_gradient(dy, kernel, image, geometry, precision)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _kernel_gradient(
-    x: jax.Array, dy: jax.Array, size: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike
-) -> jax.Array:
-    if _is_winograd(size, geometry, x.shape[1:3]):
-        return winograd.kernel_gradient(x, dy, precision)
-    return patches.kernel_gradient(x, dy, size, geometry, precision)
+def _kernel_gradient(x, dy, size, geometry, precision):
+    return products.kernel_gradient(x, dy, size, geometry, precision)
 
 
 def _convolve_forward(x, kernel, geometry, precision):
@@ -129,7 +120,3 @@ def _kernel_gradient_backward(size, geometry, precision, saved, g):
 _convolve.defvjp(_convolve_forward, _convolve_backward)
 _input_gradient.defvjp(_input_gradient_forward, _input_gradient_backward)
 _kernel_gradient.defvjp(_kernel_gradient_forward, _kernel_gradient_backward)
-
-
-def _is_winograd(size: tuple[int, int], geometry: Geometry, image: tuple[int, int]) -> bool:
-    return tuple(size) == (3, 3) and geometry == Geometry((1, 1), (1, 1)) and min(image) > 2

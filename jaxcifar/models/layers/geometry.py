@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jax import lax
 
 DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+CONTRACT_ROWS = (((0,), (0,)), ((), ()))
+"""Dimension numbers of a product of transpose(a) with b."""
 
 
 class Geometry(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from jax import lax
 
 from jaxcifar.config import Initialization
@@ -45,7 +46,7 @@ class Conv(nn.Module):
             fan_in = self.kernel[0] * self.kernel[1] * x.shape[-1]
             initial = initializers.bias(self.initialization, fan_in)
             bias = self.param("bias", initial, (self.features,), jnp.float32)
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = conv2d(x, kernel, stride=self.stride, padding=self.padding, train=train, precision=self.precision)
         return y if bias is None else y + bias
 
@@ -72,5 +73,5 @@ class Linear(nn.Module):
         kernel_init = initializers.kernel(self.initialization)
         kernel = self.param("kernel", kernel_init, (inputs, self.features), jnp.float32)
         bias = self.param("bias", initializers.bias(self.initialization, inputs), (self.features,), jnp.float32)
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         return jnp.matmul(x, kernel, precision=self.precision) + bias

@@ -4,9 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcifar.models.layers.geometry import Geometry, pad, taps
-
-CONTRACT_ROWS = (((0,), (0,)), ((), ()))
+from jaxcifar.models.layers.geometry import CONTRACT_ROWS, Geometry, pad, taps
 
 
 def forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike = None) -> jax.Array:
@@ -67,19 +65,12 @@ def _phase(dy: jax.Array, part: jax.Array, size: tuple[int, int], precision: lax
 
 def _interleave(phases: list[list[jax.Array]], size: tuple[int, int]) -> jax.Array:
     """The image whose pixels (s a + r, s b + q) are phases[r][q][:, a, b]."""
-    total = None
-    steps = (len(phases), len(phases[0]))
-    for r, row in enumerate(phases):
-        for q, part in enumerate(row):
-            spread = lax.pad(
-                part,
-                jnp.zeros((), part.dtype),
-                [
-                    (0, 0, 0),
-                    (r, size[0] - r - (part.shape[1] - 1) * steps[0] - 1, steps[0] - 1),
-                    (q, size[1] - q - (part.shape[2] - 1) * steps[1] - 1, steps[1] - 1),
-                    (0, 0, 0),
-                ],
-            )
-            total = spread if total is None else total + spread
-    return total
+    steps = len(phases), len(phases[0])
+
+    def spread(part: jax.Array, r: int, q: int) -> jax.Array:
+        last = [first + (n - 1) * step for first, n, step in zip((r, q), part.shape[1:3], steps, strict=True)]
+        edges = [(first, n - 1 - end, step - 1) for first, n, end, step in zip((r, q), size, last, steps, strict=True)]
+        return lax.pad(part, jnp.zeros((), part.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
+
+    parts = [spread(part, r, q) for r, row in enumerate(phases) for q, part in enumerate(row)]
+    return sum(parts[1:], start=parts[0])

@@ -15,29 +15,50 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-CONTRACT_ROWS = (((0,), (0,)), ((), ()))
+from jaxcifar.models.layers.geometry import CONTRACT_ROWS
 
 
-def forward(x: jax.Array, kernel: jax.Array, precision: lax.PrecisionLike = None) -> jax.Array:
-    """Stride 1, padding 1: x [N, H, W, C], kernel [3, 3, C, F] -> [N, H, W, F]."""
+def forward(x: jax.Array, kernel: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
+    """Stride 1, padding 1: x [N, H, W, C], kernel [3, 3, C, F] -> [N, H, W, F], in `blocks` blocks of images."""
+    factors = kernel_factors(kernel)
+    if blocks == 1:
+        return _forward(x, factors, precision)
+    parts = x.reshape(blocks, -1, *x.shape[1:])
+    y = lax.map(lambda part: _forward(part, factors, precision), parts)
+    return y.reshape(-1, *y.shape[2:])
+
+
+def kernel_gradient(x: jax.Array, dy: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
+    """Gradient [3, 3, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
+    if blocks == 1:
+        return kernel_from_sums(_sums(x, dy, precision))
+
+    def add(total: list[jax.Array], parts: tuple[jax.Array, jax.Array]) -> tuple[list[jax.Array], None]:
+        return [a + b for a, b in zip(total, _sums(*parts, precision), strict=True)], None
+
+    zero = [jnp.zeros((x.shape[-1], dy.shape[-1]), x.dtype)] * 16
+    parts = x.reshape(blocks, -1, *x.shape[1:]), dy.reshape(blocks, -1, *dy.shape[1:])
+    return kernel_from_sums(lax.scan(add, zero, parts)[0])
+
+
+def _forward(x: jax.Array, factors: list[jax.Array], precision: lax.PrecisionLike) -> jax.Array:
     n, h, w, channels = x.shape
     tiles = image_tiles(x)
     _, th, tw, _ = tiles[0].shape
     products = [
         jnp.matmul(tile.reshape(-1, channels), factor, precision=precision).reshape(n, th, tw, -1)
-        for tile, factor in zip(tiles, kernel_factors(kernel), strict=True)
+        for tile, factor in zip(tiles, factors, strict=True)
     ]
     return output_pixels(products)[:, :h, :w]
 
 
-def kernel_gradient(x: jax.Array, dy: jax.Array, precision: lax.PrecisionLike = None) -> jax.Array:
-    """Gradient [3, 3, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
+def _sums(x: jax.Array, dy: jax.Array, precision: lax.PrecisionLike) -> list[jax.Array]:
+    """Sum over tiles of (B^T d B) * (A dY A^T): 16 matrices [C, F]."""
     channels, features = x.shape[-1], dy.shape[-1]
-    sums = [
+    return [
         lax.dot_general(tile.reshape(-1, channels), part.reshape(-1, features), CONTRACT_ROWS, precision=precision)
         for tile, part in zip(image_tiles(x), gradient_tiles(dy), strict=True)
     ]
-    return kernel_from_sums(sums)
 
 
 def image_tiles(x: jax.Array) -> list[jax.Array]:

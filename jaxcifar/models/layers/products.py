@@ -1,0 +1,75 @@
+"""A convolution and its two gradients by matrix products, each in the form that `choice` names.
+
+Operands below float32 are widened: on a CPU narrow products are no faster, and the transforms would lose digits.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxcifar.models.layers import choice, patches, row_tiles, small_image, winograd
+from jaxcifar.models.layers.choice import Form, Size
+from jaxcifar.models.layers.geometry import Geometry
+
+
+def _at_least_float32(product: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    @wraps(product)
+    def widened(a: jax.Array, b: jax.Array, *args) -> jax.Array:
+        dtype = jnp.promote_types(a.dtype, jnp.float32)
+        return product(a.astype(dtype), b.astype(dtype), *args).astype(a.dtype)
+
+    return widened
+
+
+@_at_least_float32
+def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike) -> jax.Array:
+    """x [N, H, W, C], kernel [kh, kw, C, F] -> [N, H', W', F]."""
+    n, h, w, channels = x.shape
+    kh, kw, _, features = kernel.shape
+    match choice.form((h, w), (kh, kw), channels, features, geometry):
+        case Form.WINOGRAD:
+            return winograd.forward(x, kernel, choice.blocks(n, h * w), precision)
+        case Form.SMALL_IMAGE:
+            return small_image.forward(x, kernel, geometry, precision)
+        case Form.ROW_TILES:
+            return row_tiles.forward(x, kernel, geometry.padding, precision)
+        case Form.PATCHES:
+            return patches.forward(x, kernel, geometry, precision)
+
+
+def input_gradient(
+    dy: jax.Array, kernel: jax.Array, image: Size, geometry: Geometry, precision: lax.PrecisionLike
+) -> jax.Array:
+    """dy [N, H', W', F], kernel [kh, kw, C, F] -> [N, H, W, C]: a convolution with the flipped, transposed kernel."""
+    kh, kw = kernel.shape[:2]
+    rest = kh - 1 - geometry.padding[0], kw - 1 - geometry.padding[1]
+    if geometry.stride == (1, 1) and min(rest) >= 0:
+        return convolve(dy, kernel[::-1, ::-1].swapaxes(2, 3), Geometry((1, 1), rest), precision)
+    return _strided_input_gradient(dy, kernel, image, geometry, precision)
+
+
+@_at_least_float32
+def _strided_input_gradient(
+    dy: jax.Array, kernel: jax.Array, image: Size, geometry: Geometry, precision: lax.PrecisionLike
+) -> jax.Array:
+    return patches.input_gradient(dy, kernel, image, geometry, precision)
+
+
+@_at_least_float32
+def kernel_gradient(
+    x: jax.Array, dy: jax.Array, size: Size, geometry: Geometry, precision: lax.PrecisionLike
+) -> jax.Array:
+    """x [N, H, W, C], dy [N, H', W', F] -> [kh, kw, C, F]."""
+    n, h, w, channels = x.shape
+    match choice.form((h, w), size, channels, dy.shape[-1], geometry):
+        case Form.WINOGRAD:
+            return winograd.kernel_gradient(x, dy, choice.blocks(n, h * w), precision)
+        case Form.SMALL_IMAGE:
+            return small_image.kernel_gradient(x, dy, size, geometry, precision)
+        case Form.ROW_TILES:
+            return row_tiles.kernel_gradient(x, dy, size, geometry.padding, precision)
+        case Form.PATCHES:
+            return patches.kernel_gradient(x, dy, size, geometry, precision)

@@ -1,0 +1,52 @@
+"""Convolution of stride 1 on an image no larger than its kernel's reach, as one dense matrix.
+
+Every output pixel sees every input pixel, so padding needs no multiplications: y [H' W' F] = D x [H W C], where the
+matrix D holds the part of the kernel that lies on the image.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxcifar.models.layers.geometry import CONTRACT_ROWS, Geometry
+
+
+def forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike = None) -> jax.Array:
+    """Stride 1: x [N, H, W, C], kernel [kh, kw, C, F] -> [N, H', W', F]."""
+    n, h, w, channels = x.shape
+    kh, kw, _, features = kernel.shape
+    rows, columns = geometry.output_size((h, w), (kh, kw))
+    pixels = x.reshape(n, h * w * channels)
+    parts = [
+        jnp.matmul(pixels, kernel[i : i + h, j : j + w].reshape(h * w * channels, features), precision=precision)
+        for i, j in _corners(geometry, rows, columns)
+    ]
+    return jnp.stack(parts, axis=1).reshape(n, rows, columns, features)
+
+
+def _corners(geometry: Geometry, rows: int, columns: int) -> list[tuple[int, int]]:
+    """For each output pixel, the kernel position that lies on the image's first pixel."""
+    ph, pw = geometry.padding
+    return [(ph - a, pw - b) for a in range(rows) for b in range(columns)]
+
+
+def kernel_gradient(
+    x: jax.Array, dy: jax.Array, size: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike = None
+) -> jax.Array:
+    """Gradient [kh, kw, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
+    n, h, w, channels = x.shape
+    _, rows, columns, features = dy.shape
+    pixels = x.reshape(n, h * w * channels)
+    total = jnp.zeros((*size, channels, features), x.dtype)
+    for index, (i, j) in enumerate(_corners(geometry, rows, columns)):
+        part = dy[:, index // columns, index % columns]
+        product = lax.dot_general(pixels, part, CONTRACT_ROWS, precision=precision)
+        total = total.at[i : i + h, j : j + w].add(product.reshape(h, w, channels, features))
+    return total
+
+
+def fits(image: tuple[int, int], size: tuple[int, int], geometry: Geometry) -> bool:
+    """Whether each output pixel sees the whole image."""
+    rows, columns = geometry.output_size(image, size)
+    axes = zip(image, size, geometry.padding, (rows, columns), strict=True)
+    return geometry.stride == (1, 1) and all(p >= count - 1 and p + n <= k for n, k, p, count in axes)
