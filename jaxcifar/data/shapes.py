@@ -120,7 +120,7 @@ def _mottle(lattice: np.ndarray) -> np.ndarray:
 
 
 def _shape(canvas: list[np.ndarray], back: np.ndarray, labels: np.ndarray, uniform) -> None:
-    """The shape on its shadow: its place, size, tilt (up to 35 degrees), colour and texture say nothing of its class."""
+    """The shape on its shadow; place, size, tilt (up to 35 degrees), colour and texture say nothing of its class."""
     turn, scale, center = _tilt(uniform(-0.32, 0.32, 1)), uniform(0.52, 0.85, 1), uniform(-0.22, 0.22, 2)
     x, y = (GRID_X - center[:, :1]) / scale, (GRID_Y - center[:, 1:]) / scale
     p, q = x * turn[0] + y * turn[1], y * turn[0] - x * turn[1]
