@@ -83,17 +83,27 @@ def begin(folder: Path, run: Run) -> None:
     Raises:
         UserError: the folder holds a run of another config.
     """
-    stored = _read_json(folder / CONFIG, [])
-    if not stored:
+    if not check_config(folder, run):
         folder.mkdir(parents=True, exist_ok=True)
         _write_json(folder / CONFIG, to_json(run))
-        return
+
+
+def check_config(folder: Path, run: Run) -> bool:
+    """Whether the folder holds this run already, name aside; False where it holds none.
+
+    Raises:
+        UserError: it holds a run of another config.
+    """
+    stored = _read_json(folder / CONFIG, [])
+    if not stored:
+        return False
     changed = [line for line in differences(stored, to_json(run)) if not line.startswith(_NOT_THE_RUN)]
     if changed:
         raise UserError(
             f"{folder} holds a run of another config ({'; '.join(changed)}); "
             "give --restart to delete it and begin anew, or another --out."
         )
+    return True
 
 
 # The name, where the data lie and how often a checkpoint is written do not change what is computed.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxcifar import data, records
-from jaxcifar.config import Paper, Run, Study
+from jaxcifar.config import Paper, Run, Study, UserError
 from jaxcifar.config.check import check_number
 from jaxcifar.studies import manifest, speed
 from jaxcifar.studies.cost import cost_of
@@ -83,14 +83,34 @@ def execute(
         check_number("--max-minutes", max_minutes, 0, above=True)
     planned = plan(config, out, seeds, scale, only)
     with interrupt.handling() as stop, progress.showing() as shown:
+        load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, shown.message))
+        _check(planned, out, load)
         for study in planned:
             manifest.write(out / study.folder, study, invocation or Invocation(scale=scale))
         measured = measured_speed(planned, out, shown.message, measure=True) if max_minutes is not None else None
         clock = _Clock(started, max_minutes, measured)
-        load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, shown.message))
         session = _Session(out, load, shown, stop, clock)
         session.train(planned)
     return [out / (item.same_as or study.folder / item.folder) for study in planned for item in study.runs]
+
+
+def _check(planned: Sequence[PlannedStudy], out: Path, load: Callable) -> None:
+    """Tells of batches that are too large and of data that are not there before anything is written."""
+    left = [
+        (study.folder / item.folder, item.run)
+        for study in planned
+        for item in study.runs
+        if item.same_as is None and not records.is_complete(out / study.folder / item.folder)
+    ]
+    for folder, run in left:
+        if run.batch_size > data.train_size(run.data):
+            size = data.train_size(run.data)
+            raise UserError(
+                f"batch_size is {run.batch_size} with {size:,} training images; it must be at most their number."
+            )
+        records.check_config(out / folder, run)
+    if left:
+        load(left[0][1].data)
 
 
 def measured_speed(

@@ -69,7 +69,7 @@ def _check(member: Member, dataset: Dataset) -> None:
     size = len(dataset.train_labels)
     if member.run.batch_size > size:
         raise UserError(
-            f"batch_size is {member.run.batch_size} with {size} training images; it must be at most their number."
+            f"batch_size is {member.run.batch_size} with {size:,} training images; it must be at most their number."
         )
     records.begin(member.folder, member.run)
     stored = records.read(member.folder).environment

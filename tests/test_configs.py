@@ -1,0 +1,39 @@
+"""Every config file of the project, shrunk, trains two steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jaxcifar
+from jaxcifar import config
+from jaxcifar.config import CNN, VGG, ResNet, Run
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
+
+
+def shrunk(run: Run) -> Run:
+    """The same form with few channels, two batches of two images and one epoch; what was written stays."""
+    match run.model:
+        case CNN():
+            model = dataclasses.replace(run.model, widths=(2,) * len(run.model.widths), head=(4,) * len(run.model.head))
+        case ResNet() | VGG():
+            model = dataclasses.replace(run.model, width=2)
+    data = dataclasses.replace(run.data, source="shapes", dir=None, train_size=4, test_size=2, holdout=0)
+    checkpoint = dataclasses.replace(run.checkpoint, snapshots=())
+    return dataclasses.replace(run, model=model, data=data, epochs=1, batch_size=2, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_two_steps(path: Path, tmp_path: Path):
+    loaded = config.load(path)
+    if not isinstance(loaded, Run | config.Study):
+        pytest.skip("a list of other config files, each of which is trained here by itself")
+    run = shrunk(loaded if isinstance(loaded, Run) else loaded.base)
+    found = jaxcifar.train(run, tmp_path)
+    assert found.status in ("finished", "diverged")
+    assert found.steps["loss"].shape == (2,)
+    assert np.isfinite(found.steps["loss"][0])
