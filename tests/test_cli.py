@@ -144,7 +144,7 @@ def test_bad_data(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_no_network_and_no_data(config: str, tmp_path: Path):
     """In a process whose home is empty and whose proxy leads nowhere."""
     environment = {**os.environ, "HOME": str(tmp_path), "TFDS_DATA_DIR": str(tmp_path / "tfds")}
-    environment |= {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    environment |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     environment.pop("JAXCIFAR_DATA", None)
     command = [sys.executable, str(ROOT / "scripts" / "run.py"), "--config", config, "--out", str(tmp_path / "out")]
     command += ["--data.source", "cifar10"]
