@@ -97,7 +97,7 @@ def _run(argv: list[str]) -> int:
         return _plan(config, options)
     from jaxcifar.studies.manifest import Invocation
 
-    return _train(config, options, Invocation.of(argv, flags(rest), options.scale))
+    return _train(config, options, Invocation.of(argv, flags(rest), options.scale, options.config.stem))
 
 
 def _summary(config: Run | Study | Paper) -> int:

@@ -25,9 +25,11 @@ class Invocation:
     changed: tuple[str, ...] = ()
     """Dotted paths of the fields that flags changed."""
     scale: float = 1.0
+    name: str = ""
+    """The config file's; it names the study where that is no part of a paper."""
 
     @classmethod
-    def of(cls, argv: Sequence[str], changed: Sequence[str], scale: float) -> Invocation:
+    def of(cls, argv: Sequence[str], changed: Sequence[str], scale: float, name: str) -> Invocation:
         """From the arguments of `jaxcifar run`, less those that name places on one's own machine."""
         kept, skip = [], False
         for token in argv:
@@ -39,13 +41,13 @@ class Invocation:
                 skip = not equals
             elif name != "--restart":
                 kept.append(token)
-        return cls(shlex.join(["python", "scripts/run.py", *kept]), tuple(changed), scale)
+        return cls(shlex.join(["python", "scripts/run.py", *kept]), tuple(changed), scale, name)
 
 
 def write(folder: Path, planned: PlannedStudy, invocation: Invocation) -> None:
     """Replaces the study's manifest, if it changed."""
     value = {
-        "study": planned.study.name,
+        "study": planned.study.name if planned.folder.parts else invocation.name or planned.study.name,
         "command": invocation.command,
         "changed": list(invocation.changed),
         "scale": invocation.scale,

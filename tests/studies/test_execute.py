@@ -66,7 +66,7 @@ def test_limits_out_of_range(tmp_path: Path):
 
 def test_the_command_leaves_out_places_on_ones_own_machine():
     argv = ["--config", "c.py", "--out", "/x", "--data.dir=/y", "--restart", "--epochs", "2", "--only", "a,b"]
-    command = Invocation.of(argv, ("epochs",), 1.0).command
+    command = Invocation.of(argv, ("epochs",), 1.0, "c").command
     assert command == "python scripts/run.py --config c.py --epochs 2 --only a,b"
 
 

@@ -1,0 +1,93 @@
+"""Run folders with figures of one's own choice, written as training writes them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxcifar import records
+from jaxcifar.config import Run
+from jaxcifar.studies.results import StudyResults, read_studies
+
+ENVIRONMENT = {
+    "versions": {"python": "3.11.0", "jaxcifar": "0.1.0", "jax": "0.10.2", "jaxlib": "0.10.2", "flax": "0.12.8"},
+    "device": {"platform": "cpu", "kind": "a processor, 2 cores", "count": 1},
+    "git_commit": "0123abc",
+}
+
+
+@dataclass
+class Member:
+    """A member's figures by epoch; a scalar stands for every epoch. `seeds` adds an offset to accuracies and losses."""
+
+    epochs: int = 6
+    test_accuracy: Any = 0.7
+    train_accuracy: Any = 0.8
+    test_loss: Any = 0.9
+    train_loss: Any = 0.6
+    seconds: Any = 10.0
+    status: str | None = "finished"
+    parameters: int = 1000
+    steps: dict[str, Any] = field(default_factory=dict)
+    run: Run = field(default_factory=Run)
+    spread: Sequence[float] = (0.0,)
+    """An offset for each seed."""
+    data: str = "cifar10-jpeg"
+
+
+def write_run(folder: Path, name: str, member: Member, seed: int = 0) -> None:
+    """A run folder as training leaves it."""
+    offset = member.spread[seed]
+    run = dataclasses.replace(member.run, name=name, seed=seed, epochs=max(member.epochs, 1))
+    records.begin(folder, run)
+    environment = {**ENVIRONMENT, "data": {"name": member.data, "sha256": "0" * 64}}
+    records.write_environment(folder, environment)
+    keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
+    columns = {key: np.broadcast_to(np.asarray(getattr(member, key), float), (member.epochs,)) + offset for key in keys}
+    rows: list[dict[str, Any]] = []
+    for epoch in range(1, member.epochs + 1):
+        figures = {key: float(columns[key][epoch - 1]) for key in keys}
+        rows.append({"epoch": epoch, "step": 10 * epoch, **figures, "images_per_second": 100.0, "learning_rate": 0.1})
+    records.write_metrics(folder, rows)
+    loss = np.linspace(2.3, 0.5, 10 * max(member.epochs, 1)) + offset
+    steps = {"loss": loss, "accuracy": 1 - loss / 2.5, **member.steps}
+    records.write_steps(folder, {key: np.asarray(value, np.float32) for key, value in steps.items()})
+    if member.status is not None:
+        summary: dict[str, Any] = {"status": member.status, "epochs": len(rows), "steps": 10 * len(rows)}
+        summary |= {"parameters": member.parameters, "training_seconds": 60.0, "compile_seconds": 5.0}
+        if member.status == "diverged":
+            summary["diverged_step"] = 10 * len(rows) + 3
+        if rows:
+            best = max(rows, key=lambda row: row["test_accuracy"])
+            summary["best"] = {key: best[key] for key in ("epoch", "test_accuracy", "test_loss")}
+            summary["last"] = {key: rows[-1][key] for key in ("epoch", *keys[:4])}
+            summary["seconds_per_epoch"] = float(np.median(columns["seconds"]))
+        records.write_summary(folder, summary)
+
+
+def write_study(folder: Path, name: str, members: dict[str, Member], manifest: bool = True, **changes: Any) -> Path:
+    """OUT/<study>/<member>/seed-<n>/ with a manifest; returns the study's folder."""
+    rows = []
+    for member, figures in members.items():
+        for seed in range(len(figures.spread)):
+            place = f"{member}/seed-{seed}"
+            write_run(folder / name / place, member, figures, seed)
+            network = type(figures.run.model).__name__
+            row = {"member": member, "seed": seed, "folder": place, "network": network}
+            rows.append({**row, "epochs": figures.epochs, "steps": 10 * figures.epochs, "flops": 1e9})
+    value = {"study": name, "command": f"python scripts/run.py --config configs/{name}.py", "changed": [], "scale": 1.0}
+    if manifest:
+        (folder / name / "study.json").write_text(json.dumps({**value, "alone": False, "runs": rows, **changes}))
+    return folder / name
+
+
+def study(folder: Path, name: str, members: dict[str, Member], **changes: Any) -> StudyResults:
+    """A study written and read back."""
+    (found,) = read_studies(write_study(folder, name, members, **changes))
+    return found
