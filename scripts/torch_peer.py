@@ -1,0 +1,261 @@
+"""The study's networks, losses and optimizers in PyTorch, as its users write them, and the weights' way there and back.
+
+Modules carry the names of their Flax twins, so only the layout of the arrays differs between the two sides.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from jaxcifar import config
+from jaxcifar.models.build import vgg_form
+
+CLASSES = 10
+_STAGE_SIZES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+
+def build(model: config.Model) -> nn.Module:
+    """The network of a config: images [N, 3, 32, 32] to logits [N, 10]; load weights with `state_dict`."""
+    match model:
+        case config.CNN():
+            return _cnn(model)
+        case config.ResNet():
+            return ResNet(model)
+        case config.VGG():
+            return _vgg(model)
+
+
+def _activation(kind: config.Activation) -> nn.Module:
+    match kind:
+        case "relu":
+            return nn.ReLU(inplace=True)
+        case "sigmoid":
+            return nn.Sigmoid()
+        case "leaky_relu":
+            return nn.LeakyReLU(inplace=True)
+        case "tanh":
+            return nn.Tanh()
+        case "softplus":
+            return nn.Softplus()
+
+
+def _cnn(model: config.CNN) -> nn.Sequential:
+    layers = OrderedDict[str, nn.Module]()
+    channels, side = 3, 32
+    for index, width in enumerate(model.widths, 1):
+        layers[f"conv{index}"] = nn.Conv2d(channels, width, model.kernel, padding=model.padding)
+        layers[f"pool{index}"] = nn.MaxPool2d(2)
+        layers[f"activation{index}"] = _activation(model.activation)
+        channels, side = width, (side + 2 * model.padding - model.kernel + 1) // 2
+    layers["flatten"] = nn.Flatten()
+    inputs = channels * side * side
+    for index, width in enumerate(model.head, 1):
+        layers[f"linear{index}"] = nn.Linear(inputs, width)
+        layers[f"linear{index}_activation"] = _activation(model.activation)
+        if index <= model.dropout_layers:
+            layers[f"dropout{index}"] = nn.Dropout(model.dropout)
+        inputs = width
+    layers["output"] = nn.Linear(inputs, CLASSES)
+    if model.dropout_layers > len(model.head):
+        layers["output_dropout"] = nn.Dropout(model.dropout)
+    return nn.Sequential(layers)
+
+
+def _vgg(model: config.VGG) -> nn.Sequential:
+    stages, head = vgg_form(model)
+    layers = OrderedDict[str, nn.Module]()
+    channels, side = 3, 32
+    for stage, widths in enumerate(stages, 1):
+        for index, width in enumerate(widths, 1):
+            layers[f"conv{stage}_{index}"] = nn.Conv2d(channels, width, 3, padding=1)
+            if model.batch_norm:
+                layers[f"norm{stage}_{index}"] = nn.BatchNorm2d(width)
+            layers[f"activation{stage}_{index}"] = _activation(model.activation)
+            channels = width
+        layers[f"pool{stage}"] = nn.MaxPool2d(2)
+        side //= 2
+    layers["flatten"] = nn.Flatten()
+    inputs = channels * side * side
+    for index in (1, 2):
+        layers[f"dropout{index}"] = nn.Dropout(model.dropout)
+        layers[f"linear{index}"] = nn.Linear(inputs, head)
+        layers[f"linear{index}_activation"] = _activation(model.activation)
+        inputs = head
+    layers["output"] = nn.Linear(inputs, CLASSES)
+    return nn.Sequential(layers)
+
+
+class Block(nn.Module):
+    """A residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1 with four times the width at the end."""
+
+    def __init__(self, inputs: int, width: int, stride: int, bottleneck: bool, model: config.ResNet):
+        super().__init__()
+        outputs = 4 * width if bottleneck else width
+        if bottleneck:
+            self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
+            self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+            self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
+            self.norm3 = nn.BatchNorm2d(outputs)
+        else:
+            self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
+            self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.norm1, self.norm2 = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
+        self.bottleneck, self.skip = bottleneck, model.skip
+        self.projects = model.skip and (stride != 1 or inputs != outputs)
+        if self.projects:
+            self.conv_shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            self.norm_shortcut = nn.BatchNorm2d(outputs)
+        self.activation = _activation(model.activation)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.activation(self.norm1(self.conv1(x)))
+        y = self.norm2(self.conv2(y))
+        if self.bottleneck:
+            y = self.norm3(self.conv3(self.activation(y)))
+        if self.skip:
+            y = y + (self.norm_shortcut(self.conv_shortcut(x)) if self.projects else x)
+        return self.activation(y)
+
+
+class ResNet(nn.Module):
+    """The CIFAR form: 3x3 convolution, four stages, mean over the image, one linear layer."""
+
+    def __init__(self, model: config.ResNet):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, model.width, 3, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(model.width)
+        self.activation = _activation(model.activation)
+        self.blocks = []
+        bottleneck, channels = model.depth >= 50, model.width
+        for stage, size in enumerate(_STAGE_SIZES[model.depth]):
+            width = model.width * 2**stage
+            for index in range(size):
+                stride = 2 if stage > 0 and index == 0 else 1
+                block = Block(channels, width, stride, bottleneck, model)
+                name = f"stage{stage + 1}_block{index + 1}"
+                self.add_module(name, block)
+                self.blocks.append(name)
+                channels = 4 * width if bottleneck else width
+        self.output = nn.Linear(channels, CLASSES)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.activation(self.norm1(self.conv1(x)))
+        for name in self.blocks:
+            x = getattr(self, name)(x)
+        return self.output(x.mean((2, 3)))
+
+
+def criterion(loss: config.Loss) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """The loss of logits [N, 10] and labels [N] (whole numbers)."""
+
+    def on_onehot(function: Callable[..., torch.Tensor]) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        return lambda logits, labels: function(logits, functional.one_hot(labels, CLASSES).to(logits.dtype))
+
+    match loss.kind:
+        case "cross_entropy":
+            return nn.CrossEntropyLoss(label_smoothing=loss.label_smoothing)
+        case "mse":
+            return on_onehot(nn.MSELoss())
+        case "smooth_l1":
+            return on_onehot(nn.SmoothL1Loss())
+        case "bce_with_logits":
+            return on_onehot(nn.BCEWithLogitsLoss())
+
+
+def optimizer(kind: config.Optimizer, parameters: Any, fused: bool = False) -> torch.optim.Optimizer:
+    """The optimizer of a config; `fused` asks for PyTorch's fused kernels, which Adadelta lacks."""
+    rate, decay = kind.learning_rate, kind.weight_decay
+    match kind:
+        case config.Adam():
+            make = partial(torch.optim.AdamW if isinstance(kind, config.AdamW) else torch.optim.Adam, fused=fused)
+            return make(parameters, rate, (kind.beta1, kind.beta2), kind.epsilon, decay)
+        case config.Adagrad():
+            return torch.optim.Adagrad(parameters, rate, weight_decay=decay, eps=kind.epsilon)
+        case config.Adadelta():
+            return torch.optim.Adadelta(parameters, rate, kind.rho, kind.epsilon, decay)
+        case config.SGD():
+            return torch.optim.SGD(
+                parameters, rate, kind.momentum, weight_decay=decay, nesterov=kind.nesterov, fused=fused
+            )
+
+
+def state_dict(model: config.Model, variables: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """Flax variables (`params` and, with BatchNorm, `batch_stats`) as the state_dict of `build(model)`."""
+    found = {}
+    for path, array in _leaves(variables["params"]):
+        array = _to_torch_layout(model, path, np.asarray(array))
+        found[".".join([*path[:-1], _parameter_name(path[-1])])] = torch.from_numpy(np.array(array, order="C"))
+    for path, array in _leaves(variables.get("batch_stats", {})):
+        found[".".join([*path[:-1], f"running_{path[-1]}"])] = torch.from_numpy(np.array(array))
+        found[".".join([*path[:-1], "num_batches_tracked"])] = torch.tensor(0)
+    return found
+
+
+def from_torch(model: config.Model, tree: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    """Tensors by PyTorch's names (weights, gradients, running statistics) as a pytree of NumPy arrays like `tree`.
+
+    Args:
+        model: the network's config.
+        tree: `params` or `batch_stats` of the Flax twin; only its structure is read.
+        tensors: at least those that the tree names.
+    """
+    if not isinstance(tree, Mapping):
+        raise TypeError(f"the tree is {type(tree).__name__}; it must be a mapping of Flax variables.")
+    result: dict[str, Any] = {}
+    for path, array in _leaves(tree):
+        name = f"running_{path[-1]}" if path[-1] in ("mean", "var") else _parameter_name(path[-1])
+        tensor = tensors[".".join([*path[:-1], name])].detach().cpu().numpy()
+        node = result
+        for part in path[:-1]:
+            node = node.setdefault(part, {})
+        node[path[-1]] = _from_torch_layout(model, path, tensor).reshape(np.shape(array))
+    return result
+
+
+def _leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
+    found = []
+    for name, value in tree.items():
+        found += _leaves(value, (*path, name)) if isinstance(value, Mapping) else [((*path, name), value)]
+    return found
+
+
+def _parameter_name(name: str) -> str:
+    return "bias" if name == "bias" else "weight"
+
+
+def _to_torch_layout(model: config.Model, path: tuple[str, ...], array: np.ndarray) -> np.ndarray:
+    """HWIO to OIHW, [inputs, outputs] to [outputs, inputs]; a flattened image goes from HWC to CHW."""
+    if array.ndim == 4:
+        return array.transpose(3, 2, 0, 1)
+    if array.ndim == 2:
+        channels = _flattened_channels(model, path[0])
+        return array.reshape(-1, channels, array.shape[1]).transpose(2, 1, 0).reshape(array.shape[::-1])
+    return array
+
+
+def _from_torch_layout(model: config.Model, path: tuple[str, ...], array: np.ndarray) -> np.ndarray:
+    if array.ndim == 4:
+        return array.transpose(2, 3, 1, 0)
+    if array.ndim == 2:
+        channels = _flattened_channels(model, path[0])
+        return array.reshape(array.shape[0], channels, -1).transpose(2, 1, 0).reshape(array.shape[::-1])
+    return array
+
+
+def _flattened_channels(model: config.Model, layer: str) -> int:
+    """Channels of the image that a linear layer reads flattened; 1 where it reads no image."""
+    match model:
+        case config.CNN() if layer == ("linear1" if model.head else "output"):
+            return model.widths[-1]
+        case config.VGG() if layer == "linear1":
+            return vgg_form(model)[0][-1][-1]
+        case _:
+            return 1
