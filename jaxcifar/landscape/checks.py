@@ -96,12 +96,19 @@ def is_traced(*trees: PyTree) -> bool:
     return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
 
 
-def require_finite_loss(value: Array) -> None:
-    """Refuse a loss that is not finite; under the caller's `jit` nothing is raised and the measure comes out NaN."""
-    if not is_traced(value) and not bool(jnp.all(jnp.isfinite(value))):
+def if_finite(value: Array, result: R) -> R:
+    """The result of a measure where its loss is finite; else a refusal, or NaN under the caller's `jit`.
+
+    A loss may be NaN where its derivatives are not, so NaN would not spread by itself.
+    """
+    finite = jnp.all(jnp.isfinite(value))
+    if is_traced(value):
+        return jax.tree.map(lambda leaf: jnp.where(finite, leaf, jnp.nan), result)
+    if not bool(finite):
         raise ValueError(
             f"loss(params) is {value}, but a measure needs a finite loss: check the batch, or take an earlier snapshot."
         )
+    return result
 
 
 def check_alike(first: PyTree, second: PyTree, names: str) -> None:

@@ -18,10 +18,10 @@ from jaxcifar.landscape.checks import (
     PyTree,
     at_highest_precision,
     check_alike,
+    if_finite,
     is_traced,
     measured,
     prepared,
-    require_finite_loss,
 )
 from jaxcifar.landscape.krylov import Operator, Ritz, check_iterations, lanczos, random_vector
 from jaxcifar.landscape.trees import moved, tree_norm
@@ -209,8 +209,7 @@ def _checked_extremes(
         return Extremes(jax.tree.map(lambda x: x[:top], pairs), jax.tree.map(lambda x: x[top:], pairs)), value
 
     extremes, value = jax.jit(compute)(point, key)
-    require_finite_loss(value)
-    return extremes
+    return if_finite(value, extremes)
 
 
 def _pairs(operator: Operator, ritz: Ritz, like: PyTree, indices: Array) -> EigenPairs:

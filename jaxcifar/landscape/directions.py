@@ -12,9 +12,9 @@ from jaxcifar.landscape.checks import (
     PyTree,
     at_highest_precision,
     check_alike,
+    if_finite,
     measured,
     prepared,
-    require_finite_loss,
 )
 from jaxcifar.landscape.trees import moved, ratio, tree_cosine, tree_distance, tree_norm
 
@@ -125,5 +125,4 @@ def _probe(loss: Loss, params: PyTree, direction: PyTree | None, step_sizes: Arr
         return DirectionProbe(step_sizes, losses, distances, cosines, beta, value, tree_norm(gradient), jnp.max(beta))
 
     probe = jax.jit(compute)(params, direction, jnp.asarray(step_sizes))
-    require_finite_loss(probe.loss)
-    return probe
+    return if_finite(probe.loss, probe)

@@ -12,9 +12,9 @@ from jaxcifar.landscape.checks import (
     PyTree,
     at_highest_precision,
     check_alike,
+    if_finite,
     measured,
     prepared,
-    require_finite_loss,
 )
 from jaxcifar.landscape.groups import Layers, group_of_leaves
 from jaxcifar.landscape.trees import ratio
@@ -62,8 +62,7 @@ def covariate_shift(loss: Loss, params_before: PyTree, params_after: PyTree, lay
     params_before, params_after = prepared(loss, params_before), measured(params_after)
     owners = group_of_leaves(params_before, layers)
     shift, value = jax.jit(lambda before, after: _shift(loss, before, after, owners))(params_before, params_after)
-    require_finite_loss(value)
-    return shift
+    return if_finite(value, shift)
 
 
 def _shift(loss: Loss, before: PyTree, after: PyTree, owners: list[int]) -> tuple[CovariateShift, Array]:

@@ -49,10 +49,8 @@ def check_iterations(params: PyTree, iterations: int, memory_limit: int | None) 
 
 def random_vector(key: Array, like: PyTree) -> PyTree:
     """Standard normal pytree with the shapes and dtypes of `like`."""
-    leaves, structure = jax.tree.flatten(like)
-    keys = jax.random.split(key, len(leaves))
-    drawn = [jax.random.normal(k, leaf.shape, leaf.dtype) for k, leaf in zip(keys, leaves, strict=True)]
-    return structure.unflatten(drawn)
+    flat, unravel = ravel_pytree(like)
+    return unravel(jax.random.normal(key, flat.shape, flat.dtype))
 
 
 def lanczos(operator: Operator, start: PyTree, iterations: int) -> Ritz:

@@ -14,10 +14,10 @@ from jaxcifar.landscape.checks import (
     PyTree,
     at_highest_precision,
     check_alike,
+    if_finite,
     is_traced,
     measured,
     prepared,
-    require_finite_loss,
 )
 from jaxcifar.landscape.krylov import random_vector
 from jaxcifar.landscape.trees import moved, ratio
@@ -93,9 +93,12 @@ def random_directions(params: PyTree, key: Array, number: int = 2, filter_axis: 
     References:
         Li et al. (2018), arXiv 1712.09913.
     """
-    params = measured(params)
-    keys = jax.random.split(key, number)
-    return tuple(filter_normalised(random_vector(k, params), params, filter_axis) for k in keys)
+
+    def draw(params: PyTree, key: Array) -> tuple[PyTree, ...]:
+        keys = jax.random.split(key, number)
+        return tuple(filter_normalised(random_vector(k, params), params, filter_axis) for k in keys)
+
+    return jax.jit(draw)(measured(params), key)
 
 
 def plane(
@@ -196,8 +199,8 @@ def _evaluate(
         flat = points.reshape(-1, len(directions))
         return at(params, directions, flat, flat.shape[0]).reshape(points.shape[:2])
     evaluate = jax.jit(at)
-    require_finite_loss(evaluate(params, directions, jnp.zeros_like(points[0]), 1)[0])
-    rows = []
+    center = evaluate(params, directions, jnp.zeros_like(points[0]), 1)[0]
+    rows = if_finite(center, [])
     for number, row in enumerate(points, 1):
         rows.append(np.asarray(evaluate(params, directions, row, points.shape[1])))
         if progress is not None:

@@ -16,8 +16,8 @@ from jaxcifar.landscape.checks import (
     PyTree,
     at_highest_precision,
     check_alike,
+    if_finite,
     prepared,
-    require_finite_loss,
 )
 from jaxcifar.landscape.trees import ratio, tree_cosine, tree_distance, tree_norm
 
@@ -252,6 +252,4 @@ def _two_gradients(
     after = before if loss_after is loss_before else jax.jit(jax.value_and_grad(loss_after))
     value_before, gradient_before = before(params_before)
     value_after, gradient_after = after(params_after)
-    require_finite_loss(value_before)
-    require_finite_loss(value_after)
-    return gradient_before, gradient_after
+    return if_finite(value_before, gradient_before), if_finite(value_after, gradient_after)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import lax
 from matfree import stochtrace
 
-from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, prepared, require_finite_loss
+from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, prepared
 from jaxcifar.landscape.curvature import hessian_operator
 from jaxcifar.landscape.krylov import check_iterations, lanczos, random_vector
 
@@ -60,19 +60,19 @@ def hessian_trace(loss: Loss, params: PyTree, key: Array, *, samples: int = 10) 
     params = prepared(loss, params)
     _require_samples(samples)
 
-    def compute(params: PyTree, key: Array) -> tuple[Array, Array]:
+    def compute(params: PyTree, key: Array) -> tuple[Trace, Array]:
         operator, value = hessian_operator(loss, params)
         sampler, quadratic_form = stochtrace.sampler_signs(params, num=1), stochtrace.monte_carlo_trace()
 
         def probe(key: Array) -> Array:
             return quadratic_form(operator, jax.tree.map(lambda signs: signs[0], sampler(key)))
 
-        return lax.map(probe, jax.random.split(key, samples)), value
+        forms = lax.map(probe, jax.random.split(key, samples))
+        error = jnp.std(forms, ddof=1) / samples**0.5 if samples > 1 else jnp.full((), jnp.nan, forms.dtype)
+        return Trace(jnp.mean(forms), error), value
 
-    forms, value = jax.jit(compute)(params, key)
-    require_finite_loss(value)
-    error = jnp.std(forms, ddof=1) / samples**0.5 if samples > 1 else jnp.full((), jnp.nan, forms.dtype)
-    return Trace(jnp.mean(forms), error)
+    trace, value = jax.jit(compute)(params, key)
+    return if_finite(value, trace)
 
 
 @at_highest_precision
@@ -120,7 +120,7 @@ def spectral_density(
     _require_samples(samples)
     check_iterations(params, iterations, memory_limit)
 
-    def compute(params: PyTree, key: Array) -> tuple[Array, Array, Array]:
+    def compute(params: PyTree, key: Array) -> tuple[SpectralDensity, Array]:
         operator, value = hessian_operator(loss, params)
 
         def sample(key: Array) -> tuple[Array, Array]:
@@ -128,14 +128,14 @@ def spectral_density(
             found = jnp.arange(iterations) < ritz.count
             return jnp.where(found, ritz.values, ritz.values[0]), jnp.where(found, ritz.coordinates[0] ** 2, 0)
 
-        return *lax.map(sample, jax.random.split(key, samples)), value
+        nodes, weights = lax.map(sample, jax.random.split(key, samples))
+        sigma = _default_width(nodes) if width is None else jnp.asarray(width, nodes.dtype)
+        grid = jnp.linspace(jnp.min(nodes) - 5 * sigma, jnp.max(nodes) + 5 * sigma, points)
+        density = density_on_grid(nodes, weights, grid, sigma)
+        return SpectralDensity(grid, density, jnp.trapezoid(density, grid), nodes, weights), value
 
-    nodes, weights, value = jax.jit(compute)(params, key)
-    require_finite_loss(value)
-    sigma = _default_width(nodes) if width is None else jnp.asarray(width, nodes.dtype)
-    grid = jnp.linspace(jnp.min(nodes) - 5 * sigma, jnp.max(nodes) + 5 * sigma, points)
-    density = density_on_grid(nodes, weights, grid, sigma)
-    return SpectralDensity(grid, density, jnp.trapezoid(density, grid), nodes, weights)
+    density, value = jax.jit(compute)(params, key)
+    return if_finite(value, density)
 
 
 def density_on_grid(nodes: Array, weights: Array, grid: Array, width: Array | float) -> Array:

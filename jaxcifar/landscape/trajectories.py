@@ -13,8 +13,8 @@ from jaxcifar.landscape.checks import (
     at_highest_precision,
     check_alike,
     check_loss,
+    if_finite,
     measured,
-    require_finite_loss,
 )
 from jaxcifar.landscape.trees import difference, moved, ratio, tree_dot, tree_norm
 
@@ -73,17 +73,8 @@ def trajectory(loss: Loss, snapshots: Sequence[PyTree], components: int = 2) -> 
         check_alike(snapshots[0], snapshot, "two snapshots")
     check_loss(loss, snapshots[0])
     losses = _losses(loss, snapshots)
-    directions, explained = jax.jit(_principal, static_argnums=1)(snapshots, components)
-    origin = snapshots[-1]
-    coordinates = jnp.stack([project(snapshot, origin, directions) for snapshot in snapshots])
-    signs = jnp.where(coordinates[0] < 0, -1, 1).astype(coordinates.dtype)
-    directions = tuple(
-        jax.tree.map(lambda d, sign=sign: sign.astype(d.dtype) * d, direction)
-        for sign, direction in zip(signs, directions, strict=True)
-    )
-    coordinates = coordinates * signs
-    off_plane = jnp.stack([_off(s, origin, directions, c) for s, c in zip(snapshots, coordinates, strict=True)])
-    return Trajectory(origin, directions, coordinates, explained, off_plane, losses)
+    directions, coordinates, explained, off_plane = jax.jit(_principal, static_argnums=1)(snapshots, components)
+    return Trajectory(snapshots[-1], directions, coordinates, explained, off_plane, losses)
 
 
 def project(params: PyTree, origin: PyTree, directions: Sequence[PyTree]) -> Array:
@@ -108,27 +99,26 @@ def project(params: PyTree, origin: PyTree, directions: Sequence[PyTree]) -> Arr
 def _losses(loss: Loss, snapshots: list[PyTree]) -> Array:
     compiled = jax.jit(loss)
     losses = jnp.stack([compiled(snapshot) for snapshot in snapshots])
-    require_finite_loss(losses)
-    return losses
+    return if_finite(losses, losses)
 
 
-def _principal(snapshots: list[PyTree], components: int) -> tuple[tuple[PyTree, ...], Array]:
-    """The first principal directions as pytrees, and the share of variance along each."""
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *snapshots)
+def _principal(snapshots: list[PyTree], components: int) -> tuple[tuple[PyTree, ...], Array, Array, Array]:
+    """Directions, coordinates, explained variance and distance from the plane; all as differences from the origin."""
+    away = [difference(snapshot, snapshots[-1]) for snapshot in snapshots]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *away)
     centred = jax.tree.map(lambda leaf: leaf - jnp.mean(leaf, axis=0), stacked)
     rows = [leaf.reshape(len(snapshots), -1) for leaf in jax.tree.leaves(centred)]
-    gram = sum(jnp.matmul(leaf, leaf.T) for leaf in rows)
-    values, vectors = jnp.linalg.eigh(gram)
+    values, vectors = jnp.linalg.eigh(sum(jnp.matmul(leaf, leaf.T) for leaf in rows))
     values, vectors = jnp.maximum(values[::-1], 0), vectors[:, ::-1]
     floor = 10 * len(snapshots) * jnp.finfo(values.dtype).eps * values[0]
     scale = jnp.where(values > floor, 1 / jnp.sqrt(jnp.where(values > floor, values, 1)), 0)
 
     def direction(k: int) -> PyTree:
-        return jax.tree.map(lambda leaf: jnp.tensordot(vectors[:, k] * scale[k], leaf, 1).astype(leaf.dtype), centred)
+        unsigned = jax.tree.map(lambda leaf: jnp.tensordot(vectors[:, k] * scale[k], leaf, 1), centred)
+        sign = jnp.where(tree_dot(away[0], unsigned) < 0, -1, 1)
+        return jax.tree.map(lambda d, leaf: (sign * d).astype(leaf.dtype), unsigned, centred)
 
-    return tuple(direction(k) for k in range(components)), ratio(values, jnp.sum(values))[:components]
-
-
-def _off(snapshot: PyTree, origin: PyTree, directions: Sequence[PyTree], coordinates: Array) -> Array:
-    steps = zip(-coordinates, directions, strict=True)
-    return tree_norm(moved(difference(snapshot, origin), *steps))
+    directions = tuple(direction(k) for k in range(components))
+    coordinates = jnp.stack([jnp.stack([tree_dot(w, d) for d in directions]) for w in away])
+    off_plane = [tree_norm(moved(w, *zip(-c, directions, strict=True))) for w, c in zip(away, coordinates, strict=True)]
+    return directions, coordinates, ratio(values, jnp.sum(values))[:components], jnp.stack(off_plane)
