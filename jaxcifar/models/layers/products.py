@@ -40,21 +40,17 @@ def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax
             return patches.forward(x, kernel, geometry, precision)
 
 
+@_at_least_float32
 def input_gradient(
     dy: jax.Array, kernel: jax.Array, image: Size, geometry: Geometry, precision: lax.PrecisionLike
 ) -> jax.Array:
     """dy [N, H', W', F], kernel [kh, kw, C, F] -> [N, H, W, C]: a convolution with the flipped, transposed kernel."""
-    kh, kw = kernel.shape[:2]
+    kh, kw, channels, features = kernel.shape
+    if choice.form(image, (kh, kw), channels, features, geometry) is Form.WINOGRAD:
+        return winograd.input_gradient(dy, kernel, choice.blocks(dy.shape[0], image[0] * image[1]), precision)
     rest = kh - 1 - geometry.padding[0], kw - 1 - geometry.padding[1]
     if geometry.stride == (1, 1) and min(rest) >= 0:
         return convolve(dy, kernel[::-1, ::-1].swapaxes(2, 3), Geometry((1, 1), rest), precision)
-    return _strided_input_gradient(dy, kernel, image, geometry, precision)
-
-
-@_at_least_float32
-def _strided_input_gradient(
-    dy: jax.Array, kernel: jax.Array, image: Size, geometry: Geometry, precision: lax.PrecisionLike
-) -> jax.Array:
     return patches.input_gradient(dy, kernel, image, geometry, precision)
 
 

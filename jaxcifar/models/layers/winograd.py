@@ -20,12 +20,18 @@ from jaxcifar.models.layers.geometry import CONTRACT_ROWS
 
 def forward(x: jax.Array, kernel: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
     """Stride 1, padding 1: x [N, H, W, C], kernel [3, 3, C, F] -> [N, H, W, F], in `blocks` blocks of images."""
+    return _in_blocks(x, kernel_factors(kernel), (1, 0), blocks, precision)
+
+
+def input_gradient(dy: jax.Array, kernel: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
+    """Gradient [N, H, W, C] of sum(dy * forward(x, kernel)) over x.
+
+    It is the convolution of dy with the flipped, transposed kernel. Flipping only swaps the first and the last row of
+    G K G^T, and the first and the last column: the forward factors serve again, contracted over their other axis.
+    """
     factors = kernel_factors(kernel)
-    if blocks == 1:
-        return _forward(x, factors, precision)
-    parts = x.reshape(blocks, -1, *x.shape[1:])
-    y = lax.map(lambda part: _forward(part, factors, precision), parts)
-    return y.reshape(-1, *y.shape[2:])
+    mirrored = [factors[4 * i + j] for i in (3, 1, 2, 0) for j in (3, 1, 2, 0)]
+    return _in_blocks(dy, mirrored, (1, 1), blocks, precision)
 
 
 def kernel_gradient(x: jax.Array, dy: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
@@ -41,12 +47,26 @@ def kernel_gradient(x: jax.Array, dy: jax.Array, blocks: int = 1, precision: lax
     return kernel_from_sums(lax.scan(add, zero, parts)[0])
 
 
-def _forward(x: jax.Array, factors: list[jax.Array], precision: lax.PrecisionLike) -> jax.Array:
+def _in_blocks(
+    x: jax.Array, factors: list[jax.Array], contract: tuple[int, int], blocks: int, precision: lax.PrecisionLike
+) -> jax.Array:
+    if blocks == 1:
+        return _convolve(x, factors, contract, precision)
+    parts = x.reshape(blocks, -1, *x.shape[1:])
+    y = lax.map(lambda part: _convolve(part, factors, contract, precision), parts)
+    return y.reshape(-1, *y.shape[2:])
+
+
+def _convolve(
+    x: jax.Array, factors: list[jax.Array], contract: tuple[int, int], precision: lax.PrecisionLike
+) -> jax.Array:
+    """Sum over the contracted axes, (1, 0) or (1, 1), of tiles [N th tw, C] and factors, back as pixels."""
     n, h, w, channels = x.shape
+    dimensions = (((contract[0],), (contract[1],)), ((), ()))
     tiles = image_tiles(x)
     _, th, tw, _ = tiles[0].shape
     products = [
-        jnp.matmul(tile.reshape(-1, channels), factor, precision=precision).reshape(n, th, tw, -1)
+        lax.dot_general(tile.reshape(-1, channels), factor, dimensions, precision=precision).reshape(n, th, tw, -1)
         for tile, factor in zip(tiles, factors, strict=True)
     ]
     return output_pixels(products)[:, :h, :w]
