@@ -85,7 +85,8 @@ def initial_state(run: config.Run, dtype: Any = np.float64) -> state.State:
         return jnp.asarray(value, dtype)
 
     params, batch_stats = jax.tree_util.tree_map_with_path(draw, (shapes.params, shapes.batch_stats))
-    return state.State(jnp.int32(0), params, batch_stats, optimizers.direction(run.optimizer, values).init(params))
+    opt_state = optimizers.direction(run.optimizer, values).init(params)
+    return shapes.replace(step=jnp.int32(0), params=params, batch_stats=batch_stats, opt_state=opt_state)
 
 
 def torch_module(model: config.Model, initial: state.State) -> Any:

@@ -75,7 +75,7 @@ def jax_losses(run: Run) -> np.ndarray:
         run, optimizer=replace(run.optimizer, weight_decay=0.0), loss=replace(run.loss, label_smoothing=0.0)
     )
     for index in range(STEPS):
-        state, metrics = compiled_step(plain)(values, state, peers.batch(8, seed=index % 2))
+        state, metrics = compiled_step(plain)(values, state, peers.batch(8, seed=index % 2), index)
         losses.append(float(metrics["loss"]))
     return np.array(losses)
 
