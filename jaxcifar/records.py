@@ -136,7 +136,7 @@ def write_metrics(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def write_steps(folder: Path, steps: Mapping[str, np.ndarray]) -> None:
     """Replaces steps.npz."""
     with replacing(folder / STEPS) as file:
-        np.savez(file, **{name: np.asarray(values) for name, values in steps.items()})
+        np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in steps.items()})
 
 
 @contextmanager

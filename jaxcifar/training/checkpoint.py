@@ -79,7 +79,7 @@ class Checkpoints:
         tree = serialization.to_state_dict(state)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
         restored = self._manager.restore(step, args=self._args.StandardRestore(shapes))
-        return serialization.from_state_dict(state, restored)
+        return serialization.from_state_dict(state, dict(restored))
 
 
 def write_manifest(folder: Path, step: int, extra: dict[str, Any]) -> None:

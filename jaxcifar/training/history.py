@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxcifar import records
 from jaxcifar.config import Run
+from jaxcifar.training.metrics import Sums
 
 
 class History:
@@ -47,19 +48,18 @@ class History:
         if bad.size:
             self.diverged_step = self.done
 
-    def end_epoch(self, sums: tuple[float, float, float], seconds: float, learning_rate: float) -> None:
-        """Adds an epoch's row: means over its steps, evaluation's sums (loss, correct, count), training seconds."""
+    def end_epoch(self, sums: Sums, seconds: float, learning_rate: float) -> None:
+        """Adds an epoch's row: means over its steps, evaluation's sums, training seconds."""
         if self.diverged_step is not None:
             return
         last = {name: self.values[name][-self.steps_per_epoch :] for name in ("loss", "accuracy")}
-        loss, correct, count = sums
         row = {
             "epoch": self.done // self.steps_per_epoch,
             "step": self.done,
             "train_loss": float(np.mean(last["loss"], dtype=np.float64)),
             "train_accuracy": float(np.mean(last["accuracy"], dtype=np.float64)),
-            "test_loss": loss / count,
-            "test_accuracy": correct / count,
+            "test_loss": float(sums.loss) / float(sums.count),
+            "test_accuracy": float(sums.correct) / float(sums.count),
             "seconds": seconds,
             "images_per_second": self.steps_per_epoch * self.run.batch_size / seconds if seconds else math.nan,
             "learning_rate": learning_rate,

@@ -19,7 +19,7 @@ from jaxcifar import records
 from jaxcifar.config import Run, UserError, Vectorize
 from jaxcifar.data import Dataset
 from jaxcifar.models import count_parameters
-from jaxcifar.training import program, sharding
+from jaxcifar.training import metrics, program, sharding
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
 from jaxcifar.training.environment import environment
 from jaxcifar.training.history import History
@@ -215,7 +215,7 @@ class _Trainer:
         for history, member in zip(self.histories, self._split(sums), strict=True):
             rate = history.run.optimizer.learning_rate * float(factor)
             # Members share the device, so each is charged its share of the group's time.
-            history.end_epoch(tuple(float(x) for x in member), self.epoch_seconds / len(self.members), rate)
+            history.end_epoch(metrics.Sums(*member), self.epoch_seconds / len(self.members), rate)
         self.epoch_seconds = 0.0
 
     def _save(self) -> None:

@@ -44,7 +44,7 @@ def evaluate(run: Run, shard: Any, values: Numbers, state: State, split: tuple[j
     def body(index: jax.Array, sums: Sums) -> Sums:
         rows = shard(index * size + jnp.arange(size))
         chosen, mask = jnp.minimum(rows, total - 1), rows < total
-        logits = network.apply(variables, normalize(images[chosen], run.data), False)
+        logits = jnp.asarray(network.apply(variables, normalize(images[chosen], run.data), False))
         loss = per_example(run.loss, logits, labels[chosen], values.label_smoothing)
         hit = (logits.argmax(-1) == labels[chosen]) & mask
         return Sums(sums.loss + jnp.where(mask, loss, 0).sum(), sums.correct + hit.sum(), sums.count + mask.sum())

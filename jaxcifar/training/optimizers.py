@@ -24,8 +24,13 @@ class Numbers(NamedTuple):
 def numbers(run: config.Run) -> Numbers:
     """The plain numbers of a run as scalars (float32, or float64 under `jax.enable_x64`; seed uint32)."""
     momentum = run.optimizer.momentum if isinstance(run.optimizer, config.SGD) else 0.0
-    values = (run.optimizer.learning_rate, run.optimizer.weight_decay, momentum, run.loss.label_smoothing)
-    return Numbers(*(jnp.asarray(value, float) for value in values), jnp.asarray(run.seed, jnp.uint32))
+    return Numbers(
+        learning_rate=jnp.asarray(run.optimizer.learning_rate, float),
+        weight_decay=jnp.asarray(run.optimizer.weight_decay, float),
+        momentum=jnp.asarray(momentum, float),
+        label_smoothing=jnp.asarray(run.loss.label_smoothing, float),
+        seed=jnp.asarray(run.seed, jnp.uint32),
+    )
 
 
 def direction(optimizer: config.Optimizer, values: Numbers) -> optax.GradientTransformation:

@@ -15,7 +15,7 @@ def configure() -> None:
 
     The folder is $JAX_COMPILATION_CACHE_DIR, else $XDG_CACHE_HOME/jaxcifar/compiled (~/.cache by default).
     """
-    if not jax.config.jax_compilation_cache_dir:
+    if not jax.config.values["jax_compilation_cache_dir"]:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(cache / "jaxcifar" / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

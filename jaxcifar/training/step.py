@@ -57,12 +57,12 @@ def train_step(
     update, opt_state = direction(run.optimizer, values).update(gradient, state.opt_state, state.params)
     rate = values.learning_rate * schedule_factor(run.optimizer.schedule, step, steps_per_epoch, run.epochs)
     params = jax.tree.map(lambda w, u: w - rate.astype(w.dtype) * u, state.params, update)
-    after = State(state.step + 1, params, batch_stats, opt_state)
     measured = {"loss": value, "accuracy": jnp.mean(logits.argmax(-1) == batch[1], dtype=jnp.float32)}
-    if not run.probes:
-        return after, measured
-    previous, values_of_probes = _probe(run, values, state, gradient, params, batch, step)
-    return after.replace(previous=previous), {**measured, **values_of_probes}
+    previous = state.previous
+    if run.probes:
+        previous, probed = _probe(run, values, state, gradient, params, batch, step)
+        measured |= probed
+    return State(state.step + 1, params, batch_stats, opt_state, previous), measured
 
 
 def _probe(
