@@ -26,6 +26,9 @@ STUDIES = (
     "optimizers",
     "residual",
     "vgg_family",
+    "loss_landscape",
+    "gradient_distance",
+    "beta_smoothness",
 )
 
 
