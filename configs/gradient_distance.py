@@ -1,7 +1,7 @@
 """How far the gradient moves from step to step, VGG-A with and without BatchNorm (study 2.3, Fig. 14).
 
-The weight of the last linear layer and all parameters; on one batch (the honest figure) and across batches, as the study
-measured it.
+The weight of the last linear layer and all parameters; on one batch (the honest figure) and across batches,
+as the study measured it.
 Our choice: 25 epochs, batch 128, Adam 1e-3 and SGD 1e-2.
 
 Command:  python scripts/run.py --config configs/gradient_distance.py
