@@ -66,6 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         match arguments:
             case ["run", *rest]:
                 return _run(rest)
+            case ["report", "-h" | "--help"]:
+                print("usage: jaxcifar report DIR\n\nWrite DIR/report/index.html from the records below DIR.")
+                return 0
+            case ["report", folder]:
+                return _report(Path(folder))
             case ["-h" | "--help"]:
                 print(USAGE)
                 return 0
@@ -190,9 +195,18 @@ def _show(config: Run | Study | Paper, out: Path, folders: list[Path]) -> None:
     found = [records.read(folder) for folder in dict.fromkeys(folders)]
     result_table(found)
     print(f"Records: {os.path.relpath(out)}")
-    figure = None if isinstance(config, Paper) else draw_curves(found, out / "curves.png")
+    figure = None if isinstance(config, Paper) else draw_curves(out, out / "curves.png")
     if figure:
         print(f"Curves:  {os.path.relpath(figure)}")
+    if not isinstance(config, Run):
+        _report(out)
+
+
+def _report(folder: Path) -> int:
+    from jaxcifar.report import write_report
+
+    print(f"Report:  {os.path.relpath(write_report(folder))}")
+    return 0
 
 
 if __name__ == "__main__":

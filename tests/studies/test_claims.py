@@ -228,7 +228,7 @@ def test_several_seeds_are_tested(tmp_path: Path):
     claim = judge_one(study(tmp_path / "a", "vgg_family", clear), "dropout_lowers_late_loss")
     assert (claim.verdict, claim.seeds) == ("holds", 3)
     assert "Welch's t, p = " in claim.decides
-    assert claim.numbers[0].text == "0.81 ± 0.005774 nats"
+    assert claim.numbers[0].text == "0.81 ± 0.0058 nats"
     noisy = members(("vgg-a-bn", "vgg-a-bn-dropout"), test_loss=[1.0, 0.99], spread=[(0.0, 0.2, 0.4)] * 2)
     claim = judge_one(study(tmp_path / "b", "vgg_family", noisy), "dropout_lowers_late_loss")
     assert claim.verdict == "not decided"

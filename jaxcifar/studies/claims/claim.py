@@ -36,8 +36,10 @@ class Number:
         mean = float(np.mean(self.values))
         if not np.isfinite(mean):
             return "never" if self.unit == "epochs" else "not finite"
-        error = f" ± {_short(standard_error(self.values))}" if len(self.values) > 1 else ""
-        return f"{_short(mean)}{error}{unit}"
+        error = standard_error(self.values) if len(self.values) > 1 else 0.0
+        # What rounding alone leaves is no error.
+        shown = f" ± {error:.2g}" if error > 1e-9 * abs(mean) else ""
+        return f"{_short(mean)}{shown}{unit}"
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def greater(a: Sequence[float], b: Sequence[float], margin: float, what: str) ->
         what: what is compared, for the explanation.
     """
     difference = float(np.mean(a) - np.mean(b)) if _finite(a) and _finite(b) else _unbounded(a, b)
-    text = f"{what}: difference {difference:.3g}"
+    text = f"{what}: difference {difference:+.3g}"
     if not math.isfinite(difference):
         return Decision(None if math.isnan(difference) else difference > 0, text)
     if min(len(a), len(b)) < 2:
@@ -33,7 +33,7 @@ def greater(a: Sequence[float], b: Sequence[float], margin: float, what: str) ->
             return Decision(difference > 0, f"{text}, one seed, margin {margin:g}")
         return Decision(None, f"{text} is within the margin {margin:g} of one seed; {SEEDS}")
     p = _welch(a, b)
-    text = f"{text}, Welch's t, p = {p:.2g} that it is above, {1 - p:.2g} that it is below"
+    text = f"{text}, Welch's t, p = {min(p, 1 - p):.2g}"
     if min(p, 1 - p) < LEVEL:
         return Decision(p < LEVEL, text)
     return Decision(None, f"{text}; more seeds would decide")
@@ -53,7 +53,7 @@ def alike(a: Sequence[float], b: Sequence[float], margin: float, what: str) -> D
     if not (_finite(a) and _finite(b)):
         return Decision(False, f"{what}: not finite")
     difference = float(np.mean(a) - np.mean(b))
-    text = f"{what}: difference {difference:.3g}, alike within {margin:g}"
+    text = f"{what}: difference {difference:+.3g}, alike within {margin:g}"
     if min(len(a), len(b)) < 2:
         return Decision(abs(difference) <= margin, f"{text}, one seed")
     shifted = np.asarray(a, float)
@@ -79,7 +79,7 @@ def at_least(values: Sequence[float], level: float, margin: float, what: str) ->
             return Decision(False, f"{text}, one seed, margin {margin:g}")
         return Decision(None, f"{text} is within the margin {margin:g} of one seed; {SEEDS}")
     p = _welch([level, level], values)
-    return Decision(False, f"{text}, t-test, p = {p:.2g}") if p < LEVEL else Decision(None, f"{text}; more seeds would")
+    return Decision(False, f"{text}, t-test, p = {p:.2g}") if p < LEVEL else Decision(None, f"{text}; more seeds would decide")
 
 
 def at_most(values: Sequence[float], level: float, margin: float, what: str) -> Decision:

@@ -1,0 +1,108 @@
+"""What stands below every figure and table: data set, network, device, versions, seeds, the command that repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxcifar.config import CNN, VGG, Model, ResNet
+from jaxcifar.studies.results import Result, StudyResults
+
+DATA_NAMES = {
+    "cifar10": "CIFAR-10",
+    "cifar10-jpeg": "CIFAR-10 (a JPEG copy, cifar10-jpeg)",
+    "cifar10-unverified": "CIFAR-10 (unverified files)",
+    "shapes": "shapes (procedural images, not CIFAR-10)",
+}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a study's numbers come from."""
+
+    data: str
+    networks: str
+    device: str
+    versions: str
+    seeds: str
+    command: str
+    scaled: str
+    """Says that the runs are smaller than the study's; empty where they are not."""
+
+    @property
+    def line(self) -> str:
+        """All but the command, in one line."""
+        parts = (self.scaled, self.data, self.networks, self.seeds, self.device, self.versions)
+        return " · ".join(part for part in parts if part)
+
+    @property
+    def short(self) -> str:
+        """For a figure's file: data, scaling, seeds."""
+        return ", ".join(part for part in (self.data, self.scaled, self.seeds) if part)
+
+
+def provenance(study: StudyResults) -> Provenance:
+    """Where a study's numbers come from, as far as the records say it."""
+    runs = [run for run in study.runs if run.records]
+    networks = dict.fromkeys(network_name(run.config.model) for run in runs if run.config)
+    seeds = sorted({run.seed for run in runs})
+    return Provenance(
+        data=data_name(study),
+        networks=", ".join(networks),
+        device=", ".join(dict.fromkeys(_device(run) for run in runs if _device(run))),
+        versions=", ".join(dict.fromkeys(_versions(run) for run in runs if _versions(run))),
+        seeds=f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(str(seed) for seed in seeds)}",
+        command=study.command,
+        scaled=scaled(study),
+    )
+
+
+def scaled(study: StudyResults) -> str:
+    """`scaled to 0.02: 1,000 images, 1 epoch`, or nothing."""
+    if not study.is_scaled:
+        return ""
+    configs = [run.config for run in study.runs if run.config]
+    images = _span([config.data.train_size or 50_000 for config in configs])
+    epochs = _span([config.epochs for config in configs])
+    factor = f" to {study.scale:g}" if study.scale < 1 else ""
+    return f"scaled{factor}: {images} images, {epochs} epoch{'' if epochs == '1' else 's'}"
+
+
+def data_name(study: StudyResults) -> str:
+    """The data set's name for readers."""
+    return DATA_NAMES.get(study.data, study.data)
+
+
+def network_name(model: Model) -> str:
+    """A network's name for readers, less what a study varies in it."""
+    match model:
+        case CNN():
+            return "CNN " + "-".join(str(width) for width in (*model.widths, *model.head))
+        case ResNet():
+            width = "" if model.width == 64 else f" of width {model.width}"
+            return f"{'ResNet' if model.skip else 'plain'}-{model.depth}{width}"
+        case VGG():
+            name = "VGG-A" if model.form == "a" else "VGG-A-light"
+            return name + (" + BatchNorm" if model.batch_norm else "") + (" + dropout" if model.dropout else "")
+
+
+def _span(values: Sequence[int]) -> str:
+    if not values:
+        return "?"
+    low, high = min(values), max(values)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _device(run: Result) -> str:
+    environment = run.records.environment if run.records else {}
+    device = environment.get("device", {})
+    return device.get("kind", "") if isinstance(device, dict) else ""
+
+
+def _versions(run: Result) -> str:
+    environment = run.records.environment if run.records else {}
+    versions = environment.get("versions", {})
+    if not isinstance(versions, dict):
+        return ""
+    wanted = ("jaxcifar", "jax", "flax", "python")
+    return ", ".join(f"{name} {versions[name]}" for name in wanted if versions.get(name))

@@ -1,0 +1,119 @@
+"""Loss and accuracy over epochs: a line per member, a band over its seeds, a cross where it diverged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcifar.report.figure import Panel, line, log_axis
+from jaxcifar.report.style import Look
+from jaxcifar.studies.results import Result, StudyResults
+
+KEYS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+TITLES = {
+    "train_loss": "Train loss",
+    "test_loss": "Test loss",
+    "train_accuracy": "Train accuracy (%)",
+    "test_accuracy": "Test accuracy (%)",
+}
+
+
+def panels(study: StudyResults, looks: dict[str, Look], unit: str = "nats an image", log: bool = False) -> list[Panel]:
+    """Four panels: train and test, loss and accuracy.
+
+    Args:
+        study: the runs.
+        looks: how each member is drawn.
+        unit: of the losses.
+        log: whether losses have a logarithmic axis.
+    """
+    found = []
+    for key in KEYS:
+        loss = key.endswith("loss")
+        title = f"{TITLES[key]} ({unit})" if loss else TITLES[key]
+        found.append(Panel(title, _drawer(study, looks, key, log and loss), _alt(study, looks, key, title)))
+    return found
+
+
+def numbers(study: StudyResults) -> tuple[tuple[str, ...], list[list[Any]]]:
+    """What the panels show, a row for each epoch of each run."""
+    rows = []
+    for run in study.runs:
+        columns = [run.column(key) for key in ("epoch", *KEYS)]
+        for epoch, *figures in zip(*columns, strict=True):
+            rows.append([run.member, run.seed, int(epoch) if np.isfinite(epoch) else "", *figures])
+    return ("member", "seed", "epoch", *KEYS), rows
+
+
+def spread(runs: Sequence[Result], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Epochs, mean, least and greatest of a figure over seeds, up to the shortest; accuracies in per cent."""
+    columns = [run.column(key) * (100 if key.endswith("accuracy") else 1) for run in runs]
+    columns = [values for values in columns if len(values)]
+    if not columns:
+        nothing = np.zeros(0)
+        return nothing, nothing, nothing, nothing
+    shortest = min(len(values) for values in columns)
+    values = np.stack([column[:shortest] for column in columns])
+    epochs = next(run.column("epoch") for run in runs if len(run.column(key)) >= shortest and len(run.column(key)))
+    return epochs[:shortest], values.mean(0), values.min(0), values.max(0)
+
+
+def _drawer(study: StudyResults, looks: dict[str, Look], key: str, log: bool):
+    def draw(axis: Any) -> None:
+        for member, runs in study.members.items():
+            _draw_member(axis, runs, key, looks[member])
+        if log:
+            log_axis(axis)
+        axis.set_xlabel("epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.margins(x=0.02)
+
+    return draw
+
+
+def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: Look) -> None:
+    epochs, mean, low, high = spread(runs, key)
+    style = line(look)
+    if len(epochs):
+        axis.plot(epochs, mean, marker="o" if len(epochs) < 12 else None, markersize=3.2, **style)
+    if len(runs) > 1 and len(epochs):
+        axis.fill_between(epochs, low, high, color=style["color"], alpha=0.18, linewidth=0)
+    for run in runs:
+        if run.status == "diverged":
+            _mark_end(axis, run, key, epochs, mean, style["color"])
+
+
+def _mark_end(axis: Any, run: Result, key: str, epochs: np.ndarray, mean: np.ndarray, color: str) -> None:
+    """A cross where the loss stopped being finite; the train loss is drawn up to there from its steps."""
+    losses = run.step_values("loss")
+    finite = losses[np.isfinite(losses)]
+    per_epoch = steps_per_epoch(run)
+    if key == "train_loss" and len(finite) and per_epoch:
+        done = int(epochs[-1] * per_epoch) if len(epochs) else 0
+        times = (np.arange(done, len(finite)) + 1) / per_epoch
+        if len(times):
+            axis.plot(times, finite[done:], color=color, linewidth=0.8, alpha=0.7)
+        axis.plot(len(finite) / per_epoch, finite[-1], marker="x", color=color, markersize=7, markeredgewidth=1.8)
+    elif len(epochs):
+        axis.plot(epochs[-1], mean[-1], marker="x", color=color, markersize=7, markeredgewidth=1.8)
+
+
+def steps_per_epoch(run: Result) -> float:
+    """Of a run's records, or of its plan; 0 where neither says it."""
+    epochs, steps = run.column("epoch"), run.column("step")
+    if len(epochs) and np.isfinite(steps[0]) and epochs[0] > 0:
+        return float(steps[0] / epochs[0])
+    if run.planned and run.planned.get("epochs"):
+        return run.planned.get("steps", 0) / run.planned["epochs"]
+    return 0.0
+
+
+def _alt(study: StudyResults, looks: dict[str, Look], key: str, title: str) -> str:
+    ends = []
+    for member, runs in study.members.items():
+        epochs, mean, _, _ = spread(runs, key)
+        if len(epochs):
+            ends.append(f"{looks[member].label} {mean[-1]:.3g} at epoch {epochs[-1]:.0f}")
+    return f"{title} over epochs. Last values: {'; '.join(ends) or 'none yet'}."

@@ -1,0 +1,102 @@
+"""The page: DIR/report/index.html, complete in itself, with figures and tables as files beside it."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+
+from jaxcifar import records
+from jaxcifar.config import UserError
+from jaxcifar.report import figure, remaining, style
+from jaxcifar.report.caption import data_name
+from jaxcifar.report.sections import Section, build
+from jaxcifar.studies.claims import Claim
+from jaxcifar.studies.results import StudyResults, read_studies
+
+TEMPLATES = Path(__file__).parent / "templates"
+SYMBOLS = {"holds": "✓", "does not hold": "✕", "not decided": "○"}
+
+
+def write_report(folder: Path) -> Path:
+    """Reads the records below a folder and writes the report.
+
+    Args:
+        folder: a paper's, a study's or a run's folder, or one above several of them.
+
+    Returns:
+        The page, `folder/report/index.html`; beside it figures/*.png, *.svg, *.csv and tables/*.csv.
+
+    Raises:
+        UserError: the folder holds no records, or cannot be written.
+    """
+    studies = read_studies(folder)
+    out = folder / "report"
+    try:
+        for name in ("figures", "tables"):
+            shutil.rmtree(out / name, ignore_errors=True)
+            (out / name).mkdir(parents=True)
+        page = render(folder, studies, out)
+        with records.replacing(out / "index.html") as file:
+            file.write(page.encode())
+    except OSError as error:
+        raise UserError(f"{out} cannot be written ({error.strerror}); make room or give another folder.") from None
+    return out / "index.html"
+
+
+def render(folder: Path, studies: Sequence[StudyResults], out: Path) -> str:
+    """The page's HTML; figures and tables are written to their folders on the way."""
+    sections = build(studies)
+    for section in sections:
+        _save(section, out)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html").render(
+        title=folder.resolve().name,
+        sections=sections,
+        claims=[claim for section in sections for claim in section.claims],
+        tally=tally([claim for section in sections for claim in section.claims]),
+        data=", ".join(dict.fromkeys(data_name(study) for study in studies)),
+        scaled=any(study.is_scaled for study in studies),
+        runs=_runs(studies),
+        left=_left(studies),
+        problems=[problem for study in studies for problem in study.problems],
+        palette=(style.LIGHT, style.DARK),
+        symbols=SYMBOLS,
+        inline=figure.inline,
+        swatch=figure.swatch,
+    )
+
+
+def tally(claims: Sequence[Claim]) -> dict[str, int]:
+    """How many claims hold, do not hold and are not decided."""
+    counts = Counter(claim.verdict for claim in claims)
+    return {verdict: counts[verdict] for verdict in SYMBOLS}
+
+
+def _save(section: Section, out: Path) -> None:
+    for drawn in section.figures:
+        figure.save(drawn, out / "figures")
+    for table in (section.results, section.settings):
+        if table is not None:
+            (out / "tables" / f"{table.name}.csv").write_text(figure.to_csv(table.columns, table.plain()))
+
+
+def _runs(studies: Sequence[StudyResults]) -> str:
+    runs = [run for study in studies for run in study.runs]
+    ended = sum(run.ended for run in runs)
+    return f"{ended} of {len(runs)} runs have come to their end" if ended < len(runs) else f"{ended} runs"
+
+
+def _left(studies: Sequence[StudyResults]) -> str:
+    """When an unfinished paper would be done."""
+    if all(run.ended for study in studies for run in study.runs):
+        return ""
+    seconds = remaining.seconds_left(studies)
+    if seconds is None:
+        return "How long the rest takes is not known yet: no run of its kind has ended."
+    return f"The rest takes about {remaining.duration(seconds)} of training at the pace seen so far."

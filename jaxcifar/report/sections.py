@@ -1,0 +1,98 @@
+"""From a study's results to a section of the page: its table, figures, claims and what is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from jaxcifar.report import chapters, epochs, remaining, sheet, steps, style
+from jaxcifar.report.caption import Provenance, provenance
+from jaxcifar.report.chapters import Chapter
+from jaxcifar.report.figure import Figure
+from jaxcifar.report.sheet import Sheet
+from jaxcifar.report.style import Look
+from jaxcifar.studies.claims import Claim, judge
+from jaxcifar.studies.results import StudyResults
+
+Named = TypeVar("Named", Figure, Sheet)
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page shows of one study on one data set."""
+
+    key: str
+    """Its anchor, and the beginning of its files' names."""
+    chapter: Chapter
+    title: str
+    provenance: Provenance
+    missing: str
+    results: Sheet
+    settings: Sheet | None
+    figures: tuple[Figure, ...]
+    claims: tuple[Claim, ...]
+
+
+def build(studies: Sequence[StudyResults]) -> list[Section]:
+    """A section for every study, in the order of the text."""
+    ordered = sorted(studies, key=lambda study: (chapters.rank(study.name), study.name))
+    mixed = {study.name for study in studies if sum(other.name == study.name for other in studies) > 1}
+    return [_section(study, study.name in mixed) for study in ordered]
+
+
+def _section(study: StudyResults, mixed: bool) -> Section:
+    chapter = chapters.chapter(study.name)
+    source = provenance(study)
+    title = f"{chapter.title}, on {study.data}" if mixed else chapter.title
+    key = re.sub(r"[^\w.-]+", "-", f"{study.name}-{study.data}" if mixed else study.name)
+    settings = sheet.settings(study, chapter)
+    return Section(
+        key=key,
+        chapter=chapter,
+        title=title,
+        provenance=source,
+        missing=remaining.missing(study),
+        results=_named(sheet.results(study, chapter), key),
+        settings=_named(settings, key) if settings else None,
+        figures=tuple(_named(figure, key) for figure in _figures(study, chapter, source)),
+        claims=tuple(judge(study)),
+    )
+
+
+def _named(item: Named, key: str) -> Named:
+    """Files begin with their section's name."""
+    return dataclasses.replace(item, name=f"{key}-{item.name}")
+
+
+def _figures(study: StudyResults, chapter: Chapter, source: Provenance) -> list[Figure]:
+    looks = style.looks(list(study.members))
+    common: dict[str, Any] = {"note": source.short, "command": source.command}
+    found = []
+    if any(len(run.column("epoch")) or run.status == "diverged" for run in study.runs):
+        found.append(curves(study, chapter, looks, common))
+    band = steps.band_figure(study, common)
+    return [*found, *([band] if band else []), *steps.probe_figures(study, looks, common)]
+
+
+def curves(study: StudyResults, chapter: Chapter, looks: dict[str, Look], common: dict[str, Any]) -> Figure:
+    """Loss and accuracy over epochs."""
+    columns, rows = epochs.numbers(study)
+    drawn = [member for member, runs in study.members.items() if any(run.records for run in runs)]
+    several = any(len(runs) > 1 for runs in study.members.values())
+    caption = "Loss and accuracy after each epoch; train figures are means over the epoch's steps."
+    caption += " Line: mean over seeds; band: least to greatest." if several else ""
+    if any(run.status == "diverged" for run in study.runs):
+        caption += " A cross marks where the loss stopped being finite."
+    return Figure(
+        name="epochs",
+        title=chapter.title,
+        caption=caption,
+        panels=tuple(epochs.panels(study, looks, chapter.loss_unit, chapter.log_loss)),
+        legend=tuple(looks[member] for member in drawn),
+        columns=columns,
+        rows=rows,
+        **common,
+    )

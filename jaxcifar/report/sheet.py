@@ -1,0 +1,186 @@
+"""Tables of the page: results beside the study's numbers, and settings beside what the study states."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaxcifar.config import SGD, Data, Run
+from jaxcifar.report.caption import network_name
+from jaxcifar.report.chapters import Chapter
+from jaxcifar.report.style import label
+from jaxcifar.studies.claims import measures
+from jaxcifar.studies.claims.claim import standard_error
+from jaxcifar.studies.results import Result, StudyResults
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table shows, and the number that it is sorted by (NaN sorts last)."""
+
+    text: str
+    value: float | None = None
+    error: str = ""
+    """The standard error over seeds."""
+    study: bool = False
+    """A number of the study's own."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table with its caption."""
+
+    name: str
+    """Of the CSV."""
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+
+    def plain(self) -> list[list[str]]:
+        """The rows as text, for the CSV."""
+        return [[f"{cell.text} {cell.error}".strip() for cell in row] for row in self.rows]
+
+
+def results(study: StudyResults, chapter: Chapter) -> Sheet:
+    """What each member reached, beside the study's numbers; mean and standard error over seeds."""
+    columns = ["run"]
+    for heading, _, _ in _FIGURES:
+        columns += [heading, *(f"{heading}, study" for name in chapter.numbers if name == heading)]
+    rows = [_member_row(member, runs, chapter) for member, runs in study.members.items()]
+    several = any(len(runs) > 1 for runs in study.members.values())
+    caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs. "
+    caption += "Mean ± standard error over seeds. " if several else ""
+    if any(_members_in_program(run) > 1 for run in study.runs):
+        caption += "Runs that trained together in one program have no seconds of their own (-). "
+    if any("= " in row[0].text for row in rows):
+        caption += "= names the equal run of another study, which was trained instead. "
+    return Sheet("results", "Results", tuple(columns), rows, caption.strip())
+
+
+def _member_row(member: str, runs: Sequence[Result], chapter: Chapter) -> list[Cell]:
+    done = [run for run in runs if len(run.column("epoch"))]
+    cells = [Cell(_name(member, runs))]
+    for heading, measure, form in _FIGURES:
+        timed = [run for run in done if _members_in_program(run) == 1] if heading == SECONDS else done
+        cells.append(_figure(timed, measure, form))
+        if heading in chapter.numbers:
+            theirs = str(chapter.numbers[heading].get(member, ""))
+            cells.append(Cell(theirs, _leading(theirs), study=True))
+    return cells
+
+
+def _last(key: str) -> measures.Measure:
+    return lambda run: float(run.column(key)[-1]) * (100 if key.endswith("accuracy") else 1)
+
+
+def _count(value: float) -> str:
+    return f"{value / 1e6:.3f} M" if value >= 1e6 else f"{value:,.0f}"
+
+
+SECONDS = "s an epoch"
+_FIGURES: tuple[tuple[str, measures.Measure, Callable[[float], str]], ...] = (
+    ("parameters", measures.parameters, _count),
+    ("epochs", lambda run: float(len(run.column("epoch"))), "{:.0f}".format),
+    ("train loss", _last("train_loss"), "{:.3f}".format),
+    ("test loss", _last("test_loss"), "{:.3f}".format),
+    ("test accuracy", _last("test_accuracy"), "{:.2f}%".format),
+    ("best", measures.best_accuracy, "{:.2f}%".format),
+    (SECONDS, measures.seconds_per_epoch, "{:.3g}".format),
+)
+"""Heading, measure, how its mean is written."""
+
+
+def _name(member: str, runs: Sequence[Result]) -> str:
+    """The member with what is to be known of its end."""
+    notes = [note for note in dict.fromkeys(_note(run) for run in runs) if note]
+    alias = f" = {runs[0].same_as}" if runs[0].same_as else ""
+    return label(member) + alias + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _note(run: Result) -> str:
+    match run.status:
+        case "finished":
+            return ""
+        case "diverged":
+            step = run.records.summary.get("diverged_step") if run.records else None
+            return f"diverged at step {step:,}" if isinstance(step, int) else "diverged"
+        case "missing":
+            return "not begun"
+        case _:
+            planned = run.config.epochs if run.config else "?"
+            return f"unfinished, {len(run.column('epoch'))} of {planned} epochs"
+
+
+def _figure(runs: Sequence[Result], measure: measures.Measure, form: Callable[[float], str]) -> Cell:
+    values = [value for value in (measure(run) for run in runs) if math.isfinite(value)]
+    if not values:
+        return Cell("-", math.nan)
+    mean = float(np.mean(values))
+    text = form(mean)
+    if len(set(values)) == 1:
+        return Cell(text, mean)
+    return Cell(text, mean, error=f"± {standard_error(tuple(values)):.2g}")
+
+
+def _leading(text: str) -> float:
+    try:
+        return float(text.split("%")[0].split(" ")[0])
+    except ValueError:
+        return math.nan
+
+
+def _members_in_program(run: Result) -> int:
+    summary = run.records.summary if run.records else {}
+    return summary.get("members_in_program", 1)
+
+
+def settings(study: StudyResults, chapter: Chapter) -> Sheet | None:
+    """Every setting of the study's runs beside what the study states; `our choice` where it is silent."""
+    configs = [run.config for run in study.runs if run.config]
+    if not configs:
+        return None
+    ours: dict[str, list[str]] = {}
+    for config in configs:
+        for key, value in _settings_of(config).items():
+            ours.setdefault(key, []).append(value)
+    rows = []
+    for key, values in ours.items():
+        stated = chapter.settings.get(key, "silent: our choice" if chapter.number else "")
+        rows.append([Cell(key), Cell(", ".join(dict.fromkeys(values))), Cell(stated)])
+    return Sheet("settings", "Settings", ("setting", "here", "the study"), rows)
+
+
+def _settings_of(run: Run) -> dict[str, str]:
+    optimizer, schedule = run.optimizer, run.optimizer.schedule
+    warmup = f", warm-up over {schedule.warmup:g} epochs" if schedule.warmup else ""
+    return {
+        "network": network_name(run.model),
+        "activation": label(run.model.activation),
+        "initialisation": run.model.initialization,
+        "epochs": f"{run.epochs}",
+        "batch size": f"{run.batch_size}",
+        "optimizer": type(optimizer).__name__,
+        "learning rate": f"{optimizer.learning_rate:g}",
+        "momentum": f"{optimizer.momentum:g}" if isinstance(optimizer, SGD) else "-",
+        "weight decay": f"{optimizer.weight_decay:g}",
+        "schedule": schedule.kind + warmup,
+        "loss": run.loss.kind.replace("_", " ")
+        + (f", smoothing {run.loss.label_smoothing:g}" if run.loss.label_smoothing else ""),
+        "augmentation": _augmentation(run.data),
+        "normalisation": {
+            "channel": "training set's mean and deviation per channel",
+            "half": "mean 0.5, deviation 0.5",
+        }[run.data.normalization],
+        "precision": run.precision,
+    }
+
+
+def _augmentation(data: Data) -> str:
+    parts = [f"crop after padding by {data.crop}"] if data.crop else []
+    parts += [f"{data.flip} flip"] if data.flip != "none" else []
+    parts += [f"cutout of {data.cutout}"] if data.cutout else []
+    return ", ".join(parts) or "none"

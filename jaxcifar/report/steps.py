@@ -1,0 +1,230 @@
+"""Figures over steps: the band of losses over learning rates, and every probe of the landscape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcifar.config import VGG
+from jaxcifar.report.figure import Figure, Panel, line, log_axis
+from jaxcifar.report.style import BATCH_NORM, Look
+from jaxcifar.studies.claims.landscape import STUDY_RATES, stacked_losses
+from jaxcifar.studies.results import Result, StudyResults
+
+BINS = 300
+NOT_PROBES = ("loss", "accuracy")
+BATCHES = {"same_batch": "both gradients on the same batch", "cross_batch": "each gradient on its own batch"}
+
+
+def binned(values: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, ...]:
+    """Steps, mean, least and greatest in at most `bins` equal stretches of a per-step array; NaN is passed over."""
+    kept = np.flatnonzero(np.isfinite(values))
+    parts = [part for part in np.array_split(kept, min(bins, len(kept))) if len(part)] if len(kept) else []
+    columns = [(part.mean() + 1, values[part].mean(), values[part].min(), values[part].max()) for part in parts]
+    return tuple(np.array(columns).reshape(-1, 4).T)
+
+
+def smoothed(values: np.ndarray, share: float = 0.04) -> np.ndarray:
+    """A moving mean over a share of the points, shorter at the ends."""
+    width = max(1, round(len(values) * share))
+    kernel = np.ones(width)
+    return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
+
+
+def band_figure(study: StudyResults, common: dict[str, Any]) -> Figure | None:
+    """The band between the least and the greatest loss over the learning rates, with and without BatchNorm.
+
+    Args:
+        study: runs at several learning rates, with and without BatchNorm.
+        common: the figure's note and command.
+
+    Returns:
+        The figure, or None where there are not two rates of one network.
+    """
+    bands = {batch_norm: _bands(study, batch_norm) for batch_norm in BATCH_NORM}
+    if not any(bands.values()):
+        return None
+
+    def draw(axis: Any) -> None:
+        for batch_norm, look in BATCH_NORM.items():
+            if bands[batch_norm]:
+                _draw_band(axis, bands[batch_norm], line(look)["color"])
+        axis.set_xlabel("step")
+        axis.set_ylim(bottom=0)
+
+    shown = {b: _ends(bands[b]) for b in BATCH_NORM if bands[b]}
+    alt = "; ".join(f"{BATCH_NORM[b].label}: between {low:.3g} and {high:.3g}" for b, (low, high) in shown.items())
+    rates = sorted({r.config.optimizer.learning_rate for r in study.runs if r.config} & set(STUDY_RATES)) or ["all"]
+    return Figure(
+        name="band",
+        title="Band of the train loss over learning rates",
+        caption=(
+            f"Least and greatest train loss over the learning rates {', '.join(map(str, rates))} at each step (faint), "
+            "smoothed (lines), mean over seeds. Figure 13 of the study."
+        ),
+        panels=(Panel("Train loss (nats an image)", draw, f"Bands of train loss. At the end {alt}.", (7.4, 3.4)),),
+        legend=tuple(BATCH_NORM[b] for b in shown),
+        columns=("batch_norm", "step", "least", "greatest"),
+        rows=[[b, *row] for b in shown for row in zip(*_mean_band(bands[b]), strict=True)],
+        **common,
+    )
+
+
+def probe_figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> list[Figure]:
+    """A figure for every probe that the records hold; with and without BatchNorm in one picture."""
+    names = dict.fromkeys(
+        name for run in study.runs if run.records for name in run.records.steps if name not in NOT_PROBES
+    )
+    measured = [n for n in names if any(np.isfinite(run.step_values(n)).any() for run in study.runs)]
+    return [_probe_figure(study, name, looks, common) for name in measured]
+
+
+def _bands(study: StudyResults, batch_norm: bool) -> list[np.ndarray]:
+    """[rates, steps] of losses for each seed that has two rates or more."""
+    by_seed: dict[int, list[Result]] = {}
+    for run in study.runs:
+        model = run.config.model if run.config else None
+        if isinstance(model, VGG) and model.batch_norm is batch_norm and len(run.step_values("loss")):
+            by_seed.setdefault(run.seed, []).append(run)
+    chosen = [_study_rates(runs) for runs in by_seed.values()]
+    rates = [runs for runs in chosen if len({r.config.optimizer.learning_rate for r in runs if r.config}) > 1]
+    return [stacked_losses(runs) for runs in rates]
+
+
+def _study_rates(runs: Sequence[Result]) -> list[Result]:
+    """The runs at the study's four rates, or all where those are not there."""
+    chosen = [run for run in runs if run.config and run.config.optimizer.learning_rate in STUDY_RATES]
+    return chosen if len(chosen) > 1 else list(runs)
+
+
+def _mean_band(bands: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    steps = min(losses.shape[1] for losses in bands)
+    low = np.mean([losses.min(0)[:steps] for losses in bands], axis=0)
+    high = np.mean([losses.max(0)[:steps] for losses in bands], axis=0)
+    x, _, least, _ = binned(low)
+    greatest = binned(np.where(np.isfinite(high), high, np.nanmax(high[np.isfinite(high)], initial=0.0)))[3]
+    return x, least, greatest
+
+
+def _ends(bands: Sequence[np.ndarray]) -> tuple[float, float]:
+    _, low, high = _mean_band(bands)
+    return float(smoothed(low)[-1]), float(smoothed(high)[-1])
+
+
+def _draw_band(axis: Any, bands: Sequence[np.ndarray], color: str) -> None:
+    x, low, high = _mean_band(bands)
+    axis.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0)
+    for edge in (low, high):
+        axis.plot(x, smoothed(edge), color=color, linewidth=1.2)
+
+
+def _probe_figure(study: StudyResults, name: str, looks: dict[str, Look], common: dict[str, Any]) -> Figure:
+    title, log, maximum = _describe(name)
+    groups = _arms(study, name, looks)
+    panels = []
+    for optimizer, arms in groups.items():
+        text = "; ".join(f"{look.label}: median {_median(runs, name):.3g}" for look, runs in arms)
+        alt = f"{title} over steps, {optimizer}. {text}."
+        size = (4.4, 3.1) if len(groups) > 1 else (7.4, 3.4)
+        panels.append(Panel(f"{_short(name)}, {optimizer}", _probe_drawer(arms, name, log, maximum), alt, size))
+    legend = tuple(dict.fromkeys(look for arms in groups.values() for look, _ in arms))
+    rows = [
+        [run.member, run.seed, *row] for run in study.runs for row in zip(*binned(run.step_values(name)), strict=True)
+    ]
+    running = " Dashed: running maximum." if maximum else ""
+    return Figure(
+        name=name.replace("/", "-").replace("_", "-"),
+        title=title,
+        caption=f"{title}. Faint: the values, and least to greatest of stretches of steps; line: smoothed.{running}",
+        panels=tuple(panels),
+        legend=legend,
+        columns=("member", "seed", "step", "mean", "least", "greatest"),
+        rows=rows,
+        **common,
+    )
+
+
+def _describe(name: str) -> tuple[str, bool, bool]:
+    """Of a probe: its title, whether its axis is logarithmic, whether the running maximum is shown."""
+    measure, _, rest = name.partition("/")
+    batch, _, where = rest.partition("/")
+    place = {"last_linear": "last linear layer, ", "all": "all parameters, "}.get(where, f"{where}, " if where else "")
+    which = f"{place}{BATCHES.get(batch, batch)}"
+    match measure:
+        case "beta":
+            return f"β-smoothness ‖g(t+1) - g(t)‖ / ‖w(t+1) - w(t)‖, {which}", True, True
+        case "gradient_distance":
+            return f"Distance of successive gradients ‖g(t+1) - g(t)‖, {which}", True, False
+        case "gradient_cosine":
+            return f"Cosine of successive gradients, {which}", False, False
+        case _:
+            return name, False, False
+
+
+def _short(name: str) -> str:
+    match name.partition("/")[0]:
+        case "beta":
+            return "β"
+        case "gradient_distance":
+            return "Gradient distance"
+        case "gradient_cosine":
+            return "Gradient cosine"
+        case _:
+            return name
+
+
+def _arms(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[str, list[tuple[Look, list[Result]]]]:
+    """By optimizer, what is drawn as one line: with and without BatchNorm, or the members where there are more."""
+    found: dict[str, dict[str, list[Result]]] = {}
+    for run in study.runs:
+        if np.isfinite(run.step_values(name)).any():
+            optimizer = type(run.config.optimizer).__name__ if run.config else "unknown optimizer"
+            found.setdefault(optimizer, {}).setdefault(run.member, []).append(run)
+    arms = {}
+    for optimizer, members in found.items():
+        kinds = {member: _batch_norm(runs[0]) for member, runs in members.items()}
+        plain = None not in kinds.values() and len(set(kinds.values())) == len(kinds)
+        arms[optimizer] = [(BATCH_NORM[kinds[m] is True] if plain else looks[m], runs) for m, runs in members.items()]
+    return arms
+
+
+def _batch_norm(run: Result) -> bool | None:
+    model = run.config.model if run.config else None
+    return model.batch_norm if isinstance(model, VGG) else None
+
+
+def _median(runs: Sequence[Result], name: str) -> float:
+    return float(np.nanmedian(np.concatenate([run.step_values(name) for run in runs])))
+
+
+def _probe_drawer(arms: Sequence[tuple[Look, list[Result]]], name: str, log: bool, maximum: bool):
+    def draw(axis: Any) -> None:
+        for look, runs in arms:
+            _draw_probe(axis, [run.step_values(name) for run in runs], line(look), maximum)
+        if log:
+            log_axis(axis)
+        axis.set_xlabel("step")
+        axis.margins(x=0.02)
+
+    return draw
+
+
+def _draw_probe(axis: Any, columns: Sequence[np.ndarray], style: dict[str, Any], maximum: bool) -> None:
+    columns = [values for values in columns if np.isfinite(values).any()]
+    parts = [binned(values) for values in columns]
+    points = min(len(part[0]) for part in parts)
+    x, means = parts[0][0][:points], np.stack([part[1][:points] for part in parts])
+    low = np.min([part[2][:points] for part in parts], axis=0)
+    high = np.max([part[3][:points] for part in parts], axis=0)
+    axis.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    for mean in means:
+        axis.plot(x, mean, color=style["color"], linewidth=0.5, alpha=0.35)
+    lines = np.stack([smoothed(mean) for mean in means])
+    axis.plot(x, lines.mean(0), **{**style, "linewidth": 1.5})
+    if len(lines) > 1:
+        axis.fill_between(x, lines.min(0), lines.max(0), color=style["color"], alpha=0.3, linewidth=0)
+    if maximum:
+        running = np.mean([np.maximum.accumulate(part[3][:points]) for part in parts], axis=0)
+        axis.plot(x, running, color=style["color"], linewidth=1.0, linestyle=(0, (4, 2)))

@@ -1,0 +1,189 @@
+"""One style for every figure: colours that colour-blind readers tell apart, the same for the same thing everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+# Okabe and Ito's colours (2008), each with a lighter one for dark pages; ink and paper are the page's own.
+LIGHT = {
+    "blue": "#0072b2",
+    "vermillion": "#d55e00",
+    "green": "#009e73",
+    "purple": "#b5588c",
+    "orange": "#c98800",
+    "sky": "#56b4e9",
+    "brown": "#8c6d31",
+    "grey": "#7a7a7a",
+}
+DARK = {
+    "blue": "#4a9fdc",
+    "vermillion": "#f08a4b",
+    "green": "#35c79b",
+    "purple": "#e29cc6",
+    "orange": "#f0b93f",
+    "sky": "#a5daf8",
+    "brown": "#c2a467",
+    "grey": "#9c9c9c",
+}
+INK, GRID, PAPER = "#1b1f24", "#d9dcdf", "#ffffff"
+
+DASHES = {"solid": (), "dashed": (4, 2), "dotted": (1, 1.6), "dashdot": (6, 2, 1, 2)}
+_ORDER = ("blue", "vermillion", "green", "purple", "orange", "sky", "brown", "grey")
+
+# What a member is, by the parts of its name: the colour and the dash that it has in every figure.
+_COLORS = {
+    "resnet-18": "blue",
+    "resnet-34": "green",
+    "resnet-50": "vermillion",
+    "resnet-101": "purple",
+    "resnet-152": "orange",
+    "vgg-a": "vermillion",
+    "vgg-a-light": "green",
+    "vgg-a-light-bn": "sky",
+    "vgg-a-bn": "blue",
+    "cnn": "purple",
+    "batch-4": "purple",
+    "batch-128": "orange",
+    "batch-256": "green",
+    "batch-256-rate-0.01": "green",
+    "cnn-dropout": "orange",
+    "cnn-dropout-all": "brown",
+    "relu": "blue",
+    "leaky-relu": "sky",
+    "sigmoid": "vermillion",
+    "tanh": "green",
+    "softplus": "purple",
+    "cross-entropy": "blue",
+    "mse": "vermillion",
+    "smooth-l1": "green",
+    "bce-with-logits": "purple",
+    "sgd": "blue",
+    "adagrad": "green",
+    "adadelta": "vermillion",
+    "adam": "purple",
+}
+_LABELS = {
+    "cnn": "CNN",
+    "cnn-dropout": "CNN, dropout after two",
+    "cnn-dropout-all": "CNN, dropout after all",
+    "vgg-a": "VGG-A",
+    "vgg-a-light": "VGG-A-light",
+    "vgg-a-light-bn": "VGG-A-light + BatchNorm",
+    "vgg-a-dropout": "VGG-A + dropout",
+    "vgg-a-bn": "VGG-A + BatchNorm",
+    "vgg-a-bn-dropout": "VGG-A + BatchNorm + dropout",
+    "vgg-a-sgd": "VGG-A, SGD",
+    "vgg-a-light-sgd": "VGG-A-light, SGD",
+    "vgg-a-bn-sgd": "VGG-A + BatchNorm, SGD",
+    "relu": "ReLU",
+    "leaky-relu": "leaky ReLU",
+    "mse": "MSE",
+    "smooth-l1": "SmoothL1",
+    "bce-with-logits": "BCE with logits",
+    "sgd": "SGD",
+    "adagrad": "Adagrad",
+    "adadelta": "Adadelta",
+    "adam": "Adam",
+    "batch-256-rate-0.01": "batch 256, rate 0.01",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a member is drawn."""
+
+    label: str
+    color: str
+    """A name of the palette."""
+    dash: str = "solid"
+
+
+def looks(members: Sequence[str]) -> dict[str, Look]:
+    """How each member of a study is drawn; names of one's own take the colours that are left, in their order."""
+    found = {member: _known(member) for member in members}
+    taken = {look.color for look in found.values() if look is not None}
+    free = [color for color in _ORDER if color not in taken] or list(_ORDER)
+    strangers = [member for member, look in found.items() if look is None]
+    for index, member in enumerate(strangers):
+        found[member] = Look(label(member), free[index % len(free)], list(DASHES)[index // len(free) % len(DASHES)])
+    return {member: look for member, look in found.items() if look is not None}
+
+
+def label(member: str) -> str:
+    """A member's name for readers: `mse-learning-rate-0.1` is `MSE, rate 0.1`."""
+    if member in _LABELS:
+        return _LABELS[member]
+    base, rate, value = member.partition("-learning-rate-")
+    if rate:
+        return f"{label(base)}, rate {value}"
+    kind, _, number = member.rpartition("-")
+    if number.isdigit() and kind in ("resnet", "plain", "batch"):
+        return {"resnet": f"ResNet-{number}", "plain": f"plain-{number}", "batch": f"batch {number}"}[kind]
+    return member
+
+
+def _known(member: str) -> Look | None:
+    name, rate, value = member.partition("-learning-rate-")
+    dash = "solid"
+    if rate and value == "0.1":
+        dash = "dashed"
+    if name.startswith("plain-"):
+        name, dash = f"resnet-{name.removeprefix('plain-')}", "dashed"
+    if name.endswith("-sgd"):
+        name, dash = name.removesuffix("-sgd"), "dotted"
+    if name.startswith("vgg-") and name.endswith("-dropout"):
+        name, dash = name.removesuffix("-dropout"), "dashed"
+    if name.endswith("-rate-0.01"):
+        dash = "dashed"
+    return Look(label(member), _COLORS[name], dash) if name in _COLORS else None
+
+
+def applied() -> AbstractContextManager[Any]:
+    """The style for the length of a block."""
+    import matplotlib
+
+    values: dict[Any, Any] = RC
+    return matplotlib.rc_context(values)
+
+
+BATCH_NORM = {True: Look("with BatchNorm", "blue"), False: Look("without BatchNorm", "vermillion")}
+
+RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "regular",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": INK,
+    "axes.facecolor": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.minor.size": 0,
+    "text.color": INK,
+    "lines.linewidth": 1.6,
+    "lines.solid_capstyle": "round",
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "jaxcifar",
+    "mathtext.default": "regular",
+}

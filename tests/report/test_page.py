@@ -1,0 +1,201 @@
+"""The page: opened in Chromium, wide and narrow; and what it says of finished, scaled, mixed and damaged records."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from synthetic import Member, write_study
+
+from jaxcifar import records
+from jaxcifar.cli import main
+from jaxcifar.config import VGG, Adam, Run
+from jaxcifar.report import write_report
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
+FLAGS += ("--disable-component-update", "--disable-sync", "--hide-scrollbars", "--virtual-time-budget=10000")
+
+# Runs before the page's own script: collects what goes wrong, and when all is loaded what the page measures.
+SPY = """<script>
+const wrong = [];
+addEventListener("error", (event) => wrong.push(String(event.message || event.target.outerHTML)), true);
+console.error = (...words) => wrong.push(words.join(" "));
+addEventListener("load", () => {
+  const button = document.querySelector("thead button");
+  const first = () => document.querySelector("table.sortable tbody").rows[0].cells[0].innerText;
+  const before = first();
+  button.click(); const up = first(); button.click(); const down = first();
+  const images = [...document.images];
+  const found = { wrong, before, up, down, width: innerWidth,
+    scroll: document.documentElement.scrollWidth, images: images.length,
+    broken: images.filter((image) => !image.complete || !image.naturalWidth).map((image) => image.src.slice(0, 60)),
+    silent: [...images.filter((i) => !i.alt), ...document.querySelectorAll("svg[role=img]:not([aria-label])")].length,
+    plots: [...document.querySelectorAll("svg.plot")].map((plot) => plot.getBoundingClientRect().width),
+    requests: performance.getEntriesByType("resource").map((e) => e.name).filter((name) => !name.startsWith("data:")) };
+  document.documentElement.dataset.found = JSON.stringify(found);
+});
+</script>"""
+
+
+def opened(page: Path, width: int, tmp_path: Path) -> dict[str, Any]:
+    """What Chromium found on the page in a window of this width (in a frame: a window has a least width)."""
+    spied = tmp_path / f"spied-{width}.html"
+    spied.write_text(page.read_text().replace("<head>", "<head>" + SPY, 1))
+    frame = tmp_path / f"frame-{width}.html"
+    frame.write_text(
+        f'<iframe id="f" src="{spied.name}" style="width:{width}px;height:900px;border:0"></iframe><script>'
+        "addEventListener('message', (e) => document.documentElement.dataset.found = e.data)</script>"
+    )
+    spied.write_text(
+        spied.read_text().replace(
+            "document.documentElement.dataset.found = JSON.stringify(found);",
+            "parent.postMessage(JSON.stringify(found), '*');",
+        )
+    )
+    assert CHROMIUM
+    profile = tmp_path / f"profile-{width}"
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--window-size=1400,1000", "--dump-dom", frame.as_uri()]
+    dumped = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False).stdout
+    found = re.search(r'data-found="([^"]*)"', dumped)
+    assert found, dumped[:500]
+    return json.loads(html.unescape(found.group(1)))
+
+
+def some_studies(folder: Path) -> None:
+    """A study with two seeds and probes, one with a diverged member, long names and a run that has not ended."""
+    arms = {}
+    for name, batch_norm, beta in (("vgg-a", False, 30.0), ("vgg-a-bn", True, 3.0)):
+        steps = {"beta/same_batch": np.where(np.arange(60) % 10 == 0, beta, np.nan)}
+        run = Run(model=VGG(batch_norm=batch_norm), optimizer=Adam())
+        arms[name] = Member(run=run, spread=(0, 0.1), steps=steps)
+    write_study(folder, "beta_smoothness", arms)
+    losses = {f"{name}-learning-rate-0.1": Member() for name in ("cross-entropy", "mse", "bce-with-logits")}
+    losses["mse-learning-rate-0.1"] = Member(status="diverged", epochs=2)
+    losses["bce-with-logits-learning-rate-0.1"] = Member(status="interrupted", epochs=3)
+    write_study(folder, "losses", losses)
+
+
+def text_of(page: Path) -> str:
+    """The page's words."""
+    body = re.sub(r"<(style|script|svg)\b.*?</\1>", " ", page.read_text(), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
+
+
+@pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="there is no Chromium on this machine")
+@pytest.mark.parametrize("width", [380, 1280])
+def test_the_page_in_chromium(width: int, tmp_path: Path):
+    assert CHROMIUM, "CI has to have Chromium"
+    some_studies(tmp_path / "paper")
+    found = opened(write_report(tmp_path / "paper"), width, tmp_path)
+    assert found["wrong"] == []
+    assert found["requests"] == []
+    assert found["width"] == width
+    assert found["scroll"] <= width
+    assert found["broken"] == []
+    assert found["silent"] == 0
+    assert len(found["plots"]) >= 9
+    assert all(250 < plot <= width for plot in found["plots"])
+    assert (found["before"], found["up"]) == (
+        "cross-entropy, rate 0.1",
+        "BCE with logits, rate 0.1 (unfinished, 3 of 3 epochs)",
+    )
+    assert found["down"].startswith("MSE")
+
+
+def test_what_the_page_says(tmp_path: Path):
+    some_studies(tmp_path / "paper")
+    page = write_report(tmp_path / "paper")
+    text = text_of(page)
+    assert "6 of 7 runs have come to their end, on CIFAR-10 (a JPEG copy, cifar10-jpeg)" in text
+    assert "1 run has not come to the end: BCE with logits, rate 0.1 (3 of 3 epochs)" in text
+    assert "MSE, rate 0.1 (diverged at step 23)" in text
+    assert "A cross marks where the loss stopped being finite" in text
+    assert "BatchNorm greatly decreases the maximum difference in gradient over the distance." in text
+    assert "Decided by" in text
+    assert "Not decided" in text
+    assert "a processor, 2 cores" in text
+    assert "jaxcifar 0.1.0, jax 0.10.2" in text
+    assert "python scripts/run.py --config configs/losses.py" in text
+    assert "seeds 0, 1" in text
+    assert "silent: our choice" in text
+    assert "scaled" not in text.lower()
+    names = {path.name for path in (page.parent / "figures").iterdir()}
+    for figure in ("losses-epochs", "beta_smoothness-epochs", "beta_smoothness-beta-same-batch"):
+        assert {f"{figure}.png", f"{figure}.svg", f"{figure}.csv"} <= names
+    rows = (page.parent / "tables" / "losses-results.csv").read_text().splitlines()
+    assert rows[0].startswith("run,parameters,epochs,train loss")
+    assert len(rows) == 4
+
+
+def test_an_unfinished_paper_says_when_it_would_be_done(tmp_path: Path):
+    folder = write_study(tmp_path, "activations", {"relu": Member(), "tanh": Member(), "sigmoid": Member(status=None)})
+    shutil.rmtree(folder / "tanh")
+    manifest = json.loads((folder / "study.json").read_text())
+    manifest["runs"][2]["epochs"] = 10
+    (folder / "study.json").write_text(json.dumps(manifest))
+    text = text_of(write_report(tmp_path))
+    assert "2 of 3 runs have not come to the end: tanh (not begun); sigmoid (6 of 6 epochs)." in text
+    # tanh like relu, 60 s; sigmoid four more epochs of 10 s.
+    assert "The rest takes about 2 min of training at the pace seen so far." in text
+
+
+def test_a_scaled_study_says_so_everywhere(tmp_path: Path):
+    write_study(tmp_path, "cnn", {"cnn": Member(test_accuracy=0.9)}, scale=0.02)
+    page = write_report(tmp_path)
+    text = text_of(page)
+    assert "not decided (scaled)" in text
+    assert text.count("scaled to 0.02") >= 3
+    assert "scaled to 0.02" in (page.parent / "figures" / "cnn-epochs.svg").read_text()
+
+
+def test_mixed_data_sets_are_drawn_apart(tmp_path: Path):
+    write_study(tmp_path, "optimizers", {"sgd": Member(), "adam": Member(data="shapes")})
+    page = write_report(tmp_path)
+    text = text_of(page)
+    assert "mixes the data sets cifar10-jpeg and shapes; each is drawn by itself" in text
+    assert "Optimizers, on cifar10-jpeg" in text
+    assert "Optimizers, on shapes" in text
+    names = {path.name for path in (page.parent / "figures").iterdir()}
+    assert {"optimizers-cifar10-jpeg-epochs.csv", "optimizers-shapes-epochs.csv"} <= names
+    assert "adam" not in (page.parent / "figures" / "optimizers-cifar10-jpeg-epochs.csv").read_text()
+
+
+def test_damaged_records_are_listed(tmp_path: Path):
+    folder = write_study(tmp_path, "cnn", {"cnn": Member()})
+    with open(folder / "cnn" / "seed-0" / records.METRICS, "a") as file:
+        file.write('{"epoch": 7, "st')
+    (folder / "cnn" / "seed-0" / records.SUMMARY).write_text("{")
+    text = text_of(write_report(tmp_path))
+    assert "What could not be read" in text
+    assert "line 7 is cut off or damaged" in text
+    assert "6 of 6 epochs" in text
+
+
+def test_the_report_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["report", str(tmp_path)]) == 2
+    assert "holds no records of this program" in capsys.readouterr().err
+    write_study(tmp_path, "mine", {"<b>&'a": Member(epochs=1)})
+    assert main(["report", str(tmp_path)]) == 0
+    assert "index.html" in capsys.readouterr().out
+    assert "<b>&'a" in text_of(tmp_path / "report" / "index.html")
+    assert main(["report", str(tmp_path / "absent")]) == 2
+
+
+def test_every_file_that_the_page_names_is_there(tmp_path: Path):
+    write_study(tmp_path, "1 odd 'name'", {"a": Member(), "b": Member(data="shapes")})
+    page = write_report(tmp_path)
+    links = [html.unescape(link) for link in re.findall(r'href="([^"#]+)"', page.read_text())]
+    files = [link for link in links if not link.startswith("data:")]
+    assert len(files) > 8
+    assert all((page.parent / link).is_file() for link in files)
