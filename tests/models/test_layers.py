@@ -1,47 +1,40 @@
 """Layers against `lax.conv_general_dilated` and `flax.linen`: values, both derivatives, vmap, scan, NaN."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jax import lax
 
 from jaxcifar.models import layers
+from jaxcifar.models.layers import choice
+from jaxcifar.models.layers.choice import Form
+from jaxcifar.models.layers.geometry import Geometry
 
-CASES = [  # image height, width, channels, features, kernel, stride, padding
-    (8, 8, 3, 4, (3, 3), 1, 1),
-    (5, 7, 3, 2, (3, 3), 1, 1),
-    (2, 2, 4, 3, (3, 3), 1, 1),
-    (1, 1, 2, 3, (3, 3), 1, 1),
-    (6, 6, 2, 3, (3, 3), 2, 1),
-    (5, 5, 2, 3, (3, 3), 2, 1),
-    (6, 6, 2, 3, (1, 1), 2, 0),
-    (4, 4, 2, 3, (1, 1), 1, 0),
-    (7, 8, 2, 3, (5, 5), 1, 0),
-    (9, 9, 2, 2, (7, 7), 2, 3),
-    (6, 5, 2, 2, (2, 4), 1, 0),
-    (7, 7, 2, 2, (2, 2), 3, 1),
+CASES = [  # image, channels, features, kernel, stride, padding, the form on a CPU
+    ((6, 6), 9, 10, (3, 3), 1, 1, Form.WINOGRAD),
+    ((5, 7), 9, 9, (3, 3), 1, 1, Form.WINOGRAD),
+    ((2, 2), 4, 3, (3, 3), 1, 1, Form.SMALL_IMAGE),
+    ((8, 7), 3, 2, (3, 3), 1, 1, Form.ROW_TILES),
+    ((7, 9), 3, 2, (5, 5), 1, 0, Form.ROW_TILES),
+    ((5, 6), 2, 3, (3, 3), 2, 1, Form.PATCHES),
+    ((6, 6), 2, 3, (1, 1), 2, 0, Form.PATCHES),
+    ((7, 7), 2, 2, (7, 7), 2, 3, Form.PATCHES),
+    ((3, 3), 9, 9, (1, 1), 1, 2, Form.PATCHES),
 ]
 
 
-@pytest.fixture(autouse=True)
-def _float64():
-    with jax.enable_x64(True):
-        yield
-
-
 def reference(x, kernel, stride, padding):
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), [(padding, padding)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+    edges = [(padding, padding)] * 2
+    return lax.conv_general_dilated(x, kernel, (stride, stride), edges, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
-def arrays(case, images=3, dtype=jnp.float64):
-    h, w, channels, features, size, _, _ = case
-    keys = jax.random.split(jax.random.key(0), 4)
-    x, vx = (jax.random.normal(k, (images, h, w, channels), dtype) for k in keys[:2])
-    kernel, vk = (jax.random.normal(k, (*size, channels, features), dtype) for k in keys[2:])
-    return (x, kernel), (vx, vk)
+def normal(seed, *shapes, dtype="float64"):
+    random = np.random.default_rng(seed)
+    return [jnp.asarray(random.standard_normal(shape), dtype) for shape in shapes]
 
 
 def relative(a, b):
@@ -49,23 +42,187 @@ def relative(a, b):
     return np.linalg.norm(a - b) / np.linalg.norm(b)
 
 
-def derivatives(conv):
-    """Value, gradient and Hessian-vector product (reverse over reverse) of a function that is not quadratic."""
+def to_second_order(function):
+    """Value, gradient and Hessian-vector product (reverse over reverse) of a loss that is not quadratic."""
 
-    def loss(pair):
-        return jnp.sum(jnp.sin(conv(*pair)))
+    def gradient(arguments):
+        return jax.grad(lambda a: jnp.sum(jnp.sin(function(*a))))(arguments)
 
-    def product(pair, vector):
-        return jax.grad(lambda p: sum(jnp.vdot(g, v) for g, v in zip(jax.grad(loss)(p), vector, strict=True)))(pair)
+    def all_orders(arguments, vectors):
+        _, pull = jax.vjp(gradient, arguments)
+        return function(*arguments), gradient(arguments), pull(vectors)[0]
 
-    return jax.jit(lambda pair, vector: (conv(*pair), jax.grad(loss)(pair), product(pair, vector)))
+    return jax.jit(all_orders)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_conv2d_equals_lax_to_second_order(case):
-    pair, vector = arrays(case)
-    stride, padding = case[-2:]
-    ours = derivatives(lambda x, k: layers.conv2d(x, k, stride=stride, padding=padding, train=True))(pair, vector)
-    theirs = derivatives(lambda x, k: reference(x, k, stride, padding))(pair, vector)
+    image, channels, features, kernel, stride, padding, form = case
+    geometry = Geometry((stride, stride), (padding, padding))
+    assert choice.form(image, kernel, channels, features, geometry) is form
+    with jax.enable_x64(True):
+        shapes = (2, *image, channels), (*kernel, channels, features)
+        x, weights, vx, vw = normal(0, *shapes, *shapes)
+        ours = to_second_order(lambda x, k: layers.conv2d(x, k, stride=stride, padding=padding))
+        theirs = to_second_order(lambda x, k: reference(x, k, stride, padding))
+        for a, b in zip(ours((x, weights), (vx, vw)), theirs((x, weights), (vx, vw)), strict=True):
+            assert relative(a, b) < 1e-12
+
+
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(
+    image=st.tuples(st.integers(3, 9), st.integers(3, 9)),
+    channels=st.integers(1, 10),
+    features=st.integers(1, 10),
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    stride=st.integers(1, 3),
+    padding=st.integers(0, 2),
+)
+def test_gradient_equals_lax_on_random_shapes(image, channels, features, kernel, stride, padding):
+    with jax.enable_x64(True):
+        x, weights = normal(1, (1, *image, channels), (*kernel, channels, features))
+
+        def gradient(conv):
+            return jax.jit(jax.value_and_grad(lambda a: jnp.sum(jnp.sin(conv(*a)))))((x, weights))
+
+        ours = gradient(lambda x, k: layers.conv2d(x, k, stride=stride, padding=padding))
+        assert relative(ours, gradient(lambda x, k: reference(x, k, stride, padding))) < 1e-12
+
+
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=["images", "kernels", "both"])
+def test_conv2d_under_vmap_inside_scan(axes):
+    """Two steps of descent by the gradient of a vectorised loss, float32, in two blocks of images."""
+    x, weights = normal(2, (2, 16, 12, 12, 9), (2, 3, 3, 9, 9), dtype="float32")
+    x, weights = (a[0] if axis is None else a for a, axis in zip((x, weights), axes, strict=True))
+    assert choice.blocks(16, 12 * 12) == 1
+    assert choice.blocks(32, 12 * 12) == 2
+
+    def descend(conv):
+        def loss(arguments):
+            return jnp.sum(jnp.sin(jax.vmap(conv, axes)(*arguments))) / 100
+
+        def step(arguments, _):
+            value, gradient = jax.value_and_grad(loss)(arguments)
+            return jax.tree.map(lambda a, g: a - 0.01 * g, arguments, gradient), value
+
+        return jax.jit(lambda a: lax.scan(step, a, length=2))((x, weights))
+
+    ours = descend(lambda x, k: layers.conv2d(x, k, padding=1))
+    assert relative(ours, descend(lambda x, k: reference(x, k, 1, 1))) < 1e-5
+
+
+def test_blocks_of_images_change_nothing():
+    x, weights, dy = normal(3, (32, 12, 12, 9), (3, 3, 9, 9), (32, 12, 12, 9), dtype="float32")
+
+    def both(conv):
+        return jax.jit(lambda x, k, dy: (lambda y, pull: (y, *pull(dy)))(*jax.vjp(conv, x, k)))(x, weights, dy)
+
+    ours, theirs = both(lambda x, k: layers.conv2d(x, k, padding=1)), both(lambda x, k: reference(x, k, 1, 1))
     for a, b in zip(ours, theirs, strict=True):
-        assert relative(a, b) < 1e-12
+        assert relative(a, b) < 1e-5
+
+
+def test_bfloat16_rounds_once():
+    x, weights = normal(4, (2, 6, 6, 9), (3, 3, 9, 9), dtype="bfloat16")
+    y = layers.conv2d(x, weights, padding=1)
+    assert y.dtype == jnp.bfloat16
+    exact = reference(x.astype(jnp.float32), weights.astype(jnp.float32), 1, 1)
+    assert jnp.max(jnp.abs(y.astype(jnp.float32) - exact) / (jnp.abs(exact) + 1e-3)) < 2**-8
+
+
+@pytest.mark.parametrize("value", [jnp.nan, jnp.inf, -jnp.inf])
+@pytest.mark.parametrize(("channels", "tile"), [(9, (2, 2)), (3, (1, 4))])
+def test_what_is_not_finite_stays_in_its_tiles(value, channels, tile):
+    """Every output that is not finite in `lax.conv` is not finite here; a form may add the rest of the same tiles."""
+    x, weights = normal(5, (3, 8, 8, channels), (3, 3, channels, 9), dtype="float32")
+    x = x.at[1, 2, 3, 0].set(value)
+    ours = np.isfinite(layers.conv2d(x, weights, padding=1))
+    theirs = np.isfinite(reference(x, weights, 1, 1))
+    assert ours[[0, 2]].all()
+    assert not ours[~theirs].any()
+    tiles = (8 // tile[0], tile[0], 8 // tile[1], tile[1], 9)
+    untouched = theirs[1].reshape(tiles).all((1, 3), keepdims=True)
+    assert ours[1].reshape(tiles)[np.broadcast_to(untouched, tiles)].all()
+
+
+@pytest.mark.parametrize(
+    ("images", "kernel", "message"),
+    [
+        ((1, 4, 4, 3), (3, 3, 2, 5), "do not fit"),
+        ((4, 4, 3), (3, 3, 3, 5), "do not fit"),
+        ((1, 2, 2, 3), (5, 5, 3, 5), "larger"),
+    ],
+)
+def test_conv2d_refuses_shapes_that_do_not_fit(images, kernel, message):
+    with pytest.raises(ValueError, match=message):
+        layers.conv2d(jnp.zeros(images), jnp.zeros(kernel))
+
+
+@pytest.mark.parametrize("image", [(6, 4), (5, 7)])
+def test_max_pool_equals_flax_to_second_order(image):
+    """Many ties, which go to the first pixel of the window."""
+    with jax.enable_x64(True):
+        x, v = normal(6, (2, *image, 3), (2, *image, 3))
+        x = jnp.round(x)
+        ours = to_second_order(layers.max_pool_2x2)((x,), (v,))
+        theirs = to_second_order(lambda x: nn.max_pool(x, (2, 2), (2, 2)))((x,), (v,))
+        for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-12)
+
+
+def test_max_pool_of_nan_and_of_overlapping_windows():
+    x = jnp.arange(16.0).reshape(1, 4, 4, 1).at[0, 0, 1, 0].set(jnp.nan)
+    np.testing.assert_array_equal(layers.max_pool_2x2(x)[0, :, :, 0], [[jnp.nan, 7], [13, 15]])
+    np.testing.assert_array_equal(layers.max_pool(x, 3, 1)[0, :, :, 0], [[jnp.nan, jnp.nan], [14, 15]])
+    with pytest.raises(ValueError, match="larger than the image"):
+        layers.max_pool_2x2(jnp.zeros((1, 1, 4, 2)))
+
+
+def test_batch_norm_equals_flax_to_second_order():
+    ours = layers.BatchNorm()
+    theirs = nn.BatchNorm(momentum=0.9, epsilon=1e-5, use_fast_variance=False)
+    with jax.enable_x64(True):
+        x, scale, bias, mean, *vectors = normal(7, (4, 3, 5, 6), (6,), (6,), (6,), (4, 3, 5, 6), (6,), (6,))
+        statistics = {"mean": mean, "var": jnp.exp(mean)}
+
+        def apply(module, average):
+            def function(x, scale, bias):
+                variables = {"params": {"scale": scale, "bias": bias}, "batch_stats": statistics}
+                return module.apply(variables, x, use_running_average=average, mutable=["batch_stats"])
+
+            return function
+
+        for average in (False, True):
+            results = [
+                to_second_order(lambda *a, m=module, u=average: apply(m, u)(*a)[0])((x, scale, bias), tuple(vectors))
+                for module in (ours, theirs)
+            ]
+            for a, b in zip(*results, strict=True):
+                assert relative(a, b) < 1e-10
+            updates = [apply(module, average)(x, scale, bias)[1] for module in (ours, theirs)]
+            assert relative(*updates) < 1e-12
+
+
+def test_batch_norm_counts_in_float32_for_bfloat16():
+    """Mean 100 and deviation 1: bfloat16 sums would be off by more than the deviation."""
+    x = (100 + normal(8, (64, 4, 4, 2), dtype="float32")[0]).astype(jnp.bfloat16)
+    y, updates = layers.BatchNorm(dtype=jnp.bfloat16).init_with_output(jax.random.key(0), x, False)
+    assert y.dtype == jnp.bfloat16
+    np.testing.assert_allclose(updates["batch_stats"]["mean"], 0)
+    variables = {"params": {"scale": jnp.ones(2), "bias": jnp.zeros(2)}, "batch_stats": updates["batch_stats"]}
+    _, updates = layers.BatchNorm(dtype=jnp.bfloat16).apply(variables, x, False, mutable=["batch_stats"])
+    exact = np.asarray(x, np.float64).reshape(-1, 2)
+    np.testing.assert_allclose(updates["batch_stats"]["mean"], 0.1 * exact.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(updates["batch_stats"]["var"], 0.9 + 0.1 * exact.var(0), rtol=1e-4)
+
+
+def test_modules_compute_in_the_dtype_asked_for():
+    x = jnp.ones((1, 4, 4, 3))
+    conv = layers.Conv(5, stride=2, initialization="xavier", dtype=jnp.bfloat16)
+    variables = conv.init(jax.random.key(0), x, True)
+    assert variables["params"]["kernel"].shape == (3, 3, 3, 5)
+    assert variables["params"]["kernel"].dtype == jnp.float32
+    assert conv.apply(variables, x, True).dtype == jnp.bfloat16
+    linear = layers.Linear(2)
+    variables = {"params": {"kernel": jnp.eye(3, 2), "bias": jnp.array([1.0, 2.0])}}
+    np.testing.assert_array_equal(linear.apply(variables, jnp.ones((1, 3))), [[2, 3]])

@@ -43,3 +43,21 @@ def taps(x: jax.Array, kernel: tuple[int, int], geometry: Geometry) -> list[jax.
         for i in range(kh)
         for j in range(kw)
     ]
+
+
+def tile_pixels(x: jax.Array) -> list[list[jax.Array]]:
+    """The four pixels of each 2x2 tile of x [N, 2h, 2w, C]: two rows of two arrays [N, h, w, C]."""
+    return [[lax.slice(x, (0, i, j, 0), x.shape, (1, 2, 2, 1)) for j in (0, 1)] for i in (0, 1)]
+
+
+def interleave(tiles: list[list[jax.Array]]) -> jax.Array:
+    """The inverse of `tile_pixels`, as one selection: joining arrays is slower, and so are sums of spread ones."""
+    n, h, w, channels = tiles[0][0].shape
+    # Images and rows are one axis, so that no array has more than five.
+    shape = n * h, 2, w, 2, channels
+    (a, b), (c, d) = [
+        [jnp.broadcast_to(part.reshape(n * h, 1, w, 1, channels), shape) for part in row] for row in tiles
+    ]
+    upper, left = (lax.broadcasted_iota(jnp.int32, shape, axis) == 0 for axis in (1, 3))
+    pixels = jnp.where(upper, jnp.where(left, a, b), jnp.where(left, c, d))
+    return pixels.reshape(n, 2 * h, 2 * w, channels)

@@ -4,14 +4,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxcifar.models.layers.geometry import Geometry, taps
+from jaxcifar.models.layers.geometry import interleave, tile_pixels
 
 
 def max_pool(x: jax.Array, window: int, stride: int) -> jax.Array:
     """Largest value of each window, without padding; a remainder of rows or columns is dropped, as in PyTorch.
 
-    The gradient of a tie goes to the first such pixel, row by row, as in PyTorch. Windows that do not overlap
-    (stride = window) are folded pairwise, which is fast on a CPU; others use `flax.linen.max_pool`.
+    The gradient of a tie goes to the first pixel that reaches the maximum, row by row, as in PyTorch. Windows of 2x2
+    with stride 2 have a rule of their own on a CPU, where derivatives go reverse over reverse (`jax.grad`, not
+    `jax.jvp`); others are `flax.linen.max_pool`.
 
     Args:
         x: images [N, H, W, C].
@@ -25,21 +26,65 @@ def max_pool(x: jax.Array, window: int, stride: int) -> jax.Array:
         ValueError: the window is larger than the image.
     """
     if min(x.shape[1:3]) < window:
-        raise ValueError(f"a window of {window} pixels is larger than the image of {x.shape[1:3]}")
-    if window != stride:
-        return nn.max_pool(x, (window, window), (stride, stride))
-    pixels = taps(x, (window, window), Geometry((stride, stride), (0, 0)))
-    while len(pixels) > 1:
-        pairs = [_first_larger(a, b) for a, b in zip(pixels[::2], pixels[1::2], strict=False)]
-        pixels = pairs + pixels[2 * len(pairs) :]
-    return pixels[0]
-
-
-def _first_larger(a: jax.Array, b: jax.Array) -> jax.Array:
-    """Elementwise maximum; NaN if either is, and a tie takes (and differentiates) the first."""
-    return jnp.where((a >= b) | (a != a), a, b)
+        raise ValueError(f"a window of {window} x {window} pixels is larger than the image of {x.shape[1:3]}")
+    if window == stride == 2 and jax.default_backend() == "cpu":
+        _, h, w, _ = x.shape
+        return _pool_pairs(x[:, : h // 2 * 2, : w // 2 * 2] if h % 2 or w % 2 else x)
+    return nn.max_pool(x, (window, window), (stride, stride))
 
 
 def max_pool_2x2(x: jax.Array) -> jax.Array:
     """Max-pooling over 2x2 windows with stride 2: [N, H, W, C] -> [N, H // 2, W // 2, C]."""
     return max_pool(x, 2, 2)
+
+
+# Reading one pixel per window and writing to it are linear and each other's transpose, so the rules close.
+
+
+@jax.custom_vjp
+def _pool_pairs(x: jax.Array) -> jax.Array:
+    return nn.max_pool(x, (2, 2), (2, 2))
+
+
+@jax.custom_vjp
+def _write_first_largest(x: jax.Array, g: jax.Array) -> jax.Array:
+    """Zeros [N, H, W, C] with g [N, H / 2, W / 2, C] at the first largest pixel of each window of x."""
+    top, left, right = _first_largest(x)
+    zero = jnp.zeros((), g.dtype)
+    upper, lower = jnp.where(top, g, zero), jnp.where(top, zero, g)
+    return interleave(
+        [
+            [jnp.where(left, upper, zero), jnp.where(left, zero, upper)],
+            [jnp.where(right, lower, zero), jnp.where(right, zero, lower)],
+        ]
+    )
+
+
+@jax.custom_vjp
+def _read_first_largest(x: jax.Array, t: jax.Array) -> jax.Array:
+    """The pixels [N, H / 2, W / 2, C] of t [N, H, W, C] that stand where x has its first largest."""
+    top, left, right = _first_largest(x)
+    (a, b), (c, d) = tile_pixels(t)
+    return jnp.where(top, jnp.where(left, a, b), jnp.where(right, c, d))
+
+
+def _first_largest(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Per window: does the upper row win, and in either row, does the left pixel? NaN is larger than any number."""
+    (a, b), (c, d) = tile_pixels(x)
+    left, right = _wins(a, b), _wins(c, d)
+    return _wins(jnp.where(left, a, b), jnp.where(right, c, d)), left, right
+
+
+def _wins(first: jax.Array, second: jax.Array) -> jax.Array:
+    return (first >= second) | (first != first)
+
+
+_pool_pairs.defvjp(lambda x: (_pool_pairs(x), x), lambda x, g: (_write_first_largest(x, g),))
+_write_first_largest.defvjp(
+    lambda x, g: (_write_first_largest(x, g), x),
+    lambda x, t: (jnp.zeros_like(x), _read_first_largest(x, t)),
+)
+_read_first_largest.defvjp(
+    lambda x, t: (_read_first_largest(x, t), x),
+    lambda x, g: (jnp.zeros_like(x), _write_first_largest(x, g)),
+)

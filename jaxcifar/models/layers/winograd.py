@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcifar.models.layers.geometry import CONTRACT_ROWS
+from jaxcifar.models.layers.geometry import CONTRACT_ROWS, interleave, tile_pixels
 
 
 def forward(x: jax.Array, kernel: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
@@ -112,19 +112,14 @@ def output_pixels(products: list[jax.Array]) -> jax.Array:
 
     columns = [transform(*(products[4 * i + j] for i in range(4))) for j in range(4)]
     rows = [transform(*(column[r] for column in columns)) for r in range(2)]
-    n, th, tw, features = products[0].shape
-    y = jnp.stack([jnp.stack(row, axis=3) for row in rows], axis=2)
-    return y.reshape(n, 2 * th, 2 * tw, features)
+    return interleave([list(row) for row in rows])
 
 
 def gradient_tiles(dy: jax.Array) -> list[jax.Array]:
     """A dY A^T of every tile: 16 arrays [N, ceil(H / 2), ceil(W / 2), F]."""
-    n, h, w, features = dy.shape
-    th, tw = (h + 1) // 2, (w + 1) // 2
-    dy = lax.pad(dy, jnp.zeros((), dy.dtype), [(0, 0, 0), (0, 2 * th - h, 0), (0, 2 * tw - w, 0), (0, 0, 0)])
-    pixels = [
-        [lax.slice(dy, (0, i, j, 0), (n, 2 * th, 2 * tw, features), (1, 2, 2, 1)) for j in (0, 1)] for i in (0, 1)
-    ]
+    h, w = dy.shape[1:3]
+    dy = lax.pad(dy, jnp.zeros((), dy.dtype), [(0, 0, 0), (0, h % 2, 0), (0, w % 2, 0), (0, 0, 0)])
+    pixels = tile_pixels(dy)
 
     def transform(a: jax.Array, b: jax.Array) -> list[jax.Array]:
         return [a, a + b, a - b, -b]
