@@ -3,4 +3,5 @@
 from jaxcifar.models.build import build as build
 from jaxcifar.models.summary import count_parameters as count_parameters
 from jaxcifar.models.summary import layer_rows as layer_rows
+from jaxcifar.models.summary import module_rows as module_rows
 from jaxcifar.models.summary import training_flops as training_flops

@@ -30,6 +30,11 @@ class LayerRow:
 
 def layer_rows(model: config.Model) -> list[LayerRow]:
     """The convolutions, BatchNorm and linear layers of a network, in the order they are applied."""
+    return module_rows(build(model))
+
+
+def module_rows(module: nn.Module, shape: tuple[int, int, int] = (32, 32, 3)) -> list[LayerRow]:
+    """The same of a module that takes images [N, *shape]."""
     rows: list[LayerRow] = []
 
     def record(next_call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
@@ -40,13 +45,13 @@ def layer_rows(model: config.Model) -> list[LayerRow]:
 
     def init(key: jax.Array) -> Any:
         with nn.intercept_methods(record):
-            return build(model).init(key, jnp.zeros((1, 32, 32, 3)), False)
+            return module.init(key, jnp.zeros((1, *shape)), False)
 
     jax.eval_shape(init, jax.random.key(0))
     return rows
 
 
-_COUNTED = (layers.Conv, nn.BatchNorm, layers.Linear)
+_COUNTED = (layers.Conv, layers.BatchNorm, layers.Linear)
 
 
 def _row(module: nn.Module, output: jax.Array) -> LayerRow:
