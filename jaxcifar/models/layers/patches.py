@@ -53,14 +53,17 @@ def input_gradient(
 
 def _phase(dy: jax.Array, part: jax.Array, size: tuple[int, int], precision: lax.PrecisionLike) -> jax.Array:
     """Full correlation of dy with one part of the kernel, cut or filled with zeros to `size`."""
-    kh, kw, channels, _ = part.shape
+    kh, kw, channels, features = part.shape
     if 0 in (kh, kw):
         return jnp.zeros((dy.shape[0], *size, channels), dy.dtype)
-    flipped = part[::-1, ::-1].swapaxes(2, 3)
     # Rows the stride never reaches have gradient zero: they come out of the zeros after dy.
-    after = (size[0] - dy.shape[1], size[1] - dy.shape[2])
-    padded = pad(dy, (kh - 1, after[0]), (kw - 1, after[1]))
-    return forward(padded, flipped, Geometry((1, 1), (0, 0)), precision)
+    after = size[0] - dy.shape[1], size[1] - dy.shape[2]
+    # Windows in reverse order rather than a reversed kernel: the kernel is read as it lies.
+    windows = taps(pad(dy, (kh - 1, after[0]), (kw - 1, after[1])), (kh, kw), Geometry((1, 1), (0, 0)))[::-1]
+    rows = jnp.stack(windows, axis=3).reshape(-1, kh * kw, features)
+    dimensions = (((1, 2), (0, 2)), ((), ()))
+    dx = lax.dot_general(rows, part.reshape(kh * kw, channels, features), dimensions, precision=precision)
+    return dx.reshape(dy.shape[0], *size, channels)
 
 
 def _interleave(phases: list[list[jax.Array]], size: tuple[int, int]) -> jax.Array:

@@ -44,10 +44,14 @@ def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax
 def input_gradient(
     dy: jax.Array, kernel: jax.Array, image: Size, geometry: Geometry, precision: lax.PrecisionLike
 ) -> jax.Array:
-    """dy [N, H', W', F], kernel [kh, kw, C, F] -> [N, H, W, C]: a convolution with the flipped, transposed kernel."""
+    """dy [N, H', W', F], kernel [kh, kw, C, F] -> [N, H, W, C]."""
     kh, kw, channels, features = kernel.shape
-    if choice.form(image, (kh, kw), channels, features, geometry) is Form.WINOGRAD:
-        return winograd.input_gradient(dy, kernel, choice.blocks(dy.shape[0], image[0] * image[1]), precision)
+    match choice.form(image, (kh, kw), channels, features, geometry):
+        case Form.WINOGRAD:
+            return winograd.input_gradient(dy, kernel, choice.blocks(dy.shape[0], image[0] * image[1]), precision)
+        case Form.SMALL_IMAGE:
+            return small_image.input_gradient(dy, kernel, image, geometry, precision)
+    # A convolution with the flipped, transposed kernel may have a faster form of its own.
     rest = kh - 1 - geometry.padding[0], kw - 1 - geometry.padding[1]
     if geometry.stride == (1, 1) and min(rest) >= 0:
         return convolve(dy, kernel[::-1, ::-1].swapaxes(2, 3), Geometry((1, 1), rest), precision)

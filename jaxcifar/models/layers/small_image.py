@@ -17,17 +17,36 @@ def forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.
     kh, kw, _, features = kernel.shape
     rows, columns = geometry.output_size((h, w), (kh, kw))
     pixels = x.reshape(n, h * w * channels)
-    parts = [
-        jnp.matmul(pixels, kernel[i : i + h, j : j + w].reshape(h * w * channels, features), precision=precision)
-        for i, j in _corners(geometry, rows, columns)
-    ]
+    parts = [jnp.matmul(pixels, part, precision=precision) for part in _parts(kernel, (h, w), geometry)]
     return jnp.stack(parts, axis=1).reshape(n, rows, columns, features)
+
+
+def input_gradient(
+    dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike = None
+) -> jax.Array:
+    """Gradient [N, H, W, C] of sum(dy * forward(x, kernel)) over x."""
+    n, rows, columns, _ = dy.shape
+    pixels = [dy[:, a, b] for a in range(rows) for b in range(columns)]
+    parts = [
+        lax.dot_general(pixel, part, (((1,), (1,)), ((), ())), precision=precision)
+        for pixel, part in zip(pixels, _parts(kernel, image, geometry), strict=True)
+    ]
+    return sum(parts[1:], start=parts[0]).reshape(n, *image, kernel.shape[2])
 
 
 def _corners(geometry: Geometry, rows: int, columns: int) -> list[tuple[int, int]]:
     """For each output pixel, the kernel position that lies on the image's first pixel."""
     ph, pw = geometry.padding
     return [(ph - a, pw - b) for a in range(rows) for b in range(columns)]
+
+
+def _parts(kernel: jax.Array, image: tuple[int, int], geometry: Geometry) -> list[jax.Array]:
+    """For each output pixel, the part of the kernel on the image: [H W C, F]."""
+    (h, w), (kh, kw, channels, features) = image, kernel.shape
+    rows, columns = geometry.output_size(image, (kh, kw))
+    return [
+        kernel[i : i + h, j : j + w].reshape(h * w * channels, features) for i, j in _corners(geometry, rows, columns)
+    ]
 
 
 def kernel_gradient(
