@@ -16,7 +16,6 @@ from torch import nn
 from torch.nn import functional
 
 from jaxcifar import config
-from jaxcifar.models.build import vgg_form
 
 CLASSES = 10
 _STAGE_SIZES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -70,7 +69,7 @@ def _cnn(model: config.CNN) -> nn.Sequential:
 
 
 def _vgg(model: config.VGG) -> nn.Sequential:
-    stages, head = vgg_form(model)
+    stages, head = _vgg_form(model)
     layers = OrderedDict[str, nn.Module]()
     channels, side = 3, 32
     for stage, widths in enumerate(stages, 1):
@@ -91,6 +90,14 @@ def _vgg(model: config.VGG) -> nn.Sequential:
         inputs = head
     layers["output"] = nn.Linear(inputs, CLASSES)
     return nn.Sequential(layers)
+
+
+def _vgg_form(model: config.VGG) -> tuple[tuple[tuple[int, ...], ...], int]:
+    """Channels of each convolution by stage, and the width of the head."""
+    if model.form == "light":
+        return ((16,), (32,)), 128
+    w = model.width
+    return ((w,), (2 * w,), (4 * w, 4 * w), (8 * w, 8 * w), (8 * w, 8 * w)), 8 * w
 
 
 class Block(nn.Module):
@@ -256,6 +263,6 @@ def _flattened_channels(model: config.Model, layer: str) -> int:
         case config.CNN() if layer == ("linear1" if model.head else "output"):
             return model.widths[-1]
         case config.VGG() if layer == "linear1":
-            return vgg_form(model)[0][-1][-1]
+            return _vgg_form(model)[0][-1][-1]
         case _:
             return 1

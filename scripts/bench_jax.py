@@ -1,0 +1,109 @@
+"""Our side of the bench: the training program's own chunks on synthetic images, and what the device can do at most."""
+
+from __future__ import annotations
+
+import resource
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from bench_worker import IMAGES
+from jax import lax
+
+from jaxcifar.config import Precision, Run
+from jaxcifar.models import training_flops
+from jaxcifar.training import program, runtime, sharding
+from jaxcifar.training.environment import environment
+from jaxcifar.training.optimizers import numbers
+
+LONGEST_CHUNK = 8192
+
+
+class Side:
+    """A run's compiled chunk and its state."""
+
+    def __init__(self, run: Run):
+        runtime.configure()
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        self.steps_per_epoch = IMAGES // run.batch_size
+        self.flops = training_flops(run.model)
+        self.step = 0
+        mesh = sharding.make_mesh(1, run.batch_size)
+        self.values, self.split = jax.device_put((numbers(run), synthetic_images()), sharding.replicated(mesh))
+        length = min(self.steps_per_epoch, LONGEST_CHUNK)
+        functions = program.build(run, IMAGES, length, "off", mesh)
+        self.state = jax.jit(functions.create)(self.values)
+        self.compile_seconds, _ = self._compile(functions.chunk)
+        jax.clear_caches()
+        self.cached_compile_seconds, self.chunk = self._compile(functions.chunk)
+
+    def _compile(self, chunk: Any) -> tuple[float, Any]:
+        start = time.perf_counter()
+        jitted = jax.jit(chunk, donate_argnums=1)
+        compiled = jitted.lower(self.values, self.state, self.split, np.zeros(2, np.int32)).compile()
+        return time.perf_counter() - start, compiled
+
+    def hello(self) -> dict[str, Any]:
+        return {
+            "steps_per_epoch": self.steps_per_epoch,
+            "flops_per_image": self.flops,
+            "compile_seconds": self.compile_seconds,
+            "cached_compile_seconds": self.cached_compile_seconds,
+        }
+
+    def answer(self, steps: int) -> dict[str, Any]:
+        """Trains so many steps in chunks that end with their epoch, as training does."""
+        start = time.perf_counter()
+        while steps:
+            left = self.steps_per_epoch - self.step % self.steps_per_epoch
+            count = min(steps, left, LONGEST_CHUNK)
+            span = np.array([self.step, count], np.int32)
+            self.state, measured = self.chunk(self.values, self.state, self.split, span)
+            jax.device_get(measured)
+            self.step += count
+            steps -= count
+        return {"seconds": time.perf_counter() - start, "peak_bytes": _peak_bytes()}
+
+
+def synthetic_images() -> tuple[np.ndarray, np.ndarray]:
+    """Random images and labels of CIFAR-10's number and size; their values cost what any cost."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
+    return images, rng.integers(0, 10, IMAGES, dtype=np.int32)
+
+
+def _peak_bytes() -> int:
+    """Of the device's allocator, or of this process where the device is the CPU."""
+    stats = jax.local_devices()[0].memory_stats()
+    return stats["peak_bytes_in_use"] if stats else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+class Device:
+    """The device, and what it can do at most."""
+
+    def hello(self) -> dict[str, Any]:
+        found = environment("", "")
+        return {key: found[key] for key in ("versions", "device", "git_commit")}
+
+    def answer(self, precision: Precision) -> dict[str, Any]:
+        """FLOP/s of a large matrix product."""
+        return {"rate": matrix_product_rate(precision)}
+
+
+def matrix_product_rate(precision: Precision) -> float:
+    """The best of a few runs of a chain of square products at JAX's default precision, in FLOP/s."""
+    cpu = jax.default_backend() == "cpu"
+    size, repeats = (2048, 4) if cpu else (8192, 32)
+    dtype = jnp.bfloat16 if precision == "bfloat16" else jnp.float32
+    factor = jax.random.normal(jax.random.key(0), (size, size), dtype) / np.sqrt(size).astype(dtype)
+    chain = jax.jit(lambda x: lax.fori_loop(0, repeats, lambda _, y: y @ factor, x))
+    chain(factor).block_until_ready()
+
+    def seconds() -> float:
+        start = time.perf_counter()
+        chain(factor).block_until_ready()
+        return time.perf_counter() - start
+
+    return 2 * size**3 * repeats / min(seconds() for _ in range(5))

@@ -1,0 +1,77 @@
+"""The bench: a real, tiny run of one network, and what it says to a slip."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "scripts"))
+import bench
+
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+DOCUMENT = (
+    "before\n<!-- bench:cpu -->\nold\n<!-- /bench:cpu -->\n<!-- bench:gpu -->\nkept\n<!-- /bench:gpu -->\nafter\n"
+)
+
+
+def test_measures_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    figures, document = tmp_path / "bench.json", tmp_path / "performance.md"
+    document.write_text(DOCUMENT)
+    command = f"--networks cnn_batch4 --precision float32 --steps 5 --rounds 2 --json {figures} --write {document}"
+    assert bench.main([*command.split(), *(["--against", "torch"] if HAS_TORCH else [])]) == 0
+
+    report = json.loads(figures.read_text())
+    platform = report["platform"]
+    assert report["matrix_product_rate"] > 1e9
+    [row] = report["rows"]
+    assert (row["network"], row["batch_size"], report["precision"], row["steps"]) == ("cnn_batch4", 4, "float32", 10)
+    assert row["extrapolated"]
+    assert row["seconds_per_epoch"] == pytest.approx(12.5 * row["milliseconds_per_step"])
+    assert row["images_per_second"] == pytest.approx(4000 / row["milliseconds_per_step"])
+    assert row["cached_compile_seconds"] < row["compile_seconds"]
+    assert 0 < row["share_of_matrix_product"] < 1
+    assert row["peak_bytes"] > 50_000 * 3072
+    if HAS_TORCH:
+        assert row["torch"]["lowest"] <= row["torch"]["ratio"] <= row["torch"]["highest"]
+    else:
+        assert row["torch"] is None
+
+    table = document.read_text().split(f"<!-- bench:{platform} -->")[1].split("<!--")[0]
+    assert "| cnn_batch4 | 4 |" in table
+    assert document.read_text().startswith("before\n")
+    assert document.read_text().endswith("after\n")
+    assert "cnn_batch4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--networks cnn,vgg_b", "names 'vgg_b'; allowed are cnn, cnn_batch4"),
+        ("--steps 1", "--steps x --rounds is 5; a time needs at least 10 steps"),
+        ("--rounds 0", "--rounds is 0; it must be at least 1"),
+        ("--batch-size 0", "--batch-size is 0; it must be at least 1"),
+        ("--batch-size 50001", "--batch-size is 50001; it must be at most 50000"),
+        ("--write nowhere.md", "'nowhere.md' must hold the line <!-- bench:cpu --> once"),
+        ("--json nowhere/bench.json", "--json 'nowhere/bench.json' cannot be written"),
+    ],
+)
+def test_refuses_a_slip(arguments: str, message: str, capsys: pytest.CaptureFixture[str]):
+    assert bench.main(arguments.split()) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", ["--against tensorflow", "--network cnn", "--steps many"])
+def test_refuses_what_does_not_parse(arguments: str):
+    with pytest.raises(SystemExit) as stop:
+        bench.main(arguments.split())
+    assert stop.value.code == 2
+
+
+@pytest.mark.skipif(HAS_TORCH, reason="PyTorch is installed here")
+def test_says_how_to_get_torch(capsys: pytest.CaptureFixture[str]):
+    assert bench.main(["--against", "torch"]) == 2
+    assert "pip install 'jaxcifar[parity]'" in capsys.readouterr().err
