@@ -67,7 +67,7 @@ def _drawer(study: StudyResults, looks: dict[str, Look], key: str, log: bool):
         if log:
             log_axis(axis)
         axis.set_xlabel("epoch")
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axis.margins(x=0.02)
 
     return draw
@@ -80,6 +80,8 @@ def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: Look) -> Non
         axis.plot(epochs, mean, marker="o" if len(epochs) < 12 else None, markersize=3.2, **style)
     if len(runs) > 1 and len(epochs):
         axis.fill_between(epochs, low, high, color=style["color"], alpha=0.18, linewidth=0)
+    if len(runs) > 1 and len(epochs) == 1:  # a band of no width would not be seen
+        axis.vlines(epochs, low, high, color=style["color"], alpha=0.5)
     for run in runs:
         if run.status == "diverged":
             _mark_end(axis, run, key, epochs, mean, style["color"])

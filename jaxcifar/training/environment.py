@@ -11,14 +11,17 @@ from typing import Any
 
 import jax
 
-PACKAGES = ("jaxcifar", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+import jaxcifar
+
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 def environment(data_name: str, data_sha256: str) -> dict[str, Any]:
     """Versions, device, git commit, and the data set's name and SHA-256."""
     device = jax.local_devices()[0]
+    own = {"jaxcifar": jaxcifar.__version__, "python": platform.python_version()}
     return {
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "versions": own | {name: _version(name) for name in PACKAGES},
         "device": {
             "platform": device.platform,
             "kind": _processor() if device.platform == "cpu" else device.device_kind,
