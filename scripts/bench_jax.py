@@ -30,7 +30,8 @@ class Side:
         self.steps_per_epoch = IMAGES // run.batch_size
         self.flops = training_flops(run.model)
         self.step = 0
-        mesh = sharding.make_mesh(1, run.batch_size)
+        # One device, as PyTorch has and as the matrix product is measured on.
+        mesh = sharding.make_mesh(members=1, batch_size=1)
         self.values, self.split = jax.device_put((numbers(run), synthetic_images()), sharding.replicated(mesh))
         length = min(self.steps_per_epoch, LONGEST_CHUNK)
         functions = program.build(run, IMAGES, length, "off", mesh)
