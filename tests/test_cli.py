@@ -174,6 +174,7 @@ def test_a_run_from_start_to_figure_and_again(config: str, tmp_path: Path, capsy
     assert "epoch 1/1" in shown.err
     assert records.read(out).status == "finished"
     assert (out / "curves.png").stat().st_size > 10_000
+    assert '"study": "small"' in (out / "study.json").read_text()
     before = (out / records.METRICS).read_bytes()
     assert call("run", "--config", config, "--out", out) == 0
     assert "nothing to do" in capsys.readouterr().err

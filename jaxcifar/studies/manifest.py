@@ -36,10 +36,10 @@ class Invocation:
             if skip:
                 skip = False
                 continue
-            name, equals, _ = token.partition("=")
-            if name in ("--out", "--data.dir"):
+            flag, equals, _ = token.partition("=")
+            if flag in ("--out", "--data.dir"):
                 skip = not equals
-            elif name != "--restart":
+            elif flag != "--restart":
                 kept.append(token)
         return cls(shlex.join(["python", "scripts/run.py", *kept]), tuple(changed), scale, name)
 

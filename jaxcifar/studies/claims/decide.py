@@ -79,7 +79,11 @@ def at_least(values: Sequence[float], level: float, margin: float, what: str) ->
             return Decision(False, f"{text}, one seed, margin {margin:g}")
         return Decision(None, f"{text} is within the margin {margin:g} of one seed; {SEEDS}")
     p = _welch([level, level], values)
-    return Decision(False, f"{text}, t-test, p = {p:.2g}") if p < LEVEL else Decision(None, f"{text}; more seeds would decide")
+    return (
+        Decision(False, f"{text}, t-test, p = {p:.2g}")
+        if p < LEVEL
+        else Decision(None, f"{text}; more seeds would decide")
+    )
 
 
 def at_most(values: Sequence[float], level: float, margin: float, what: str) -> Decision:
