@@ -29,6 +29,8 @@ class Panel:
     """What a reader who cannot see it should know."""
     size: tuple[float, float] = (4.4, 2.9)
     """Width and height in inches."""
+    margin: tuple[float, float, float, float] = (0.56, 0.14, 0.44, 0.32)
+    """Left, right, below and above the axis, in inches. Fixed: an automatic layout draws three times."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,6 @@ def save(figure: Figure, folder: Path) -> None:
         (folder / f"{figure.name}.csv").write_text(to_csv(figure.columns, figure.rows))
 
 
-# Margins of a panel in inches. A fixed layout draws once where an automatic one draws three times.
-LEFT, RIGHT, BOTTOM, TOP = 0.56, 0.14, 0.44, 0.32
-
-
 def together(figure: Figure) -> Any:
     """All panels in one matplotlib figure, two a row, title above, legend below."""
     from matplotlib.figure import Figure as Canvas
@@ -95,8 +93,9 @@ def together(figure: Figure) -> Any:
 def _draw(panel: Panel, canvas: Any, left: float, bottom: float) -> None:
     """A panel at a place in inches."""
     width, height = canvas.get_size_inches()
-    inner = panel.size[0] - LEFT - RIGHT, panel.size[1] - BOTTOM - TOP
-    place = (left + LEFT) / width, (bottom + BOTTOM) / height, inner[0] / width, inner[1] / height
+    before, after, below, above = panel.margin
+    inner = panel.size[0] - before - after, panel.size[1] - below - above
+    place = (left + before) / width, (bottom + below) / height, inner[0] / width, inner[1] / height
     axis = canvas.add_axes(place)
     axis.set_title(panel.title)
     panel.draw(axis)
@@ -136,13 +135,15 @@ def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 def line(look: Look) -> dict[str, Any]:
     """Matplotlib's arguments for a member's line."""
     dash = style.DASHES[look.dash]
-    return {"color": style.LIGHT[look.color], "linestyle": (0, dash) if dash else "solid"}
+    line_style = (0, dash) if dash else "solid"
+    return {"color": style.LIGHT[look.color], "linestyle": line_style, "alpha": look.strength}
 
 
 def swatch(look: Look) -> str:
     """A legend's short line as SVG."""
     dash = " ".join(str(2 * length) for length in style.DASHES[look.dash])
-    stroke = f'style="stroke: var(--{look.color}); stroke-width: 2.5; stroke-dasharray: {dash or "none"}"'
+    shape = f"stroke-width: 2.5; stroke-dasharray: {dash or 'none'}; opacity: {look.strength}"
+    stroke = f'style="stroke: var(--{look.color}); {shape}"'
     return f'<svg class="swatch" width="26" height="10" aria-hidden="true"><path d="M1 5H25" {stroke}/></svg>'
 
 

@@ -81,7 +81,7 @@ def tally(claims: Sequence[Claim]) -> dict[str, int]:
 def _save(section: Section, out: Path) -> None:
     for drawn in section.figures:
         figure.save(drawn, out / "figures")
-    for table in (section.results, section.settings):
+    for table in (section.results, *section.tables, section.settings):
         if table is not None:
             (out / "tables" / f"{table.name}.csv").write_text(figure.to_csv(table.columns, table.plain()))
 

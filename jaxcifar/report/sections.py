@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jaxcifar.report import chapters, epochs, remaining, sheet, steps, style
+from jaxcifar.report import architecture, chapters, epochs, layers, pictures, remaining, sheet, steps, style
 from jaxcifar.report.caption import Provenance, provenance
 from jaxcifar.report.chapters import Chapter
 from jaxcifar.report.figure import Figure
@@ -31,6 +31,8 @@ class Section:
     provenance: Provenance
     missing: str
     results: Sheet
+    tables: tuple[Sheet, ...]
+    """Beside the results."""
     settings: Sheet | None
     figures: tuple[Figure, ...]
     claims: tuple[Claim, ...]
@@ -56,6 +58,7 @@ def _section(study: StudyResults, mixed: bool) -> Section:
         provenance=source,
         missing=remaining.missing(study),
         results=_named(sheet.results(study, chapter), key),
+        tables=tuple(_named(table, key) for table in _tables(study)),
         settings=_named(settings, key) if settings else None,
         figures=tuple(_named(figure, key) for figure in _figures(study, chapter, source)),
         claims=tuple(judge(study)),
@@ -73,8 +76,14 @@ def _figures(study: StudyResults, chapter: Chapter, source: Provenance) -> list[
     found = []
     if any(len(run.column("epoch")) or run.status == "diverged" for run in study.runs):
         found.append(curves(study, chapter, looks, common))
-    band = steps.band_figure(study, common)
-    return [*found, *([band] if band else []), *steps.probe_figures(study, looks, common)]
+    for figure in (layers.gradient_figure(study, looks, common), steps.band_figure(study, common)):
+        found += [figure] if figure else []
+    return [*found, *steps.probe_figures(study, looks, common), *pictures.figures(study, common)]
+
+
+def _tables(study: StudyResults) -> list[Sheet]:
+    found = (layers.ratio_sheet(study), steps.probe_sheet(study))
+    return [*architecture.sheets(study), *(table for table in found if table is not None)]
 
 
 def curves(study: StudyResults, chapter: Chapter, looks: dict[str, Look], common: dict[str, Any]) -> Figure:

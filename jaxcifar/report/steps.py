@@ -9,11 +9,14 @@ import numpy as np
 
 from jaxcifar.config import VGG
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.style import BATCH_NORM, Look
+from jaxcifar.report.sheet import Cell, Sheet
+from jaxcifar.report.style import BATCH_NORM, Look, label
+from jaxcifar.studies.claims.claim import standard_error
 from jaxcifar.studies.claims.landscape import STUDY_RATES, stacked_losses
 from jaxcifar.studies.results import Result, StudyResults
 
 BINS = 300
+QUANTILES = (0.5, 0.9, 0.99, 1.0)
 NOT_PROBES = ("loss", "accuracy")
 BATCHES = {"same_batch": "both gradients on the same batch", "cross_batch": "each gradient on its own batch"}
 
@@ -74,11 +77,34 @@ def band_figure(study: StudyResults, common: dict[str, Any]) -> Figure | None:
 
 def probe_figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> list[Figure]:
     """A figure for every probe that the records hold; with and without BatchNorm in one picture."""
-    names = dict.fromkeys(
-        name for run in study.runs if run.records for name in run.records.steps if name not in NOT_PROBES
-    )
-    measured = [n for n in names if any(np.isfinite(run.step_values(n)).any() for run in study.runs)]
-    return [_probe_figure(study, name, looks, common) for name in measured]
+    return [_probe_figure(study, name, looks, common) for name in probe_names(study)]
+
+
+def probe_sheet(study: StudyResults) -> Sheet | None:
+    """Quantiles of every probe beside its maximum, which one outlier makes; None where there are no probes."""
+    rows = []
+    for name in probe_names(study):
+        for member, runs in study.members.items():
+            columns = [v[np.isfinite(v)] for v in (run.step_values(name) for run in runs) if np.isfinite(v).any()]
+            if columns:
+                figures = [[float(np.quantile(values, q)) for values in columns] for q in QUANTILES]
+                cells = [_mean_cell(values) for values in figures]
+                rows.append([Cell(name), Cell(label(member)), *cells])
+    headings = ("probe", "run", "median", "90%", "99%", "maximum")
+    caption = "Over all measured steps; mean ± standard error over seeds."
+    return Sheet("probes", "Probes along training", headings, rows, caption) if rows else None
+
+
+def _mean_cell(values: Sequence[float]) -> Cell:
+    mean = float(np.mean(values))
+    error = standard_error(tuple(values)) if len(values) > 1 else 0.0
+    return Cell(f"{mean:.3g}", mean, f"± {error:.2g}" if error else "")
+
+
+def probe_names(study: StudyResults) -> list[str]:
+    """The probes that some run has measured."""
+    named = [name for run in study.runs if run.records for name in run.records.steps if name not in NOT_PROBES]
+    return [n for n in dict.fromkeys(named) if any(np.isfinite(run.step_values(n)).any() for run in study.runs)]
 
 
 def _bands(study: StudyResults, batch_norm: bool) -> list[np.ndarray]:
@@ -157,6 +183,8 @@ def _describe(name: str) -> tuple[str, bool, bool]:
             return f"β-smoothness ‖g(t+1) - g(t)‖ / ‖w(t+1) - w(t)‖, {which}", True, True
         case "gradient_distance":
             return f"Distance of successive gradients ‖g(t+1) - g(t)‖, {which}", True, False
+        case "noise_floor":
+            return f"Noise floor: one batch in two orders, {batch} of the gradients", True, False
         case "gradient_cosine":
             return f"Cosine of successive gradients, {which}", False, False
         case _:
@@ -171,6 +199,8 @@ def _short(name: str) -> str:
             return "Gradient distance"
         case "gradient_cosine":
             return "Gradient cosine"
+        case "noise_floor":
+            return "Noise floor"
         case _:
             return name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -99,6 +100,8 @@ class Look:
     color: str
     """A name of the palette."""
     dash: str = "solid"
+    strength: float = 1.0
+    """Opacity of the line, where members differ in a plain number only."""
 
 
 def looks(members: Sequence[str]) -> dict[str, Look]:
@@ -109,7 +112,28 @@ def looks(members: Sequence[str]) -> dict[str, Look]:
     strangers = [member for member, look in found.items() if look is None]
     for index, member in enumerate(strangers):
         found[member] = Look(label(member), free[index % len(free)], list(DASHES)[index // len(free) % len(DASHES)])
-    return {member: look for member, look in found.items() if look is not None}
+    return _told_apart({member: look for member, look in found.items() if look is not None})
+
+
+def _told_apart(found: dict[str, Look]) -> dict[str, Look]:
+    """Members of one colour and dash, the rates of a sweep, go from faint to full."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for member, look in found.items():
+        alike.setdefault((look.color, look.dash), []).append(member)
+    for members in alike.values():
+        ordered = sorted(members, key=_number)
+        for index, member in enumerate(ordered if len(members) > 1 else ()):
+            strength = round(0.3 + 0.7 * index / (len(members) - 1), 2)
+            found[member] = dataclasses.replace(found[member], strength=strength)
+    return found
+
+
+def _number(member: str) -> float:
+    """The swept value at the end of a member's name."""
+    try:
+        return float(member.rpartition("-rate-")[2])
+    except ValueError:
+        return 0.0
 
 
 def label(member: str) -> str:

@@ -28,7 +28,7 @@ def cost_of(run: Run) -> Cost:
     network = _network(run.model)
     train, test = (len(rows) for rows in split_rows(run.data)[:2])
     steps = train // run.batch_size * run.epochs
-    gradients = 1 + sum(1 / probe.every for probe in run.probes if probe.batch == "same_batch")
+    gradients = 1 + sum(1 / every for _, every in _extra_gradients(run))
     training = network.training_flops * run.batch_size * steps * gradients
     evaluation = network.forward_flops * test * run.epochs
     kept = run.checkpoint.keep + len(run.checkpoint.snapshots)
@@ -50,6 +50,12 @@ def _network(model: Model) -> _Network:
     rows = layer_rows(model)
     forward = 2 * sum(row.multiply_adds for row in rows)
     return _Network(sum(row.parameters for row in rows), len(rows), forward, training_flops(model))
+
+
+def _extra_gradients(run: Run) -> set[tuple[str, int]]:
+    """The gradients that probes take beyond training's, by kind and steps between; probes of one kind share one."""
+    kinds = {(p.measure if p.measure == "noise_floor" else p.batch, p.every) for p in run.probes}
+    return {(kind, every) for kind, every in kinds if kind != "cross_batch"}
 
 
 def _slots(optimizer: Optimizer) -> int:

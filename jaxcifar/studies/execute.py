@@ -18,6 +18,7 @@ from jaxcifar.studies.manifest import Invocation
 from jaxcifar.studies.plan import Planned, PlannedStudy, choose_vectorize, group, make_plan
 from jaxcifar.studies.share import share
 from jaxcifar.studies.speed import Speed
+from jaxcifar.studies.views.make import make
 from jaxcifar.training import Member, interrupt, progress, train_members
 from jaxcifar.training.interrupt import Stop
 from jaxcifar.training.progress import Progress, duration
@@ -169,6 +170,7 @@ class _Session:
             programs += [(study, items) for items in group(self._open(study, len(planned) == 1), study.study)]
         self.clock.left = {i: self.clock.cost([item.run for item in items]) for i, (_, items) in enumerate(programs)}
         late = 0
+        last = {study.folder: index for index, (study, _) in enumerate(programs)}
         for index, (study, items) in enumerate(programs):
             cost = self.clock.left.pop(index)
             if not self.clock.fits(cost):
@@ -179,6 +181,11 @@ class _Session:
             self.clock.spent += time.monotonic() - began
             self.clock.done += cost
             self._tell(index + 1, len(programs))
+            if last[study.folder] == index:
+                self._view(study)
+        for study in planned:
+            if study.folder not in last:
+                self._view(study)
         if late:
             runs = "1 run was" if late == 1 else f"{late} runs were"
             self.shown.message(f"{runs} not begun for want of time; the same command again goes on with them.")
@@ -212,6 +219,11 @@ class _Session:
         members = [Member(item.run, self.out / study.folder / item.folder) for item in items]
         vectorize = choose_vectorize(study.study.vectorize, items[0].run, len(items))
         train_members(members, self.load(items[0].run.data), vectorize, self.shown, self.stop)
+
+    def _view(self, study: PlannedStudy) -> None:
+        """The pictures that a study asks for, once its runs are through."""
+        if study.study.views and self.clock.fits(0.0):
+            make(study, self.out, self.load, self.shown.message, lambda: self.stop.signal_number is not None)
 
     def _tell(self, done: int, total: int) -> None:
         seconds = self.clock.seconds_left()

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jaxcifar.config import Checkpoint, Run
+from jaxcifar.config import Checkpoint, Probe, Run
 from jaxcifar.studies.plan import Planned, PlannedStudy
 
 
@@ -18,7 +18,7 @@ def share(
 
     The one that trains is, in this order: one that is complete already, one whose study compares seconds (which are
     trained alone), the first. A run whose seconds are compared is never stood for by one that trains in a group. Equal
-    runs get the union of their snapshots, which change nothing in what is computed.
+    runs get the union of their snapshots and, where all have probes, of their probes: neither changes the training.
 
     Args:
         plan: the whole paper's, so that a slice gives its runs the same configs as the whole.
@@ -43,7 +43,8 @@ def _mark(study: PlannedStudy, item: Planned, equal, chosen: list[PlannedStudy],
     alike = equal[_key(item.run)]
     snapshots = tuple(sorted({epoch for _, other in alike for epoch in other.run.checkpoint.snapshots}))
     checkpoint = dataclasses.replace(item.run.checkpoint, snapshots=snapshots)
-    item = dataclasses.replace(item, run=dataclasses.replace(item.run, checkpoint=checkpoint))
+    probes = tuple(dict.fromkeys(probe for _, other in alike for probe in other.run.probes))
+    item = dataclasses.replace(item, run=dataclasses.replace(item.run, checkpoint=checkpoint, probes=probes))
     own = study.folder / item.folder
     if is_complete(own):
         return item
@@ -57,4 +58,6 @@ def _mark(study: PlannedStudy, item: Planned, equal, chosen: list[PlannedStudy],
 def _key(run: Run) -> Run:
     """The run less what does not change what is computed."""
     data = dataclasses.replace(run.data, dir=None)
-    return dataclasses.replace(run, name="", checkpoint=Checkpoint(), data=data)
+    # Runs with probes are alike, whichever they are; one without takes no other's, for they cost time.
+    probes = (Probe(),) if run.probes else ()
+    return dataclasses.replace(run, name="", checkpoint=Checkpoint(), data=data, probes=probes)

@@ -85,6 +85,10 @@ def _device() -> str:
     return environment("", "")["device"]["kind"]
 
 
+def _span(first: int, count: int) -> np.ndarray:
+    return np.array([first, count], np.int32)
+
+
 @dataclass(frozen=True)
 class _Timed:
     compile: float
@@ -102,13 +106,13 @@ def _time(run: Run, steps: int) -> _Timed:
     split = jnp.zeros((size, 32, 32, 3), jnp.uint8), jnp.zeros(size, jnp.int32)
     start = time.monotonic()
     state = jax.block_until_ready(jax.jit(built.create)(values))
-    chunk = jax.jit(built.chunk, donate_argnums=1).lower(values, state, split, jnp.int32(1)).compile()
+    chunk = jax.jit(built.chunk, donate_argnums=1).lower(values, state, split, _span(0, 1)).compile()
     jax.jit(built.evaluate).lower(values, state, split).compile()
     compiled = time.monotonic() - start
-    state, _ = jax.block_until_ready(chunk(values, state, split, np.int32(1)))
+    state, _ = jax.block_until_ready(chunk(values, state, split, _span(0, 1)))
     # Buffers are donated, so the second call takes the state of the first; it stays within the first epoch's images.
     start = time.monotonic()
-    jax.block_until_ready(chunk(values, state, split, np.int32(steps - 1)))
+    jax.block_until_ready(chunk(values, state, split, _span(1, steps - 1)))
     seconds = time.monotonic() - start
     cost = cost_of(dataclasses.replace(run, epochs=1, data=dataclasses.replace(run.data, train_size=size, test_size=1)))
     return _Timed(compiled, seconds / (steps - 1), cost.flops / steps, cost.layers)

@@ -51,7 +51,7 @@ def test_a_slice_trains_what_it_needs_and_has_the_configs_of_the_whole():
     whole = {study.study.name: study for study in plan(paper)}
     assert [item.run for item in part[0].runs] == [item.run for item in whole["residual"].runs]
     depth = {item.member: item.run for item in whole["resnet_depth"].runs}
-    assert depth["resnet-18"].checkpoint.snapshots == (1,)
+    assert depth["resnet-18"].checkpoint.snapshots == (0, 1)
     with pytest.raises(UserError, match="--only names 'lossses', which is no study of paper; it has cnn, "):
         plan(paper, only=("lossses",))
 
@@ -69,6 +69,18 @@ def test_a_run_whose_seconds_are_compared_trains_alone():
     one, two = plan(_two_studies(alone=True))
     assert [item.same_as for item in one.runs] == [Path("two/c/seed-0"), None]
     assert [len(items) for items in programs(two)] == [1, 1]
+
+
+def test_equal_runs_unite_their_probes_and_snapshots():
+    base = Run(model=CNN(widths=(4,), head=(8,)), probes=(Probe("beta"),), checkpoint=Checkpoint(snapshots=(3,)))
+    distance = (Probe("gradient_distance"), Probe("beta"))
+    other = Variant("b", {"probes": distance, "checkpoint": Checkpoint(snapshots=(1,))})
+    bare = Variant("c", {"probes": ()})
+    one, two = plan(Paper("p", (Study("one", base, (Variant("a"),)), Study("two", base, (other, bare)))))
+    assert [item.same_as for item in two.runs] == [Path("one/a/seed-0"), None]
+    assert one.runs[0].run.probes == (Probe("beta"), Probe("gradient_distance"))
+    assert one.runs[0].run.checkpoint.snapshots == (1, 3)
+    assert two.runs[1].run.probes == ()
 
 
 def test_scaled_runs():

@@ -1,0 +1,178 @@
+"""The residual networks as a table, in the ImageNet form of the study's Fig. 8 and in the CIFAR form that is trained,
+and the graphs of a block and of a stage: all of it read off the modules.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jaxcifar import config
+from jaxcifar.models import build, layers, module_rows
+from jaxcifar.models.resnet import ResNet
+from jaxcifar.models.summary import LayerRow
+
+DEPTHS: tuple[config.Depth, ...] = (18, 34, 50, 101, 152)
+
+
+class ImageNetResNet(nn.Module):
+    """The stages of a CIFAR network behind ImageNet's first layer (7x7, stride 2, and 3x3 max-pool), 1000 classes."""
+
+    cifar: ResNet
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        network = self.cifar
+        x = network.conv(network.width, (7, 7), 2, 3, name="conv1")(x, train)
+        x = network.activation(network.norm(name="norm1")(x, use_running_average=not train))
+        # After a ReLU a border of zeros is as good as one of minus infinity.
+        x = nn.max_pool(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 3), (2, 2))
+        for stage, size in enumerate(network.stage_sizes):
+            for index in range(size):
+                x = network.block(
+                    width=network.width * 2**stage,
+                    stride=2 if stage > 0 and index == 0 else 1,
+                    skip=network.skip,
+                    conv=network.conv,
+                    norm=network.norm,
+                    activation=network.activation,
+                    name=f"stage{stage + 1}_block{index + 1}",
+                )(x, train)
+        return network.linear(1000, name="output")(x.mean(axis=(1, 2)))
+
+
+def tables() -> dict[str, dict[str, Any]]:
+    """Both forms: for every depth the layers' output sizes, the blocks and the multiply-adds of an image."""
+    found: dict[str, dict[str, Any]] = {"imagenet": {}, "cifar": {}}
+    for depth in DEPTHS:
+        module = build(config.ResNet(depth=depth))
+        assert isinstance(module, ResNet)
+        found["cifar"][str(depth)] = _summarize(module_rows(module))
+        found["imagenet"][str(depth)] = _summarize(module_rows(ImageNetResNet(cifar=module), (224, 224, 3)))
+    return found
+
+
+def _summarize(rows: list[LayerRow]) -> dict[str, Any]:
+    stages: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        place = re.match(r"stage(\d)_block(\d+)/(conv\d)$", row.name)
+        if place and row.kind == "Conv":
+            stage = stages.setdefault(f"conv{int(place[1]) + 1}_x", {"blocks": 0, "kernels": []})
+            stage["blocks"] = int(place[2])
+            stage["side"] = row.output_shape[0]
+            if place[2] == "1":
+                stage["kernels"].append([_side(row, stage["kernels"], rows), row.output_shape[-1]])
+    first = rows[0]
+    return {
+        "conv1": {"side": first.output_shape[0], "channels": first.output_shape[-1], "kernel": _kernel(first, 3)},
+        "stages": stages,
+        "classes": rows[-1].output_shape[-1],
+        "multiply_adds": sum(row.multiply_adds for row in rows),
+        "parameters": sum(row.parameters for row in rows),
+    }
+
+
+def _side(row: LayerRow, before: list[list[int]], rows: list[LayerRow]) -> int:
+    """Side of a block's kernel, from its parameters and the channels that go in."""
+    convolutions = [r for r in rows if r.kind == "Conv" and "shortcut" not in r.name]
+    index = convolutions.index(row)
+    return _kernel(row, convolutions[index - 1].output_shape[-1])
+
+
+def _kernel(row: LayerRow, channels: int) -> int:
+    """Side of a square kernel without bias."""
+    return round((row.parameters / (channels * row.output_shape[-1])) ** 0.5)
+
+
+def graph(depth: config.Depth, stage: int, blocks: int, image: int = 32) -> list[dict[str, Any]]:
+    """The nodes of the first blocks of a stage, in their order, as the module calls them.
+
+    Args:
+        depth: of the residual network.
+        stage: 1 to 4; conv2_x is stage 1.
+        blocks: how many blocks.
+        image: side of the images.
+
+    Returns:
+        Nodes with `label`, `kind` (`input | conv | norm | activation | add`), `shape`, `block` and `inputs`, the
+        indices of the nodes that they take.
+    """
+    tracer = _Tracer(f"stage{stage}_block", blocks)
+    module = build(config.ResNet(depth=depth))
+    assert isinstance(module, ResNet)
+    module = dataclasses.replace(module, activation=partial(tracer.activation, module.activation))
+
+    def init(key: jax.Array) -> Any:
+        with nn.intercept_methods(tracer.record):
+            return module.init(key, jnp.zeros((1, image, image, 3)), False)
+
+    jax.eval_shape(init, jax.random.key(0))
+    return tracer.nodes
+
+
+class _Tracer:
+    """Collects the calls inside some blocks; who takes what is seen by the identity of the arrays."""
+
+    def __init__(self, prefix: str, blocks: int):
+        self.names = [f"{prefix}{index + 1}" for index in range(blocks)]
+        self.nodes: list[dict[str, Any]] = []
+        self.made_by: dict[int, int] = {}
+        self.kept: list[Any] = []
+        self.block: str | None = None
+        self.block_input = self.main = 0
+        self.shortcut: int | None = None
+
+    def record(self, next_call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        """For every call of a submodule."""
+        path = context.module.path
+        if context.method_name != "__call__" or not path or path[0] not in self.names:
+            return next_call(*args, **kwargs)
+        if len(path) == 1:
+            return self._block(path[0], next_call, args, kwargs)
+        source, shortcut = self.made_by[id(args[0])], "shortcut" in path[-1]
+        output = next_call(*args, **kwargs)
+        match context.module:
+            case layers.Conv(kernel=kernel, features=features, stride=stride):
+                pace = f", stride {stride}" if stride != 1 else ""
+                self._add(f"{kernel[0]}×{kernel[1]} conv, {features}{pace}", "conv", output, [source], shortcut)
+            case layers.BatchNorm():
+                self._add("BatchNorm", "norm", output, [source], shortcut)
+        return output
+
+    def activation(self, function: Any, x: jax.Array) -> jax.Array:
+        """For every call of the activation; what it takes and nobody made is the sum of main path and shortcut."""
+        output = function(x)
+        if self.block is not None:
+            source = self.made_by.get(id(x))
+            if source is None:
+                shortcut = self.shortcut if self.shortcut is not None else self.block_input
+                source = self._add("+", "add", x, [self.main, shortcut])
+            self._add("ReLU", "activation", output, [source])
+        return output
+
+    def _block(self, name: str, next_call: Any, args: Any, kwargs: Any) -> Any:
+        self.block, self.shortcut = name, None
+        if id(args[0]) not in self.made_by:
+            self._add("input", "input", args[0], [])
+        self.block_input = self.main = self.made_by[id(args[0])]
+        output = next_call(*args, **kwargs)
+        self.block = None
+        return output
+
+    def _add(self, label: str, kind: str, output: Any, inputs: list[int], shortcut: bool = False) -> int:
+        index = len(self.nodes)
+        shape = list(output.shape[1:])
+        self.nodes.append({"label": label, "kind": kind, "shape": shape, "block": self.block, "inputs": inputs})
+        self.made_by[id(output)] = index
+        self.kept.append(output)
+        if shortcut:
+            self.shortcut = index
+        else:
+            self.main = index
+        return index

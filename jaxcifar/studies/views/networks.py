@@ -1,0 +1,128 @@
+"""Inside a trained network: the gradient's norm layer by layer, its first filters, the maps it makes of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+
+from jaxcifar.config import Run
+from jaxcifar.data import Dataset, normalize
+from jaxcifar.models import layers
+from jaxcifar.training import state as states
+from jaxcifar.training.checkpoint import Checkpoints, sound_steps
+from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.state import State
+from jaxcifar.training.step import loss_function
+
+GRADIENT_BATCH = 128
+MAPS = 8
+
+
+def saved_steps(folder: Path, notify: Callable[[str], None]) -> list[int]:
+    """The steps of which a run folder holds a sound checkpoint."""
+    return sorted(sound_steps(folder, notify))
+
+
+def restore(run: Run, folder: Path, step: int) -> State:
+    """The state that a run folder's checkpoint holds."""
+    shapes = jax.eval_shape(lambda: states.create(run, numbers(run)))
+    template = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes)
+    checkpoints = Checkpoints(folder, run.checkpoint.keep)
+    try:
+        return checkpoints.restore(step, template)
+    finally:
+        checkpoints.close()
+
+
+def gradient_norms(run: Run, dataset: Dataset) -> Callable[[State], dict[str, float]]:
+    """From a state to the norm of the loss gradient in each kernel, in the order in which the layers are applied.
+
+    One batch of the first training images, not augmented; BatchNorm and dropout as in training; cost: one gradient.
+    """
+    size = min(GRADIENT_BATCH, len(dataset.train_labels))
+    batch = normalize(jnp.asarray(dataset.train_images[:size]), run.data), jnp.asarray(dataset.train_labels[:size])
+    loss = loss_function(run, numbers(run))
+
+    @jax.jit
+    def norms(params: Any, batch_stats: Any, step: jax.Array) -> Any:
+        gradient = jax.grad(lambda p: loss(p, batch_stats, batch, step)[0])(params)
+        return jax.tree.map(jnp.linalg.norm, gradient)
+
+    def measured(state: State) -> dict[str, float]:
+        tree = jax.device_get(norms(state.params, state.batch_stats, jnp.int32(state.step)))
+        return {name: float(_at(tree, name)["kernel"]) for name in kernel_layers(run)}
+
+    return measured
+
+
+def kernel_layers(run: Run) -> list[str]:
+    """The convolutions and linear layers of a network, `stage1_block1/conv1` say, in the order they are applied."""
+    found: list[str] = []
+
+    def record(next_call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        if context.method_name == "__call__" and isinstance(context.module, layers.Conv | layers.Linear):
+            found.append("/".join(context.module.path))
+        return next_call(*args, **kwargs)
+
+    def init(key: jax.Array) -> Any:
+        with nn.intercept_methods(record):
+            return states.module(run).init(key, jnp.zeros((1, 32, 32, 3)), False)
+
+    jax.eval_shape(init, jax.random.key(0))
+    return found
+
+
+def features(run: Run, state: State, dataset: Dataset) -> dict[str, np.ndarray]:
+    """First filters, an image of the test set, and the first maps that each stage makes of it.
+
+    Returns:
+        `filters` [kh, kw, 3, F], `image` uint8 [32, 32, 3], `label`, and `map/<layer>` [H, W, up to 8] for the first
+        convolution and the first convolution of the last block of every stage.
+    """
+    wanted = _shown_layers(kernel_layers(run))
+    maps: dict[str, jax.Array] = {}
+
+    def record(next_call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        output = next_call(*args, **kwargs)
+        name = "/".join(context.module.path)
+        if context.method_name == "__call__" and name in wanted:
+            maps[name] = output[0, :, :, :MAPS]
+        return output
+
+    def apply(variables: Any, image: jax.Array) -> dict[str, jax.Array]:
+        with nn.intercept_methods(record):
+            states.module(run).apply(variables, image, False)
+        return dict(maps)
+
+    image = dataset.test_images[:1]
+    variables = {"params": state.params, "batch_stats": state.batch_stats}
+    found = jax.device_get(jax.jit(apply)(variables, normalize(jnp.asarray(image), run.data)))
+    first = kernel_layers(run)[0]
+    return {
+        "filters": np.asarray(_at(state.params, first)["kernel"]),
+        "image": image[0],
+        "label": np.array(dataset.class_names[int(dataset.test_labels[0])]),
+        **{f"map/{name}": found[name] for name in wanted},
+    }
+
+
+def _shown_layers(names: list[str]) -> list[str]:
+    """The first convolution, and of every stage the last block's first one; all convolutions of a short network."""
+    convolutions = [name for name in names if "conv" in name and "shortcut" not in name]
+    stages: dict[str, str] = {}
+    for name in convolutions:
+        if "/conv1" in name:
+            stages[name.partition("_")[0]] = name
+    return [convolutions[0], *stages.values()] if stages else convolutions[:5]
+
+
+def _at(tree: Any, name: str) -> Any:
+    for part in name.split("/"):
+        tree = tree[part]
+    return tree
