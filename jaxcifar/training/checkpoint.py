@@ -6,8 +6,10 @@ beside its files, and every file is compared with it before a restore.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,11 +40,17 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(self._path, options=options)
 
     def save(self, step: int, state: Any, extra: dict[str, Any]) -> None:
-        """Begins to save; the state is copied before this returns, so its buffers may be donated afterwards."""
+        """Begins to save; the state is copied before this returns, so its buffers may be donated afterwards.
+
+        Raises:
+            OSError: the disk has no room for the state; or what the save before this one met.
+        """
         self.wait()
         if step in self._manager.all_steps():
             return
         tree = jax.tree.map(lambda leaf: np.array(leaf), serialization.to_state_dict(state))
+        if shutil.disk_usage(self._path).free < sum(leaf.nbytes for leaf in jax.tree.leaves(tree)):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         self._manager.save(step, args=self._args.StandardSave(tree))
         self._pending = (step, extra)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -19,7 +22,20 @@ def configure() -> None:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(cache / "jaxcifar" / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-    for name in ("absl", "jax", "orbax", "tensorflow", "tensorflow_datasets", "etils"):
+    for name in ("jax", "orbax", "tensorflow", "tensorflow_datasets", "etils"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    # Orbax logs by absl whatever it also raises.
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    sys.unraisablehook = _without_closed_loops(sys.unraisablehook)
     for module in ("jax", "flax", "orbax", "tensorflow_datasets", "tyro"):
         warnings.filterwarnings("ignore", module=rf"{module}(\.|$)")
+
+
+def _without_closed_loops(shown: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The hook less what tensorstore says of a save that failed elsewhere already: its event loop is closed."""
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":
+            shown(unraisable)
+
+    return hook
