@@ -23,6 +23,8 @@ class CNN:
     """Zero padding of the convolutions in pixels."""
     head: tuple[int, ...] = (256, 128)
     """Widths of the hidden fully-connected layers; the last layer has 10 outputs."""
+    batch_norm: bool = False
+    """BatchNorm after each convolution."""
     dropout: float = 0.0
     """Probability of dropout after the linear layers."""
     dropout_layers: int = 2
@@ -64,12 +66,17 @@ class ResNet:
     """Off: the plain network, the same layers without the additions."""
     width: int = 64
     """Channels of the first stage; the others have 2, 4 and 8 times as many."""
+    batch_norm: bool = True
+    """BatchNorm after each convolution; off: the convolutions have biases instead."""
+    dropout: float = 0.0
+    """Probability of dropout before the linear layer."""
     activation: Activation = "relu"
     initialization: Initialization = "torch"
 
     def __post_init__(self):
         check_choice("model.depth", self.depth, Depth)
         check_count("model.width", self.width, 1)
+        check_number("model.dropout", self.dropout, 0, 0.99)
         check_choice("model.activation", self.activation, Activation)
         check_choice("model.initialization", self.initialization, Initialization)
 

@@ -37,6 +37,7 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
     """
     linear = partial(layers.Linear, initialization=model.initialization, dtype=dtype)
     conv = partial(layers.Conv, initialization=model.initialization, dtype=dtype)
+    norm = partial(layers.BatchNorm, dtype=dtype) if model.batch_norm else None
     act = activation(model.activation)
     match model:
         case config.CNN():
@@ -46,6 +47,7 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
                 dropout=model.dropout,
                 dropout_layers=model.dropout_layers,
                 conv=partial(conv, kernel=(model.kernel, model.kernel), padding=model.padding),
+                norm=norm or layers.without_norm,
                 linear=linear,
                 activation=act,
             )
@@ -56,8 +58,9 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
                 stage_sizes=stage_sizes,
                 width=model.width,
                 skip=model.skip,
-                conv=partial(conv, use_bias=False),
-                norm=partial(layers.BatchNorm, dtype=dtype),
+                dropout=model.dropout,
+                conv=partial(conv, use_bias=not model.batch_norm),
+                norm=norm or layers.without_norm,
                 linear=linear,
                 activation=act,
             )
@@ -68,7 +71,7 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
                 head=head,
                 dropout=model.dropout,
                 conv=conv,
-                norm=partial(layers.BatchNorm, dtype=dtype) if model.batch_norm else None,
+                norm=norm or layers.without_norm,
                 linear=linear,
                 activation=act,
             )

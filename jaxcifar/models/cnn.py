@@ -15,7 +15,7 @@ Layer = Callable[..., Any]
 
 
 class CNN(nn.Module):
-    """Convolution, 2x2 max-pool and activation per width, then fully-connected layers.
+    """Convolution (with BatchNorm if asked for), 2x2 max-pool and activation per width, then fully-connected layers.
 
     Maps images [N, 32, 32, 3] to logits [N, 10] in float32 or higher.
     """
@@ -25,6 +25,7 @@ class CNN(nn.Module):
     dropout: float
     dropout_layers: int
     conv: Layer
+    norm: Layer
     linear: Layer
     activation: Callable[[jax.Array], jax.Array]
     classes: int = 10
@@ -33,6 +34,7 @@ class CNN(nn.Module):
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         for index, width in enumerate(self.widths, 1):
             x = self.conv(width, name=f"conv{index}")(x, train)
+            x = self.norm(name=f"norm{index}")(x, use_running_average=not train)
             x = self.activation(layers.max_pool_2x2(x))
         x = x.reshape(x.shape[0], -1)
         for index, width in enumerate(self.head, 1):

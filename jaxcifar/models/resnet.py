@@ -74,6 +74,7 @@ class ResNet(nn.Module):
     stage_sizes: Sequence[int]
     width: int
     skip: bool
+    dropout: float
     conv: Layer
     norm: Layer
     linear: Layer
@@ -95,5 +96,6 @@ class ResNet(nn.Module):
                     activation=self.activation,
                     name=f"stage{stage + 1}_block{index + 1}",
                 )(x, train)
-        x = self.linear(self.classes, name="output")(x.mean(axis=(1, 2)))
+        x = nn.Dropout(self.dropout, deterministic=not train)(x.mean(axis=(1, 2)))
+        x = self.linear(self.classes, name="output")(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

@@ -18,14 +18,14 @@ class VGG(nn.Module):
     """Stages of 3x3 convolutions, each closed by a 2x2 max-pool, then a head of three linear layers.
 
     Maps images [N, 32, 32, 3] to logits [N, 10] in float32 or higher. Simonyan and Zisserman 2015, arXiv 1409.1556,
-    configuration A, with the study's head; `norm` is None for the network without BatchNorm.
+    configuration A, with the study's head.
     """
 
     stages: Sequence[Sequence[int]]
     head: int
     dropout: float
     conv: Layer
-    norm: Layer | None
+    norm: Layer
     linear: Layer
     activation: Callable[[jax.Array], jax.Array]
     classes: int = 10
@@ -35,8 +35,7 @@ class VGG(nn.Module):
         for stage, widths in enumerate(self.stages, 1):
             for index, width in enumerate(widths, 1):
                 x = self.conv(width, name=f"conv{stage}_{index}")(x, train)
-                if self.norm is not None:
-                    x = self.norm(name=f"norm{stage}_{index}")(x, use_running_average=not train)
+                x = self.norm(name=f"norm{stage}_{index}")(x, use_running_average=not train)
                 x = self.activation(x)
             x = layers.max_pool_2x2(x)
         x = x.reshape(x.shape[0], -1)

@@ -4,5 +4,6 @@ from jaxcifar.models.layers.convolution import conv2d as conv2d
 from jaxcifar.models.layers.modules import Conv as Conv
 from jaxcifar.models.layers.modules import Linear as Linear
 from jaxcifar.models.layers.norm import BatchNorm as BatchNorm
+from jaxcifar.models.layers.norm import without_norm as without_norm
 from jaxcifar.models.layers.pool import max_pool as max_pool
 from jaxcifar.models.layers.pool import max_pool_2x2 as max_pool_2x2

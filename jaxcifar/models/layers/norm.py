@@ -1,5 +1,6 @@
 """Batch normalisation with PyTorch's two-pass variance, and a gradient in as few passes over memory."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -52,6 +53,11 @@ class BatchNorm(nn.Module):
             for running, new in ((running_mean, mean), (running_variance, variance)):
                 running.value = self.momentum * running.value + (1 - self.momentum) * lax.stop_gradient(new)
         return y.astype(dtype)
+
+
+def without_norm(name: str) -> Callable[..., jax.Array]:
+    """Stands where BatchNorm would, and leaves the images as they are."""
+    return lambda x, use_running_average: x
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))

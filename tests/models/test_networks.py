@@ -1,0 +1,77 @@
+"""The networks: exact parameter counts, multiply-adds, and their options."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from jaxcifar.config import CNN, VGG, ResNet
+from jaxcifar.models import build, module_rows
+
+COUNTS = [
+    (ResNet(depth=18), 11_173_962),
+    (ResNet(depth=34), 21_282_122),
+    (ResNet(depth=50), 23_520_842),
+    (ResNet(depth=101), 42_512_970),
+    (ResNet(depth=152), 58_156_618),
+    (VGG(), 9_750_922),
+    (VGG(dropout=0.5), 9_750_922),
+    (VGG(batch_norm=True), 9_756_426),
+    (VGG(form="light"), 285_162),
+    (VGG(form="light", batch_norm=True), 285_258),
+]
+
+
+def shapes(model):
+    """Shapes of the variables, without computing anything."""
+    keys = {"params": jax.random.key(0), "dropout": jax.random.key(1)}
+    return jax.eval_shape(lambda: build(model).init(keys, jnp.zeros((2, 32, 32, 3)), True))
+
+
+def size(tree):
+    return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+@pytest.mark.parametrize(("model", "count"), COUNTS, ids=str)
+def test_parameter_counts(model, count):
+    assert size(shapes(model)["params"]) == count
+
+
+def test_running_statistics_of_vgg():
+    assert size(shapes(VGG(batch_norm=True))["batch_stats"]) == 5_504
+
+
+@pytest.mark.parametrize(
+    ("model", "millions"),
+    [(ResNet(depth=18), 555.4), (ResNet(depth=50), 1297.8), (VGG(), 153.3), (VGG(form="light"), 1.9)],
+    ids=str,
+)
+def test_multiply_adds_of_an_image(model, millions):
+    assert round(sum(row.multiply_adds for row in module_rows(build(model))) / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize("model", [CNN(widths=(4, 6), head=(8,)), ResNet(width=2)], ids=["cnn", "resnet"])
+def test_batch_norm_is_an_option(model):
+    with_norm = shapes(dataclasses.replace(model, batch_norm=True))
+    without = shapes(dataclasses.replace(model, batch_norm=False))
+    assert "batch_stats" in with_norm
+    assert "batch_stats" not in without
+    convolution = "conv1"
+    assert "bias" in without["params"][convolution]
+    assert ("bias" in with_norm["params"][convolution]) is isinstance(model, CNN)
+
+
+@pytest.mark.parametrize("model", [CNN(widths=(4,), head=(8,)), ResNet(width=2), VGG(width=2)], ids=str)
+def test_dropout_zeroes_in_training_alone(model):
+    module = build(dataclasses.replace(model, dropout=0.5))
+    images = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
+    variables = module.init(jax.random.key(1), images, False)
+
+    def logits(key, train):
+        rngs = {"dropout": jax.random.key(key)}
+        result = module.apply(variables, images, train, rngs=rngs, mutable=["batch_stats"])
+        return result[0]
+
+    assert not jnp.array_equal(logits(2, True), logits(3, True))
+    assert jnp.array_equal(logits(2, False), logits(3, False))
