@@ -51,6 +51,8 @@ def _cnn(model: config.CNN) -> nn.Sequential:
     channels, side = 3, 32
     for index, width in enumerate(model.widths, 1):
         layers[f"conv{index}"] = nn.Conv2d(channels, width, model.kernel, padding=model.padding)
+        if model.batch_norm:
+            layers[f"norm{index}"] = nn.BatchNorm2d(width)
         layers[f"pool{index}"] = nn.MaxPool2d(2)
         layers[f"activation{index}"] = _activation(model.activation)
         channels, side = width, (side + 2 * model.padding - model.kernel + 1) // 2
@@ -100,26 +102,31 @@ def _vgg_form(model: config.VGG) -> tuple[tuple[tuple[int, ...], ...], int]:
     return ((w,), (2 * w,), (4 * w, 4 * w), (8 * w, 8 * w), (8 * w, 8 * w)), 8 * w
 
 
+def _norm(model: config.ResNet) -> Callable[[int], nn.Module]:
+    return nn.BatchNorm2d if model.batch_norm else lambda channels: nn.Identity()
+
+
 class Block(nn.Module):
     """A residual block: two 3x3 convolutions, or 1x1, 3x3, 1x1 with four times the width at the end."""
 
     def __init__(self, inputs: int, width: int, stride: int, bottleneck: bool, model: config.ResNet):
         super().__init__()
         outputs = 4 * width if bottleneck else width
+        norm, bias = _norm(model), not model.batch_norm
         if bottleneck:
-            self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
-            self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
-            self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
-            self.norm3 = nn.BatchNorm2d(outputs)
+            self.conv1 = nn.Conv2d(inputs, width, 1, bias=bias)
+            self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=bias)
+            self.conv3 = nn.Conv2d(width, outputs, 1, bias=bias)
+            self.norm3 = norm(outputs)
         else:
-            self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=False)
-            self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
-        self.norm1, self.norm2 = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
+            self.conv1 = nn.Conv2d(inputs, width, 3, stride, 1, bias=bias)
+            self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=bias)
+        self.norm1, self.norm2 = norm(width), norm(width)
         self.bottleneck, self.skip = bottleneck, model.skip
         self.projects = model.skip and (stride != 1 or inputs != outputs)
         if self.projects:
-            self.conv_shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-            self.norm_shortcut = nn.BatchNorm2d(outputs)
+            self.conv_shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=bias)
+            self.norm_shortcut = norm(outputs)
         self.activation = _activation(model.activation)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -137,8 +144,8 @@ class ResNet(nn.Module):
 
     def __init__(self, model: config.ResNet):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, model.width, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(model.width)
+        self.conv1 = nn.Conv2d(3, model.width, 3, padding=1, bias=not model.batch_norm)
+        self.norm1 = _norm(model)(model.width)
         self.activation = _activation(model.activation)
         self.blocks = []
         bottleneck, channels = model.depth >= 50, model.width
@@ -151,13 +158,14 @@ class ResNet(nn.Module):
                 self.add_module(name, block)
                 self.blocks.append(name)
                 channels = 4 * width if bottleneck else width
+        self.dropout = nn.Dropout(model.dropout)
         self.output = nn.Linear(channels, CLASSES)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.activation(self.norm1(self.conv1(x)))
         for name in self.blocks:
             x = getattr(self, name)(x)
-        return self.output(x.mean((2, 3)))
+        return self.output(self.dropout(x.mean((2, 3))))
 
 
 def criterion(loss: config.Loss) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:

@@ -77,10 +77,12 @@ def network_name(model: Model) -> str:
     """A network's name for readers, less what a study varies in it."""
     match model:
         case CNN():
-            return "CNN " + "-".join(str(width) for width in (*model.widths, *model.head))
+            name = "CNN " + "-".join(str(width) for width in (*model.widths, *model.head))
+            return name + (" + BatchNorm" if model.batch_norm else "")
         case ResNet():
             width = "" if model.width == 64 else f" of width {model.width}"
-            return f"{'ResNet' if model.skip else 'plain'}-{model.depth}{width}"
+            name = f"{'ResNet' if model.skip else 'plain'}-{model.depth}{width}"
+            return name + ("" if model.batch_norm else " without BatchNorm") + (" + dropout" if model.dropout else "")
         case VGG():
             name = "VGG-A" if model.form == "a" else "VGG-A-light"
             return name + (" + BatchNorm" if model.batch_norm else "") + (" + dropout" if model.dropout else "")
