@@ -27,11 +27,13 @@ import torch_peer
 
 NETWORKS: dict[str, config.Model] = {
     "cnn": config.CNN(),
+    "cnn_bn": config.CNN(widths=(8, 16), head=(32,), batch_norm=True),
     "light": config.VGG(form="light"),
     "light_bn": config.VGG(form="light", batch_norm=True),
     "vgg_a": config.VGG(),
     "vgg_bn": config.VGG(batch_norm=True),
     **{f"resnet{depth}": config.ResNet(depth) for depth in (18, 34, 50, 101, 152)},  # pyright: ignore
+    "bare18": config.ResNet(18, width=8, batch_norm=False),
     "plain18": config.ResNet(18, skip=False),
 }
 
