@@ -15,7 +15,7 @@ Initialization = Literal["torch", "xavier", "he"]
 class CNN:
     """The study's basic network: (convolution, 2x2 max-pool, activation) per width, then fully-connected layers."""
 
-    widths: tuple[int, ...] = (32, 64)
+    widths: tuple[int, ...] = (64, 128)
     """Channels of each convolution."""
     kernel: int = 3
     """Side of the kernels in pixels."""
