@@ -20,11 +20,12 @@ from typing import Literal
 
 import bench_report
 import tyro
+from bench_costs import costs
 from bench_report import Platform, Report, Row
-from bench_worker import IMAGES, Worker, started
+from bench_worker import IMAGES, Worker, started, training
 from rich.console import Console
 
-from jaxcifar.config import Precision, Run, UserError, load, to_json
+from jaxcifar.config import Precision, Run, UserError, load
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 USUAL = {"cnn": 128, "cnn_batch4": 4, "vgg_a_light": 128, "vgg_a": 128, "vgg_bn": 128, "resnet18": 128}
@@ -51,6 +52,8 @@ class Options:
     """The same for every network; on a CPU 128 (deep ResNets 16), on a GPU 512, where this is not given."""
     steps: int | None = None
     """Steps a turn; what takes about two seconds where this is not given, a whole epoch on a GPU."""
+    costs: bool = True
+    """What members and probes cost as well, in plain steps; only where the default networks are measured."""
     rounds: int = 5
     """Turns of each side."""
     json: Path | None = None
@@ -119,7 +122,13 @@ def measure(options: Options, command: str) -> Report:
             run = _run(name, options.batch_size, precision, platform)
             rows.append(_row(name, run, options, rate, platform, cache, show))
             show(bench_report.line(rows[-1]), True)
-    return Report(command, platform, precision, device.hello, rate, rows)
+        found = []
+        if options.costs and options.networks is None:
+            batches = {name: _run(name, options.batch_size, precision, platform) for name in ("vgg_bn", "cnn_batch4")}
+            for cost in costs(batches, options.rounds, cache, show):
+                found.append(cost)
+                show(bench_report.cost_line(cost), True)
+    return Report(command, platform, precision, device.hello, rate, rows, found)
 
 
 @contextmanager
@@ -153,7 +162,7 @@ def _row(name: str, run: Run, options: Options, rate: float, platform: Platform,
         sides = []
         for side in ("jax", "torch") if options.against else ("jax",):
             show(f"{name}: {side} starts and compiles")
-            sides.append(stack.enter_context(started({"side": side, "run": to_json(run)}, cache)))
+            sides.append(stack.enter_context(started(training(side, [run]), cache)))
             sides[-1].ask(2)
         hello = sides[0].hello
         steps = options.steps or _steps_a_turn(sides, options.rounds, hello["steps_per_epoch"], platform)

@@ -12,7 +12,7 @@ import numpy as np
 from bench_worker import IMAGES
 from jax import lax
 
-from jaxcifar.config import Precision, Run
+from jaxcifar.config import Precision, Run, Vectorize
 from jaxcifar.models import training_flops
 from jaxcifar.training import program, runtime, sharding
 from jaxcifar.training.environment import environment
@@ -22,19 +22,22 @@ LONGEST_CHUNK = 8192
 
 
 class Side:
-    """A run's compiled chunk and its state."""
+    """The compiled chunk of a run, or of several as the members of one program, and its state."""
 
-    def __init__(self, run: Run):
+    def __init__(self, runs: list[Run], vectorize: Vectorize = "off"):
         runtime.configure()
+        run = runs[0]
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         self.steps_per_epoch = IMAGES // run.batch_size
         self.flops = training_flops(run.model)
         self.step = 0
         # One device, as PyTorch has and as the matrix product is measured on.
         mesh = sharding.make_mesh(members=1, batch_size=1)
-        self.values, self.split = jax.device_put((numbers(run), synthetic_images()), sharding.replicated(mesh))
+        members = [numbers(member) for member in runs]
+        values = members[0] if vectorize == "off" else jax.tree.map(lambda *leaves: np.stack(leaves), *members)
+        self.values, self.split = jax.device_put((values, synthetic_images()), sharding.replicated(mesh))
         length = min(self.steps_per_epoch, LONGEST_CHUNK)
-        functions = program.build(run, IMAGES, length, "off", mesh)
+        functions = program.build(run, IMAGES, length, vectorize, mesh)
         self.state = jax.jit(functions.create)(self.values)
         self.compile_seconds, _ = self._compile(functions.chunk)
         jax.clear_caches()

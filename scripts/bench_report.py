@@ -91,6 +91,30 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """A program that does more than a plain step, in turn with plain steps."""
+
+    what: str
+    plain_steps: int
+    """Steps of a single run that it stands for."""
+    milliseconds: float
+    """A step of the program."""
+    plain_milliseconds: float
+    """A step of the single run."""
+    ratio: float
+    """The program's step over its plain steps: the median over the turns."""
+    lowest: float
+    highest: float
+
+    @classmethod
+    def of(cls, what: str, plain_steps: int, turns: Sequence[tuple[float, float]]) -> Cost:
+        """Args: by turn, the seconds of a step of the program and of a single run."""
+        ratios = [program / (plain_steps * plain) for program, plain in turns]
+        ours, plain = (1e3 * median(times) for times in zip(*turns, strict=True))
+        return cls(what, plain_steps, ours, plain, median(ratios), min(ratios), max(ratios))
+
+
+@dataclass(frozen=True)
 class Report:
     """Rows and what they were measured with."""
 
@@ -101,6 +125,7 @@ class Report:
     matrix_product_rate: float
     """FLOP/s of a large matrix product in that precision."""
     rows: list[Row]
+    costs: list[Cost]
 
 
 def line(row: Row) -> str:
@@ -111,8 +136,24 @@ def line(row: Row) -> str:
     return text
 
 
-def _ratio(torch: Comparison) -> str:
-    return f"{torch.ratio:.2f} ({torch.lowest:.2f}–{torch.highest:.2f})"
+def cost_line(cost: Cost) -> str:
+    """What members or a probe cost, in a sentence."""
+    return f"{cost.what}: {cost.milliseconds:,.4g} ms, ratio {_ratio(cost)}"
+
+
+def _ratio(found: Comparison | Cost) -> str:
+    return f"{found.ratio:.2f} ({found.lowest:.2f}–{found.highest:.2f})"
+
+
+def cost_cells(cost: Cost) -> dict[str, str]:
+    """A row of the table of costs by heading."""
+    return {
+        "one program": cost.what,
+        "ms a step": f"{cost.milliseconds:,.4g}",
+        "plain step ms": f"{cost.plain_milliseconds:,.4g}",
+        "plain steps": str(cost.plain_steps),
+        "ratio": _ratio(cost),
+    }
 
 
 def cells(row: Row) -> dict[str, str]:
@@ -145,6 +186,11 @@ def legend(report: Report) -> list[str]:
         "over the turns. Compile: first, and again from the cache. Share: of what large matrix products reach here, "
         f"{report.matrix_product_rate / 1e12:.3g} TFLOP/s. Peak: the memory {memory}. ≈: extrapolated from fewer "
         "steps.",
+        *(
+            ["One program: its step over the plain steps that it stands for, in turn with a single run of the same."]
+            if report.costs
+            else []
+        ),
         *(["Ratio: our time over PyTorch's, median (lowest–highest) of the pairs of turns."] if torch else []),
     ]
 
@@ -165,6 +211,8 @@ def print_table(report: Report) -> None:
         for row in rows:
             table.add_row(row["network"], *(row[heading] for heading in headings))
         console.print(table)
+    for cost in report.costs:
+        console.print(cost_line(cost), highlight=False)
     for text in legend(report):
         console.print(text, highlight=False, markup=False)
 
@@ -200,8 +248,14 @@ def _markers(platform: Platform) -> tuple[str, str]:
 
 
 def markdown(report: Report) -> str:
-    """The table and its legend for a document."""
-    rows = [cells(row) for row in report.rows]
+    """The tables and their legend for a document."""
+    tables = [_table([cells(row) for row in report.rows])]
+    if report.costs:
+        tables.append(_table([cost_cells(cost) for cost in report.costs]))
+    return "\n\n".join([*tables, *legend(report)])
+
+
+def _table(rows: list[dict[str, str]]) -> str:
     ruler = ["---", *["---:"] * (len(rows[0]) - 1)]
     lines = [[heading.replace("\n", " ") for heading in rows[0]], ruler, *(list(row.values()) for row in rows)]
-    return "\n".join(["| " + " | ".join(line) + " |" for line in lines] + [f"\n{text}" for text in legend(report)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -11,12 +11,12 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from jaxcifar.config import UserError
+from jaxcifar.config import Run, UserError, Vectorize, to_json
 
 IMAGES = 50_000
 """Synthetic training images, as many as CIFAR-10 has."""
@@ -45,12 +45,17 @@ class Worker:
         return json.loads(answer)
 
 
+def training(side: str, runs: Sequence[Run], vectorize: Vectorize = "off") -> dict[str, Any]:
+    """The job of a side that trains a run, or several as members of one program."""
+    return {"side": side, "runs": [to_json(run) for run in runs], "vectorize": vectorize}
+
+
 @contextmanager
 def started(job: dict[str, Any], cache: Path) -> Iterator[Worker]:
     """A worker for the length of the block.
 
     Args:
-        job: `side` (`device`, `jax` or `torch`) and, for the latter two, `run` as JSON.
+        job: `side` (`device`, `jax` or `torch`) and, as `training` writes them, what the latter two train.
         cache: for compiled programs; empty at first, so that compiling is measured.
     """
     # On a GPU the other side's memory stays free, and the peak says what was needed.
@@ -91,20 +96,20 @@ def _side(job: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         case "jax":
             import bench_jax
 
-            side = bench_jax.Side(_run(job))
+            side = bench_jax.Side([_run(run) for run in job["runs"]], job["vectorize"])
         case "torch":
             import bench_torch
 
-            side = bench_torch.Side(_run(job))
+            side = bench_torch.Side(_run(job["runs"][0]))
         case other:
             raise ValueError(f"side is {other!r}; allowed are device, jax, torch")
     return side, side.hello()
 
 
-def _run(job: dict[str, Any]) -> Any:
+def _run(value: dict[str, Any]) -> Any:
     from jaxcifar.config import from_json
 
-    return from_json(job["run"])
+    return from_json(value)
 
 
 if __name__ == "__main__":

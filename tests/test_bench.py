@@ -11,6 +11,12 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 import bench
+import bench_report
+from bench_costs import turns
+from bench_report import Cost
+from bench_worker import started, training
+
+from jaxcifar.config import CNN, Run
 
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 DOCUMENT = (
@@ -45,6 +51,24 @@ def test_measures_a_network(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert document.read_text().startswith("before\n")
     assert document.read_text().endswith("after\n")
     assert "cnn_batch4" in capsys.readouterr().out
+
+
+def test_members_of_one_program_take_turns_with_a_single_run(tmp_path: Path):
+    runs = [Run(model=CNN(widths=(2,), head=(4,)), batch_size=4, seed=seed) for seed in range(2)]
+    with (
+        started(training("jax", runs[:1]), tmp_path) as single,
+        started(training("jax", runs, "map"), tmp_path) as program,
+    ):
+        found = turns(program, single, members=2, rounds=2, seconds=0.01)
+    assert len(found) == 2
+    assert all(ours > 0 and plain > 0 for ours, plain in found)
+
+
+def test_a_cost_is_the_program_over_its_plain_steps():
+    cost = Cost.of("4 members", 4, [(0.4, 0.1), (0.3, 0.1), (0.6, 0.1)])
+    assert (cost.milliseconds, cost.plain_milliseconds) == pytest.approx((400, 100))
+    assert (cost.ratio, cost.lowest, cost.highest) == pytest.approx((1, 0.75, 1.5))
+    assert bench_report.cost_line(cost) == "4 members: 400 ms, ratio 1.00 (0.75–1.50)"
 
 
 @pytest.mark.parametrize(
