@@ -3,7 +3,7 @@
 Batch, rate, decay and augmentation are our choice where the study is silent.
 
 Command:  python scripts/run.py --config configs/resnet18.py
-Cost:     about 15 minutes an epoch on two CPU cores; made for a GPU.
+Cost:     about 10 minutes an epoch on two CPU cores; made for a GPU.
 Expect:   83.31% in the study.
 """
 

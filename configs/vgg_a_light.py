@@ -1,7 +1,7 @@
 """VGG-A-light: two stages and a narrow head (study 2.1).
 
 Command:  python scripts/run.py --config configs/vgg_a_light.py
-Cost:     COST_LIGHT
+Cost:     about six seconds an epoch on two CPU cores.
 Expect:   poorer than VGG-A.
 """
 
