@@ -71,6 +71,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return 0
             case ["report", folder]:
                 return _report(Path(folder))
+            case ["landscape", *rest]:
+                return _landscape(rest)
             case ["-h" | "--help"]:
                 print(USAGE)
                 return 0
@@ -82,6 +84,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped at once; the same command goes on from the last checkpoint.", file=sys.stderr)
         return 130
+
+
+@dataclass(frozen=True)
+class LandscapeOptions:
+    """Measure the loss landscape at the checkpoints of a finished run; what is stored already is left."""
+
+    folder: tyro.conf.Positional[Path]
+    """The run folder."""
+    measure: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")]
+    """Of eigenvalues, trace, density, sharpness, plane, trajectory."""
+
+
+def _landscape(argv: list[str]) -> int:
+    options = tyro.cli(LandscapeOptions, prog="jaxcifar landscape", args=argv)
+    from jaxcifar import data
+    from jaxcifar.report.curvature import write_figures
+    from jaxcifar.studies.curvature.measure import check_names, measure_run
+    from jaxcifar.training import progress, runtime
+
+    names, folder = check_names(options.measure), options.folder
+    found = records.read(folder)
+    if found.config is None:
+        raise UserError(f"{str(folder)!r} is no run folder; give the one that holds the run's {records.CONFIG}.")
+    runtime.configure()
+    with records.locked(folder), progress.counting() as advance:
+        measure_run(found.config, folder, folder, names, data.load, progress.PlainProgress().message, advance)
+    for path in write_figures(folder):
+        print(f"Figure:  {os.path.relpath(path)}")
+    return 0
 
 
 def _run(argv: list[str]) -> int:
@@ -185,7 +216,7 @@ def _is_record(path: Path) -> bool:
     own |= {"study.json", "speed.json"}
     if path.is_file():
         return path.name in own or path.suffix in (".png", ".svg", ".partial")
-    return path.name in (records.CHECKPOINTS, "report", "views") or any(path.rglob(records.CONFIG))
+    return path.name in (records.CHECKPOINTS, "report", "views", "curvature") or any(path.rglob(records.CONFIG))
 
 
 def _show(config: Run | Study | Paper, out: Path, folders: list[Path]) -> None:

@@ -19,7 +19,7 @@ class Variant:
 
 
 Vectorize = Literal["auto", "vmap", "map", "off"]
-View = Literal["samples", "architecture", "gradients", "features"]
+View = Literal["samples", "architecture", "gradients", "features", "curvature"]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,8 @@ class Study:
     """Members are compared by seconds, so each trains alone."""
     views: tuple[View, ...] = ()
     """Pictures of data and networks, computed once the members have trained: `samples` of each class, the
-    `architecture` as a table and drawings, `gradients` by layer and depth, first filters and `features` of an image."""
+    `architecture` as a table and drawings, `gradients` by layer and depth, first filters and `features` of an image,
+    the `curvature` at the snapshots."""
 
     def __post_init__(self):
         check_choice("vectorize", self.vectorize, Vectorize)

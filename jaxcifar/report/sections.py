@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jaxcifar.report import architecture, chapters, epochs, layers, pictures, remaining, sheet, steps, style
+from jaxcifar.report import architecture, chapters, curvature, epochs, layers, pictures, remaining, sheet, steps, style
 from jaxcifar.report.caption import Provenance, provenance
 from jaxcifar.report.chapters import Chapter
 from jaxcifar.report.figure import Figure
@@ -78,7 +78,12 @@ def _figures(study: StudyResults, chapter: Chapter, source: Provenance) -> list[
         found.append(curves(study, chapter, looks, common))
     for figure in (layers.gradient_figure(study, looks, common), steps.band_figure(study, common)):
         found += [figure] if figure else []
-    return [*found, *steps.probe_figures(study, looks, common), *pictures.figures(study, common)]
+    return [
+        *found,
+        *steps.probe_figures(study, looks, common),
+        *pictures.figures(study, common),
+        *curvature.figures(study, looks, common),
+    ]
 
 
 def _tables(study: StudyResults) -> list[Sheet]:

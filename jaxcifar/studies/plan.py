@@ -66,7 +66,8 @@ def make_plan(
 
 
 def _plan_study(study: Study, folder: Path, scale: float) -> PlannedStudy:
-    runs = tuple(dataclasses.replace(item, run=scale_run(item.run, scale)) for item in expand(study))
+    small = "curvature" in study.views
+    runs = tuple(dataclasses.replace(item, run=scale_run(item.run, scale, small)) for item in expand(study))
     return PlannedStudy(study, folder, runs)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxcifar.config import Data, ResNet, Run, UserError
+from jaxcifar.config import VGG, Data, ResNet, Run, UserError
 from jaxcifar.data import train_size
 from jaxcifar.data.dataset import split_rows
 
@@ -19,11 +19,12 @@ def check_scale(scale: float) -> None:
         raise UserError(f"--scale is {scale:g}; it must be above 0 and at most 1.")
 
 
-def scale_run(run: Run, scale: float) -> Run:
+def scale_run(run: Run, scale: float, light: bool = False) -> Run:
     """The run with images and epochs multiplied: at least 512 images (or all there are) and one epoch.
 
     ResNet-50 and deeper take a few steps at a small batch; probes measure every tenth step; of the snapshots at most
-    the initial state, the middle and the end are kept.
+    the initial state, the middle and the end are kept. `light` swaps VGG-A for its
+    light form, for measures of curvature.
     """
     if scale == 1:
         return run
@@ -31,6 +32,7 @@ def scale_run(run: Run, scale: float) -> Run:
     data = _scale_data(run.data, scale, DEEP_IMAGES if deep else None)
     epochs = max(1, round(run.epochs * scale))
     batch = min(DEEP_BATCH if deep else run.batch_size, train_size(data))
+    model = dataclasses.replace(run.model, form="light") if light and isinstance(run.model, VGG) else run.model
     schedule = run.optimizer.schedule
     schedule = dataclasses.replace(
         schedule, warmup=schedule.warmup * scale, step_epochs=max(schedule.step_epochs * scale, 1e-3)
@@ -38,6 +40,7 @@ def scale_run(run: Run, scale: float) -> Run:
     snapshots = tuple(sorted({min(epochs, round(epoch * scale)) for epoch in run.checkpoint.snapshots}))
     return dataclasses.replace(
         run,
+        model=model,
         data=data,
         epochs=epochs,
         batch_size=batch,

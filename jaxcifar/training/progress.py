@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True)
@@ -101,3 +101,22 @@ def showing() -> Iterator[Progress]:
     columns = (BarColumn(bar_width=20), TextColumn("{task.description}"))
     with Bar(*columns, console=Console(stderr=True)) as bar:
         yield TerminalProgress(bar)
+
+
+@contextmanager
+def counting() -> Iterator[Callable[[str, int, int], None]]:
+    """Shows how many parts of a named work are done: on a terminal a bar each, elsewhere a line at its end."""
+    if not sys.stderr.isatty():
+        yield lambda name, done, total: print(f"{name}: done", file=sys.stderr) if done == total else None
+        return
+    from rich.console import Console
+    from rich.progress import Progress as Bar
+
+    with Bar(console=Console(stderr=True)) as bar:
+        tasks: dict[str, Any] = {}
+
+        def advance(name: str, done: int, total: int) -> None:
+            tasks[name] = tasks[name] if name in tasks else bar.add_task(name, total=total)
+            bar.update(tasks[name], completed=done)
+
+        yield advance

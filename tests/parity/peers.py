@@ -41,7 +41,7 @@ NETWORKS: dict[str, config.Model] = {
 Batch = tuple[np.ndarray, np.ndarray]
 
 # One run of each program: LLVM's slow passes cost more than they save.
-QUICK_COMPILATION = {"xla_backend_optimization_level": 0}
+QUICK_COMPILATION: dict[str, Any] = {"xla_backend_optimization_level": 0}
 
 
 Measured = dict[str, Any]

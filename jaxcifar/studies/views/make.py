@@ -9,6 +9,8 @@ from pathlib import Path
 from jaxcifar import records
 from jaxcifar.config import Run
 from jaxcifar.data import Dataset
+from jaxcifar.studies.curvature import files as curvature_files
+from jaxcifar.studies.curvature.measure import measure_run
 from jaxcifar.studies.plan import PlannedStudy
 from jaxcifar.studies.views import architecture, files, networks
 from jaxcifar.studies.views.samples import samples
@@ -54,6 +56,8 @@ def make(
                 _gradients(places, load, notify, stopped)
             case "features":
                 _features(places, load, notify)
+            case "curvature":
+                _curvature(places, load, notify, stopped)
 
 
 def _samples(folder: Path, run: Run, load: Callable[..., Dataset]) -> None:
@@ -89,6 +93,14 @@ def _gradients(
             measure = networks.gradient_norms(place.run, load(place.run.data))
             norms = {str(e): measure(networks.restore(place.run, place.trained, s)) for e, s in sorted(epochs.items())}
             files.write_json(place.folder / files.GRADIENTS, {"batch": networks.GRADIENT_BATCH, "norms": norms})
+
+
+def _curvature(
+    places: Sequence[Place], load: Callable[..., Dataset], notify: Callable[[str], None], stopped: Callable[[], bool]
+) -> None:
+    for place in places:
+        if not stopped() and records.read(place.trained).status == "finished":
+            measure_run(place.run, place.folder, place.trained, curvature_files.MEASURES, load, notify)
 
 
 def _features(places: Sequence[Place], load: Callable[..., Dataset], notify: Callable[[str], None]) -> None:

@@ -1,0 +1,31 @@
+"""The curvature of the loss along one run, VGG-A with and without BatchNorm (beyond the study).
+
+At six snapshots: the largest and the smallest Hessian eigenvalues with residuals, the trace, the spectral density, the
+optimizer's stability line, each layer's scale-free sharpness; a filter-normalised plane at the end; and the path in its
+two principal directions with the true losses. The loss is that of 512 training images in one batch, in training mode.
+
+Command:  python scripts/run.py --config configs/curvature.py
+          with --model.form light --epochs 4 it is a small real version for two CPU cores.
+Cost:     50 epochs of VGG-A and about 5,000 gradients of 512 images; made for a GPU.
+Expect:   smaller eigenvalues with BatchNorm, though not of every layer once its scale is taken out.
+"""
+
+from jaxcifar.config import VGG, Adam, Checkpoint, Data, Run, Study, Variant
+
+
+def get_config() -> Study:
+    return Study(
+        name="curvature",
+        base=Run(
+            name="curvature",
+            model=VGG(),
+            data=Data(normalization="half"),
+            optimizer=Adam(learning_rate=1e-3),
+            epochs=25,
+            batch_size=128,
+            checkpoint=Checkpoint(snapshots=(0, 1, 2, 5, 12, 25)),
+        ),
+        variants=(Variant("vgg-a"), Variant("vgg-a-bn", {"model.batch_norm": True})),
+        varies=("model.batch_norm",),
+        views=("curvature",),
+    )

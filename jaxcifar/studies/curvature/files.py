@@ -1,0 +1,22 @@
+"""What the curvature measures leave in a run folder, and how it is read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from jaxcifar.studies.views import files
+
+FOLDER = "curvature"
+MEASURES = ("eigenvalues", "trace", "density", "sharpness", "plane", "trajectory")
+
+
+def path(folder: Path, measure: str) -> Path:
+    """Where a run folder keeps a measure: arrays whose first axis, where they have one, is that of `steps`."""
+    return folder / FOLDER / f"{measure}.npz"
+
+
+def read(folder: Path, measure: str) -> dict[str, np.ndarray]:
+    """A measure's arrays, empty where it was not taken or is damaged."""
+    return files.read_arrays(path(folder, measure))

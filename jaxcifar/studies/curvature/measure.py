@@ -1,0 +1,89 @@
+"""Takes the curvature measures at a run's checkpoints; what is stored already is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jaxcifar import landscape, records
+from jaxcifar.config import Run, UserError
+from jaxcifar.data import Dataset
+from jaxcifar.landscape.memory import available_memory
+from jaxcifar.studies.curvature import files
+from jaxcifar.studies.curvature.measures import ITERATIONS, Curvature
+from jaxcifar.studies.views.files import write_arrays
+from jaxcifar.studies.views.networks import restore, saved_steps
+
+
+def measure_run(
+    run: Run,
+    folder: Path,
+    trained: Path,
+    names: Sequence[str],
+    load: Callable[..., Dataset],
+    notify: Callable[[str], None],
+    advance: Callable[[str, int, int], None] = lambda name, done, total: None,
+) -> None:
+    """Writes the measures of a finished run.
+
+    Args:
+        run: its config.
+        folder: where the measures go.
+        trained: where its checkpoints lie.
+        names: of `files.MEASURES`.
+        load: from a config's data to the data set.
+        notify: told what is being computed, and the memory that Lanczos takes, before it starts.
+        advance: told of each measure how many parts of how many are done.
+
+    Raises:
+        UserError: there are too few checkpoints, or Lanczos does not fit into memory.
+    """
+    steps = _snapshots(run, trained, notify)
+    left = [name for name in names if not _is_stored(folder, name, steps)]
+    if not left:
+        return
+    states = [restore(run, trained, step) for step in steps]
+    needed, free = landscape.lanczos_memory(states[0].params, ITERATIONS), available_memory()
+    notify(f"{folder}: {', '.join(left)} at {len(steps)} checkpoints; Lanczos keeps {needed / 1e6:,.0f} MB.")
+    if free is not None and needed > free:
+        raise UserError(
+            f"Lanczos on this network keeps {needed / 1e9:.3g} GB, but {free / 1e9:.3g} GB are free; measure on a "
+            "machine with more memory, or give --measure plane,trajectory,trace."
+        )
+    curvature = Curvature(run, load(run.data))
+    for name in left:
+        arrays = curvature.take(name, states, lambda done, total, name=name: advance(name, done, total))
+        write_arrays(files.path(folder, name), arrays)
+
+
+def check_names(text: str) -> list[str]:
+    """The measures that a comma-separated text names.
+
+    Raises:
+        UserError: one is unknown, or there is none.
+    """
+    names = [name for name in text.split(",") if name]
+    unknown = [name for name in names if name not in files.MEASURES]
+    if unknown or not names:
+        got = repr(unknown[0]) if unknown else "empty"
+        raise UserError(f"--measure is {got}; it takes {', '.join(files.MEASURES)}, separated by commas.")
+    return names
+
+
+def _snapshots(run: Run, folder: Path, notify: Callable[[str], None]) -> list[int]:
+    """The checkpoints at the ends of epochs where there are several, else all."""
+    steps = saved_steps(folder, notify)
+    if not steps:
+        raise UserError(f"{folder} holds no checkpoints; train it again with this --out, and measure before deleting.")
+    finished = records.read(folder).summary.get("steps", 0)
+    per_epoch = finished // run.epochs
+    ends = [step for step in steps if per_epoch and step % per_epoch == 0]
+    chosen = ends if len(ends) > 2 else steps
+    if len(chosen) < 3:
+        notify(f"{folder} has {len(chosen)} checkpoints; config field checkpoint.snapshots keeps more.")
+    return chosen
+
+
+def _is_stored(folder: Path, name: str, steps: Sequence[int]) -> bool:
+    stored = files.read(folder, name)
+    return "steps" in stored and list(stored["steps"]) == list(steps)
