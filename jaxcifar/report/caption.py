@@ -37,8 +37,9 @@ class Provenance:
 
     @property
     def short(self) -> str:
-        """For a figure's file: data, scaling, seeds."""
-        return ", ".join(part for part in (self.data, self.scaled, self.seeds) if part)
+        """For a figure's file: data, networks where they are one or two, scaling, seeds."""
+        networks = self.networks if self.networks.count(",") < 2 else ""
+        return ", ".join(part for part in (self.data, networks, self.scaled, self.seeds) if part)
 
 
 def provenance(study: StudyResults) -> Provenance:
