@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxcifar.report.caption import provenance
+from jaxcifar.report.caption import network_name, provenance
 from jaxcifar.report.figure import Figure, Panel, line, log_axis, save
-from jaxcifar.report.style import INK, Look, label, looks
+from jaxcifar.report.style import INK, Look, looks
 from jaxcifar.studies.curvature import files
 from jaxcifar.studies.results import Result, StudyResults, read_studies
 
@@ -32,6 +33,7 @@ def write_figures(folder: Path) -> list[Path]:
 
 def figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> list[Figure]:
     """Every figure for which some run of the study has stored the numbers."""
+    looks = _named(study, looks)
     makers = (_eigenvalues, _density, _sharpness, _plane, _trajectory)
     return [figure for make in makers if (figure := make(study, looks, common)) is not None]
 
@@ -47,7 +49,7 @@ def _eigenvalues(study: StudyResults, looks: dict[str, Look], common: dict[str, 
     for measure, name, title in shown:
         found = _by_member(study, measure)
         if any(name in arrays for runs in found.values() for arrays in runs):
-            panels.append(Panel(title, _drawer(found, name, looks), f"{title} over steps. {_ends(found, name)}"))
+            panels.append(Panel(title, _drawer(found, name, looks), f"{title} over steps. {_ends(found, name, looks)}"))
             rows += [[m, name, *row] for m, runs in found.items() for a in runs for row in _column(a, name)]
     if not panels:
         return None
@@ -73,8 +75,8 @@ def _column(arrays: Arrays, name: str) -> list[tuple[float, float, float]]:
     return list(zip(arrays["steps"].tolist(), values.tolist(), error.tolist(), strict=True))
 
 
-def _ends(found: dict[str, list[Arrays]], name: str) -> str:
-    last = {label(m): np.mean([_column(a, name)[-1][1] for a in runs if name in a]) for m, runs in found.items()}
+def _ends(found: dict[str, list[Arrays]], name: str, looks: dict[str, Look]) -> str:
+    last = {looks[m].label: np.mean([_column(a, name)[-1][1] for a in runs if name in a]) for m, runs in found.items()}
     return "; ".join(f"{member}: {value:.3g} at the end" for member, value in last.items()) + "."
 
 
@@ -89,6 +91,7 @@ def _drawer(found: dict[str, list[Arrays]], name: str, looks: dict[str, Look]) -
                     axis.axhline(arrays["threshold"][0], color=INK, linewidth=1, linestyle=(0, (4, 2)))
         if name in ("top", "stability"):
             log_axis(axis)
+        axis.set_xlim(left=0)
         axis.set_xlabel("step")
 
     return draw
@@ -232,6 +235,15 @@ def _path(arrays: Arrays) -> Callable[[Any], None]:
             set_label(f"principal direction ({share:.0%})")
 
     return draw
+
+
+def _named(study: StudyResults, looks: dict[str, Look]) -> dict[str, Look]:
+    """The looks under the names of the networks that were trained, which a flag may have changed."""
+    runs = {member: runs[0].config for member, runs in study.members.items()}
+    names = {member: network_name(config.model) for member, config in runs.items() if config}
+    if len(set(names.values())) < len(names):
+        return looks
+    return {m: dataclasses.replace(look, label=names[m]) if m in names else look for m, look in looks.items()}
 
 
 def _by_member(study: StudyResults, measure: str) -> dict[str, list[Arrays]]:

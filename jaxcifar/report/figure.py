@@ -75,7 +75,7 @@ def together(figure: Figure) -> Any:
     width = max(sum(panel.size[0] for panel in row) for row in cells)
     heights = [max(panel.size[1] for panel in row) for row in cells]
     legend = 0.24 * -(-len(figure.legend) // 3)
-    title = textwrap.fill(f"{figure.title} ({figure.note})" if figure.note else figure.title, round(16 * width))
+    title = textwrap.fill(f"{figure.title} ({figure.note})" if figure.note else figure.title, round(14 * width))
     head = 0.2 + 0.16 * (title.count("\n") + 1)
     canvas = Canvas(figsize=(width, head + sum(heights) + legend))
     canvas.text(0.1 / width, 1 - 0.1 / canvas.get_figheight(), title, va="top", fontsize=9)
