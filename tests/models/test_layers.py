@@ -89,6 +89,34 @@ def test_gradient_equals_lax_on_random_shapes(image, channels, features, kernel,
         assert relative(ours, gradient(lambda x, k: reference(x, k, stride, padding))) < 1e-12
 
 
+FORMS = [  # the form on a CPU, channels and features, side of the kernel, stride, padding
+    (Form.WINOGRAD, (9, 12), 3, 1, 1),
+    (Form.ROW_TILES, (1, 8), 3, 1, 1),
+    (Form.PATCHES, (1, 12), 3, 2, 1),
+]
+
+
+@pytest.mark.parametrize("case", FORMS, ids=str)
+def test_each_form_equals_lax_to_second_order_on_random_shapes(case):
+    form, counts, size, stride, padding = case
+    geometry = Geometry((stride, stride), (padding, padding))
+    sides, counts = st.integers(3, 9), st.integers(*counts)
+
+    @settings(max_examples=2, deadline=None, derandomize=True)
+    @given(images=st.integers(1, 3), image=st.tuples(sides, sides), channels=counts, features=counts)
+    def holds(images, image, channels, features):
+        assert choice.form(image, (size, size), channels, features, geometry) is form
+        shapes = (images, *image, channels), (size, size, channels, features)
+        x, weights, vx, vw = normal(9, *shapes, *shapes)
+        ours = to_second_order(lambda x, k: layers.conv2d(x, k, stride=stride, padding=padding))
+        theirs = to_second_order(lambda x, k: reference(x, k, stride, padding))
+        for a, b in zip(ours((x, weights), (vx, vw)), theirs((x, weights), (vx, vw)), strict=True):
+            assert relative(a, b) < 1e-12
+
+    with jax.enable_x64(True):
+        holds()
+
+
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=["images", "kernels", "both"])
 def test_conv2d_under_vmap_inside_scan(axes):
     """Two steps of descent by the gradient of a vectorised loss, float32, in two blocks of images."""
