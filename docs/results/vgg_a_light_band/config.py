@@ -1,0 +1,22 @@
+"""The loss band, β and gradient distance of VGG-A-light with and without BatchNorm, for two CPU cores."""
+
+from jaxcifar.config import VGG, Adam, Data, Probe, Run, Study, Variant
+
+
+def get_config() -> Study:
+    pairs = [(m, b) for m in ("beta", "gradient_distance") for b in ("same_batch", "cross_batch")]
+    return Study(
+        name="band_small",
+        base=Run(
+            name="band_small",
+            model=VGG(form="light"),
+            data=Data(normalization="half"),
+            optimizer=Adam(learning_rate=1e-3),
+            epochs=2,
+            batch_size=128,
+            probes=(*(Probe(m, b, every=2) for m, b in pairs), Probe("noise_floor", every=50)),
+        ),
+        variants=(Variant("vgg-a-light"), Variant("vgg-a-light-bn", {"model.batch_norm": True})),
+        varies=("model.batch_norm",),
+        sweep={"optimizer.learning_rate": (1e-3, 2e-3, 1e-4, 5e-4)},
+    )
