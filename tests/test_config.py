@@ -130,7 +130,7 @@ def test_a_flag_wins_in_every_member(tmp_path: Path):
     [
         (["--batch-size", "3"], "is what the study 's' varies"),
         (["--optimizer.learning-rate", "3"], "is what the study 's' varies"),
-        (["--model.dropout", "0.1"], "no field 'dropout'"),
+        (["--model.kernel", "5"], "no field 'kernel'"),
     ],
 )
 def test_a_flag_that_does_not_fit_the_study_is_refused(tmp_path: Path, flag: list[str], says: str):

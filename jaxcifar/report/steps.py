@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -163,7 +164,8 @@ def _probe_figure(study: StudyResults, name: str, looks: dict[str, Look], common
     return Figure(
         name=name.replace("/", "-").replace("_", "-"),
         title=title,
-        caption=f"{title}. Faint: the values, and least to greatest of stretches of steps; line: smoothed.{running}",
+        caption=f"{title}. Faint: the values of every run, and least to greatest of stretches of steps; line: "
+        f"smoothed, over learning rates and seeds.{running}",
         panels=tuple(panels),
         legend=legend,
         columns=("member", "seed", "step", "mean", "least", "greatest"),
@@ -206,7 +208,7 @@ def _short(name: str) -> str:
 
 
 def _arms(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[str, list[tuple[Look, list[Result]]]]:
-    """By optimizer, what is drawn as one line: with and without BatchNorm, or the members where there are more."""
+    """By optimizer, what is drawn as one line: with and without BatchNorm, or members that differ in more."""
     found: dict[str, dict[str, list[Result]]] = {}
     for run in study.runs:
         if np.isfinite(run.step_values(name)).any():
@@ -214,10 +216,21 @@ def _arms(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[str, l
             found.setdefault(optimizer, {}).setdefault(run.member, []).append(run)
     arms = {}
     for optimizer, members in found.items():
-        kinds = {member: _batch_norm(runs[0]) for member, runs in members.items()}
-        plain = None not in kinds.values() and len(set(kinds.values())) == len(kinds)
-        arms[optimizer] = [(BATCH_NORM[kinds[m] is True] if plain else looks[m], runs) for m, runs in members.items()]
+        arms[optimizer] = _by_batch_norm(members) or [(looks[member], runs) for member, runs in members.items()]
     return arms
+
+
+def _by_batch_norm(members: dict[str, list[Result]]) -> list[tuple[Look, list[Result]]]:
+    """Without and with BatchNorm, learning rates and seeds together; empty where the networks differ in more."""
+    models = [run.config.model if run.config else None for runs in members.values() for run in runs]
+    networks = {dataclasses.replace(m, batch_norm=False) if isinstance(m, VGG) else None for m in models}
+    if len(networks) != 1 or None in networks:
+        return []
+    arms: dict[bool, list[Result]] = {}
+    for runs in members.values():
+        for run in runs:
+            arms.setdefault(_batch_norm(run) is True, []).append(run)
+    return [(BATCH_NORM[kind], arms[kind]) for kind in sorted(arms)]
 
 
 def _batch_norm(run: Result) -> bool | None:
