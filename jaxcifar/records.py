@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import io
 import json
 import math
 import os
@@ -133,10 +134,18 @@ def write_metrics(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         file.write(text.encode())
 
 
+def npz(arrays: Mapping[str, Any], compressed: bool = False) -> bytes:
+    """A .npz file's bytes, made in memory: on a full disk an unfinished archive would complain once more."""
+    stored: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    buffer = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(buffer, **stored)
+    return buffer.getvalue()
+
+
 def write_steps(folder: Path, steps: Mapping[str, np.ndarray]) -> None:
     """Replaces steps.npz."""
     with replacing(folder / STEPS) as file:
-        np.savez(file, allow_pickle=False, **{name: np.asarray(values) for name, values in steps.items()})
+        file.write(npz(steps))
 
 
 @contextmanager

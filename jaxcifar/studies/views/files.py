@@ -40,9 +40,8 @@ def read_json(path: Path) -> Any:
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """Replaces a .npz file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    stored: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
     with records.replacing(path) as file:
-        np.savez_compressed(file, **stored)
+        file.write(records.npz(arrays, compressed=True))
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
