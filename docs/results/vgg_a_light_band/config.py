@@ -14,7 +14,7 @@ def get_config() -> Study:
             optimizer=Adam(learning_rate=1e-3),
             epochs=2,
             batch_size=128,
-            probes=(*(Probe(m, b, every=2) for m, b in pairs), Probe("noise_floor", every=50)),
+            probes=(*(Probe(m, b, every=10) for m, b in pairs), Probe("noise_floor", every=50)),
         ),
         variants=(Variant("vgg-a-light"), Variant("vgg-a-light-bn", {"model.batch_norm": True})),
         varies=("model.batch_norm",),
