@@ -85,17 +85,23 @@ class ResNet(nn.Module):
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         x = self.conv(self.width, (3, 3), 1, 1, name="conv1")(x, train)
         x = self.activation(self.norm(name="norm1")(x, use_running_average=not train))
-        for stage, size in enumerate(self.stage_sizes):
-            for index in range(size):
-                x = self.block(
-                    width=self.width * 2**stage,
-                    stride=2 if stage > 0 and index == 0 else 1,
-                    skip=self.skip,
-                    conv=self.conv,
-                    norm=self.norm,
-                    activation=self.activation,
-                    name=f"stage{stage + 1}_block{index + 1}",
-                )(x, train)
+        x = stages(self, x, train)
         x = nn.Dropout(self.dropout, deterministic=not train)(x.mean(axis=(1, 2)))
         x = self.linear(self.classes, name="output")(x)
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))
+
+
+def stages(network: ResNet, x: jax.Array, train: bool) -> jax.Array:
+    """The blocks of a residual network's stages, as submodules of the module in whose compact call this stands."""
+    for stage, size in enumerate(network.stage_sizes):
+        for index in range(size):
+            x = network.block(
+                width=network.width * 2**stage,
+                stride=2 if stage > 0 and index == 0 else 1,
+                skip=network.skip,
+                conv=network.conv,
+                norm=network.norm,
+                activation=network.activation,
+                name=f"stage{stage + 1}_block{index + 1}",
+            )(x, train)
+    return x

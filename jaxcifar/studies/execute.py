@@ -19,7 +19,7 @@ from jaxcifar.studies.plan import Planned, PlannedStudy, choose_vectorize, group
 from jaxcifar.studies.share import share
 from jaxcifar.studies.speed import Speed
 from jaxcifar.studies.views.make import make
-from jaxcifar.training import Member, interrupt, progress, train_members
+from jaxcifar.training import Interrupted, Member, interrupt, progress, train_members
 from jaxcifar.training.interrupt import Stop
 from jaxcifar.training.progress import Progress, duration
 
@@ -224,6 +224,8 @@ class _Session:
         """The pictures that a study asks for, once its runs are through."""
         if study.study.views and self.clock.fits(0.0):
             make(study, self.out, self.load, self.shown.message, lambda: self.stop.signal_number is not None)
+            if self.stop.signal_number is not None:
+                raise Interrupted("Stopped between two measures; the same command goes on.", self.stop.signal_number)
 
     def _tell(self, done: int, total: int) -> None:
         seconds = self.clock.seconds_left()

@@ -14,6 +14,8 @@ from jaxcifar.studies.curvature.measures import ITERATIONS, Curvature
 from jaxcifar.studies.views.files import write_arrays
 from jaxcifar.studies.views.networks import restore, saved_steps
 
+LANCZOS = {"eigenvalues", "density", "sharpness"}
+
 
 def measure_run(
     run: Run,
@@ -23,6 +25,7 @@ def measure_run(
     load: Callable[..., Dataset],
     notify: Callable[[str], None],
     advance: Callable[[str, int, int], None] = lambda name, done, total: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> None:
     """Writes the measures of a finished run.
 
@@ -34,6 +37,7 @@ def measure_run(
         load: from a config's data to the data set.
         notify: told what is being computed, and the memory that Lanczos takes, before it starts.
         advance: told of each measure how many parts of how many are done.
+        stopped: whether the user asked to end; then the measures that are left wait for the next time.
 
     Raises:
         UserError: there are too few checkpoints, or Lanczos does not fit into memory.
@@ -44,14 +48,18 @@ def measure_run(
         return
     states = [restore(run, trained, step) for step in steps]
     needed, free = landscape.lanczos_memory(states[0].params, ITERATIONS), available_memory()
-    notify(f"{folder}: {', '.join(left)} at {len(steps)} checkpoints; Lanczos keeps {needed / 1e6:,.0f} MB.")
-    if free is not None and needed > free:
+    lanczos = not LANCZOS.isdisjoint(left)
+    keeps = f"; Lanczos keeps {needed / 1e6:,.0f} MB" if lanczos else ""
+    notify(f"{folder}: {', '.join(left)} at {len(steps)} checkpoints{keeps}.")
+    if lanczos and free is not None and needed > free:
         raise UserError(
             f"Lanczos on this network keeps {needed / 1e9:.3g} GB, but {free / 1e9:.3g} GB are free; measure on a "
             "machine with more memory, or give --measure plane,trajectory,trace."
         )
     curvature = Curvature(run, load(run.data))
     for name in left:
+        if stopped():
+            return
         arrays = curvature.take(name, states, lambda done, total, name=name: advance(name, done, total))
         write_arrays(files.path(folder, name), arrays)
 

@@ -6,6 +6,7 @@ and its new statistics are thrown away; dropout draws one key. Each measure comp
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,7 +37,9 @@ class Curvature:
     def __init__(self, run: Run, dataset: Dataset):
         size = min(IMAGES, len(dataset.train_labels))
         images, labels = dataset.train_images[:size], dataset.train_labels[:size]
-        self.run, self.batch = run, (normalize(jnp.asarray(images), run.data), jnp.asarray(labels))
+        # Never below float32, whatever the run trained in.
+        self.run = dataclasses.replace(run, precision="float32")
+        self.batch = (normalize(jnp.asarray(images), run.data), jnp.asarray(labels))
         # Fewer points where the run itself is a small version.
         self.points = 25 if len(dataset.train_labels) > 4 * IMAGES else 9
 

@@ -15,7 +15,7 @@ from flax import linen as nn
 
 from jaxcifar import config
 from jaxcifar.models import build, layers, module_rows
-from jaxcifar.models.resnet import ResNet
+from jaxcifar.models.resnet import ResNet, stages
 from jaxcifar.models.summary import LayerRow
 
 DEPTHS: tuple[config.Depth, ...] = (18, 34, 50, 101, 152)
@@ -33,17 +33,7 @@ class ImageNetResNet(nn.Module):
         x = network.activation(network.norm(name="norm1")(x, use_running_average=not train))
         # After a ReLU a border of zeros is as good as one of minus infinity.
         x = nn.max_pool(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 3), (2, 2))
-        for stage, size in enumerate(network.stage_sizes):
-            for index in range(size):
-                x = network.block(
-                    width=network.width * 2**stage,
-                    stride=2 if stage > 0 and index == 0 else 1,
-                    skip=network.skip,
-                    conv=network.conv,
-                    norm=network.norm,
-                    activation=network.activation,
-                    name=f"stage{stage + 1}_block{index + 1}",
-                )(x, train)
+        x = stages(network, x, train)
         return network.linear(1000, name="output")(x.mean(axis=(1, 2)))
 
 

@@ -100,7 +100,7 @@ def _curvature(
 ) -> None:
     for place in places:
         if not stopped() and records.read(place.trained).status == "finished":
-            measure_run(place.run, place.folder, place.trained, curvature_files.MEASURES, load, notify)
+            measure_run(place.run, place.folder, place.trained, curvature_files.MEASURES, load, notify, stopped=stopped)
 
 
 def _features(places: Sequence[Place], load: Callable[..., Dataset], notify: Callable[[str], None]) -> None:
