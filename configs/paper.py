@@ -29,6 +29,7 @@ STUDIES = (
     "loss_landscape",
     "gradient_distance",
     "beta_smoothness",
+    "santurkar",
     "curvature",
 )
 

@@ -13,7 +13,7 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -98,6 +98,9 @@ def check_config(folder: Path, run: Run) -> bool:
     stored = _read_json(folder / CONFIG, [])
     if not stored:
         return False
+    with suppress(UserError):
+        # What an older version did not know yet stands at its default.
+        stored = to_json(from_json(stored))
     changed = [line for line in differences(stored, to_json(run)) if not line.startswith(_NOT_THE_RUN)]
     if changed:
         raise UserError(

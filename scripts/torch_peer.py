@@ -28,8 +28,12 @@ def build(model: config.Model) -> nn.Module:
             return _cnn(model)
         case config.ResNet():
             return ResNet(model)
-        case config.VGG():
+        case config.VGG(noise=False):
             return _vgg(model)
+        case config.DeepLinear():
+            return _deep_linear(model)
+        case _:
+            raise ValueError(f"{model} has no twin in PyTorch here.")
 
 
 def _activation(kind: config.Activation) -> nn.Module:
@@ -67,6 +71,18 @@ def _cnn(model: config.CNN) -> nn.Sequential:
     layers["output"] = nn.Linear(inputs, CLASSES)
     if model.dropout_layers > len(model.head):
         layers["output_dropout"] = nn.Dropout(model.dropout)
+    return nn.Sequential(layers)
+
+
+def _deep_linear(model: config.DeepLinear) -> nn.Sequential:
+    layers = OrderedDict[str, nn.Module](flatten=nn.Flatten())
+    inputs = 32 * 32 * 3
+    for index in range(1, model.depth):
+        layers[f"linear{index}"] = nn.Linear(inputs, model.width)
+        if model.batch_norm:
+            layers[f"norm{index}"] = nn.BatchNorm1d(model.width)
+        inputs = model.width
+    layers["output"] = nn.Linear(inputs, CLASSES)
     return nn.Sequential(layers)
 
 
@@ -270,6 +286,8 @@ def _flattened_channels(model: config.Model, layer: str) -> int:
     match model:
         case config.CNN() if layer == ("linear1" if model.head else "output"):
             return model.widths[-1]
+        case config.DeepLinear() if layer == ("linear1" if model.depth > 1 else "output"):
+            return 3
         case config.VGG() if layer == "linear1":
             return _vgg_form(model)[0][-1][-1]
         case _:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxcifar import records
-from jaxcifar.config import Run, UserError
+from jaxcifar.config import CNN, Run, UserError
 
 
 def test_written_is_read(tmp_path: Path):
@@ -53,6 +53,16 @@ def test_damage_is_reported_and_the_rest_is_read(tmp_path: Path):
 def test_an_empty_folder_is_empty_records(tmp_path: Path):
     found = records.read(tmp_path)
     assert (found.config, found.metrics, found.status, found.problems) == (None, [], None, ())
+
+
+def test_a_config_of_an_older_version_is_the_same_with_new_fields_at_their_defaults(tmp_path: Path):
+    records.begin(tmp_path, Run())
+    stored = json.loads((tmp_path / records.CONFIG).read_text())
+    del stored["model"]["batch_norm"]
+    (tmp_path / records.CONFIG).write_text(json.dumps(stored))
+    assert records.check_config(tmp_path, Run())
+    with pytest.raises(UserError, match="batch_norm: False -> True"):
+        records.check_config(tmp_path, Run(model=CNN(batch_norm=True)))
 
 
 def test_a_changed_config_is_refused_with_the_difference(tmp_path: Path):

@@ -8,6 +8,7 @@ from jaxcifar.config.load import override as override
 from jaxcifar.config.model import CNN as CNN
 from jaxcifar.config.model import VGG as VGG
 from jaxcifar.config.model import Activation as Activation
+from jaxcifar.config.model import DeepLinear as DeepLinear
 from jaxcifar.config.model import Depth as Depth
 from jaxcifar.config.model import Initialization as Initialization
 from jaxcifar.config.model import Model as Model

@@ -91,6 +91,9 @@ class VGG:
     form: VGGForm = "a"
     batch_norm: bool = False
     """BatchNorm after each convolution."""
+    noise: bool = False
+    """Noise after each BatchNorm, of a mean and a deviation that change at every step; Santurkar et al. 2018, arXiv
+    1805.11604, appendix A."""
     dropout: float = 0.0
     """Probability of dropout before the first two linear layers of the head."""
     width: int = 64
@@ -104,6 +107,26 @@ class VGG:
         check_count("model.width", self.width, 1)
         check_choice("model.activation", self.activation, Activation)
         check_choice("model.initialization", self.initialization, Initialization)
+        if self.noise and not self.batch_norm:
+            raise UserError("model.noise is on without BatchNorm; it stands after BatchNorm, so give model.batch_norm.")
 
 
-Model = CNN | ResNet | VGG
+@dataclass(frozen=True)
+class DeepLinear:
+    """Fully-connected layers without activation; Santurkar et al. 2018, arXiv 1805.11604, section 2.3."""
+
+    depth: int = 25
+    """Fully-connected layers, the last one with 10 outputs included."""
+    width: int = 100
+    """Outputs of each layer but the last."""
+    batch_norm: bool = False
+    """BatchNorm after each layer but the last."""
+    initialization: Initialization = "xavier"
+
+    def __post_init__(self):
+        check_count("model.depth", self.depth, 1, 1000)
+        check_count("model.width", self.width, 1)
+        check_choice("model.initialization", self.initialization, Initialization)
+
+
+Model = CNN | ResNet | VGG | DeepLinear

@@ -30,7 +30,9 @@ class Loss:
             )
 
 
-Measure = Literal["beta", "gradient_distance", "noise_floor"]
+Measure = Literal[
+    "beta", "gradient_distance", "noise_floor", "gradient_direction", "update_direction", "covariate_shift"
+]
 ProbeBatch = Literal["same_batch", "cross_batch"]
 
 
@@ -41,7 +43,9 @@ class Probe:
     measure: Measure = "beta"
     batch: ProbeBatch = "same_batch"
     """`same_batch` compares two parameter vectors on one batch; `cross_batch`, as the study did, on two batches.
-    The noise floor is the gradient's rounding, seen by reordering one batch."""
+    The noise floor is the gradient's rounding, seen by reordering one batch. The two directions take eight points
+    from half to four times the step along the gradient or along the optimizer's update, and the covariate shift one
+    gradient a layer: all on the step's own batch."""
     every: int = 1
     """Steps between measurements."""
 
@@ -49,6 +53,10 @@ class Probe:
         check_choice("probe.measure", self.measure, Measure)
         check_choice("probe.batch", self.batch, ProbeBatch)
         check_count("probe.every", self.every, 1)
+        if self.batch == "cross_batch" and self.measure not in ("beta", "gradient_distance"):
+            raise UserError(
+                f"probe.batch is cross_batch with measure {self.measure}; it belongs to beta and gradient_distance."
+            )
 
 
 @dataclass(frozen=True)

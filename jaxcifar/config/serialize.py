@@ -7,13 +7,17 @@ from typing import Any, TypeVar
 
 from jaxcifar.config.check import UserError
 from jaxcifar.config.data import Data
-from jaxcifar.config.model import CNN, VGG, ResNet
+from jaxcifar.config.model import CNN, VGG, DeepLinear, ResNet
 from jaxcifar.config.optimizer import SGD, Adadelta, Adagrad, Adam, AdamW, Schedule
 from jaxcifar.config.run import Checkpoint, Loss, Probe, Run
 
 _CLASSES = {
     cls.__name__: cls
-    for cls in (Run, Data, CNN, ResNet, VGG, SGD, Adagrad, Adadelta, Adam, AdamW, Schedule, Loss, Probe, Checkpoint)
+    for cls in (
+        *(Run, Data, Loss, Probe, Checkpoint),
+        *(CNN, ResNet, VGG, DeepLinear),
+        *(SGD, Adagrad, Adadelta, Adam, AdamW, Schedule),
+    )
 }
 _CLASS = "class"
 T = TypeVar("T")

@@ -11,6 +11,7 @@ from jaxcifar import config
 from jaxcifar.models import layers
 from jaxcifar.models.activations import activation
 from jaxcifar.models.cnn import CNN
+from jaxcifar.models.deep_linear import DeepLinear
 from jaxcifar.models.resnet import BasicBlock, Bottleneck, ResNet
 from jaxcifar.models.vgg import VGG
 
@@ -33,12 +34,11 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
 
     Returns:
         A module from normalised images [N, 32, 32, 3] to logits [N, 10], with the collections `params` and, where it
-        has BatchNorm, `batch_stats`. With dropout, `train=True` needs the rng `dropout`.
+        has BatchNorm, `batch_stats`. With dropout, `train=True` needs the rng `dropout`, with noise `noise`.
     """
     linear = partial(layers.Linear, initialization=model.initialization, dtype=dtype)
     conv = partial(layers.Conv, initialization=model.initialization, dtype=dtype)
     norm = partial(layers.BatchNorm, dtype=dtype) if model.batch_norm else None
-    act = activation(model.activation)
     match model:
         case config.CNN():
             return CNN(
@@ -49,7 +49,7 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
                 conv=partial(conv, kernel=(model.kernel, model.kernel), padding=model.padding),
                 norm=norm or layers.without_norm,
                 linear=linear,
-                activation=act,
+                activation=activation(model.activation),
             )
         case config.ResNet():
             block, stage_sizes = _STAGE_SIZES[model.depth]
@@ -62,7 +62,7 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
                 conv=partial(conv, use_bias=not model.batch_norm),
                 norm=norm or layers.without_norm,
                 linear=linear,
-                activation=act,
+                activation=activation(model.activation),
             )
         case config.VGG():
             stages, head = vgg_form(model)
@@ -72,9 +72,12 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
                 dropout=model.dropout,
                 conv=conv,
                 norm=norm or layers.without_norm,
+                noise=layers.ActivationNoise if model.noise else layers.without_noise,
                 linear=linear,
-                activation=act,
+                activation=activation(model.activation),
             )
+        case config.DeepLinear():
+            return DeepLinear(model.depth, model.width, norm=norm or layers.without_norm, linear=linear)
 
 
 def vgg_form(model: config.VGG) -> tuple[tuple[tuple[int, ...], ...], int]:

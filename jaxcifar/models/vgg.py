@@ -26,6 +26,7 @@ class VGG(nn.Module):
     dropout: float
     conv: Layer
     norm: Layer
+    noise: Layer
     linear: Layer
     activation: Callable[[jax.Array], jax.Array]
     classes: int = 10
@@ -36,6 +37,7 @@ class VGG(nn.Module):
             for index, width in enumerate(widths, 1):
                 x = self.conv(width, name=f"conv{stage}_{index}")(x, train)
                 x = self.norm(name=f"norm{stage}_{index}")(x, use_running_average=not train)
+                x = self.noise(name=f"noise{stage}_{index}")(x, train)
                 x = self.activation(x)
             x = layers.max_pool_2x2(x)
         x = x.reshape(x.shape[0], -1)

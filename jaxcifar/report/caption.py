@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxcifar.config import CNN, VGG, Model, ResNet
+from jaxcifar.config import CNN, VGG, DeepLinear, Model, ResNet
 from jaxcifar.studies.results import Result, StudyResults
 
 DATA_NAMES = {
@@ -86,7 +86,10 @@ def network_name(model: Model) -> str:
             return name + ("" if model.batch_norm else " without BatchNorm") + (" + dropout" if model.dropout else "")
         case VGG():
             name = "VGG-A" if model.form == "a" else "VGG-A-light"
-            return name + (" + BatchNorm" if model.batch_norm else "") + (" + dropout" if model.dropout else "")
+            norm = (" + noisy" if model.noise else " +") + " BatchNorm" if model.batch_norm else ""
+            return name + norm + (" + dropout" if model.dropout else "")
+        case DeepLinear():
+            return f"{model.depth}-layer linear network" + (" + BatchNorm" if model.batch_norm else "")
 
 
 def _span(values: Sequence[int]) -> str:

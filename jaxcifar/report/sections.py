@@ -8,7 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jaxcifar.report import architecture, chapters, curvature, epochs, layers, pictures, remaining, sheet, steps, style
+from jaxcifar.report import (
+    architecture,
+    chapters,
+    curvature,
+    directions,
+    epochs,
+    layers,
+    pictures,
+    remaining,
+    sheet,
+    steps,
+    style,
+)
 from jaxcifar.report.caption import Provenance, provenance
 from jaxcifar.report.chapters import Chapter
 from jaxcifar.report.figure import Figure
@@ -81,6 +93,7 @@ def _figures(study: StudyResults, chapter: Chapter, source: Provenance) -> list[
     return [
         *found,
         *steps.probe_figures(study, looks, common),
+        *directions.figures(study, looks, common),
         *pictures.figures(study, common),
         *curvature.figures(study, looks, common),
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxcifar.config import SGD, Data, Run
+from jaxcifar.config import SGD, Data, DeepLinear, Run
 from jaxcifar.report.caption import network_name
 from jaxcifar.report.chapters import Chapter
 from jaxcifar.report.style import label
@@ -159,7 +159,7 @@ def _settings_of(run: Run) -> dict[str, str]:
     warmup = f", warm-up over {schedule.warmup:g} epochs" if schedule.warmup else ""
     return {
         "network": network_name(run.model),
-        "activation": label(run.model.activation),
+        "activation": "none" if isinstance(run.model, DeepLinear) else label(run.model.activation),
         "initialisation": run.model.initialization,
         "epochs": f"{run.epochs}",
         "batch size": f"{run.batch_size}",

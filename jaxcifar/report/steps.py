@@ -19,6 +19,8 @@ from jaxcifar.studies.results import Result, StudyResults
 BINS = 300
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 NOT_PROBES = ("loss", "accuracy")
+GROUPED = ("gradient_direction", "update_direction", "covariate_shift")
+"""Drawn together, in figures of their own."""
 BATCHES = {"same_batch": "both gradients on the same batch", "cross_batch": "each gradient on its own batch"}
 
 
@@ -78,13 +80,17 @@ def band_figure(study: StudyResults, common: dict[str, Any]) -> Figure | None:
 
 def probe_figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> list[Figure]:
     """A figure for every probe that the records hold; with and without BatchNorm in one picture."""
-    return [_probe_figure(study, name, looks, common) for name in probe_names(study)]
+    alone = [name for name in probe_names(study) if not name.startswith(GROUPED)]
+    return [_probe_figure(study, name, looks, common) for name in alone]
 
 
 def probe_sheet(study: StudyResults) -> Sheet | None:
     """Quantiles of every probe beside its maximum, which one outlier makes; None where there are no probes."""
     rows = []
     for name in probe_names(study):
+        if name.startswith("covariate_shift/"):
+            # Dozens of layers: they stand in the figure's CSV.
+            continue
         for member, runs in study.members.items():
             columns = [v[np.isfinite(v)] for v in (run.step_values(name) for run in runs) if np.isfinite(v).any()]
             if columns:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jaxcifar.config import SGD, Adadelta, Adagrad, Adam, Model, Optimizer, Run
 from jaxcifar.data.dataset import split_rows
 from jaxcifar.models import layer_rows, training_flops
+from jaxcifar.training import probes
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,11 @@ def cost_of(run: Run) -> Cost:
     network = _network(run.model)
     train, test = (len(rows) for rows in split_rows(run.data)[:2])
     steps = train // run.batch_size * run.epochs
-    gradients = 1 + sum(1 / every for _, every in _extra_gradients(run))
-    training = network.training_flops * run.batch_size * steps * gradients
+    training = network.training_flops * run.batch_size * steps * (1 + probes.gradients(run))
     evaluation = network.forward_flops * test * run.epochs
     kept = run.checkpoint.keep + len(run.checkpoint.snapshots)
     state = 4 * network.parameters * (1 + _slots(run.optimizer))
-    arrays = 4 * steps * (2 + 3 * len(run.probes))
+    arrays = 4 * steps * (2 + len(probes.names(run)))
     return Cost(steps, training + evaluation, kept * state + arrays, network.layers)
 
 
@@ -50,12 +50,6 @@ def _network(model: Model) -> _Network:
     rows = layer_rows(model)
     forward = 2 * sum(row.multiply_adds for row in rows)
     return _Network(sum(row.parameters for row in rows), len(rows), forward, training_flops(model))
-
-
-def _extra_gradients(run: Run) -> set[tuple[str, int]]:
-    """The gradients that probes take beyond training's, by kind and steps between; probes of one kind share one."""
-    kinds = {(p.measure if p.measure == "noise_floor" else p.batch, p.every) for p in run.probes}
-    return {(kind, every) for kind, every in kinds if kind != "cross_batch"}
 
 
 def _slots(optimizer: Optimizer) -> int:

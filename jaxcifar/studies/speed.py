@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcifar import records
-from jaxcifar.config import CNN, SGD, VGG, Precision, ResNet, Run
+from jaxcifar.config import CNN, SGD, VGG, DeepLinear, Model, Precision, ResNet, Run
 from jaxcifar.studies.cost import cost_of
 from jaxcifar.training import program, sharding
 from jaxcifar.training.environment import environment
@@ -42,9 +42,14 @@ class Speed:
 
     def seconds(self, runs: Sequence[Run]) -> float:
         """Estimated seconds of a program that trains these runs one after the other."""
-        rate, costs = self.rates[type(runs[0].model).__name__], [cost_of(run) for run in runs]
+        rate, costs = self.rates[_measured_kind(runs[0].model)], [cost_of(run) for run in runs]
         training = sum(rate.per_step * cost.steps + rate.per_flop * cost.flops for cost in costs)
         return training + rate.per_layer * costs[0].layers
+
+
+def _measured_kind(model: Model) -> str:
+    """The measured kind of network that a network's pace is taken from."""
+    return "CNN" if isinstance(model, DeepLinear) else type(model).__name__
 
 
 def known(folder: Path) -> Speed | None:

@@ -6,6 +6,7 @@ BatchNorm is in training mode and its new statistics are thrown away; both gradi
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -14,10 +15,17 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcifar import landscape
-from jaxcifar.config import Probe, Run
+from jaxcifar.config import Model, Probe, Run
+from jaxcifar.models import layer_rows
 
-Gradient = Callable[[Any], Any]
-"""From parameters to the gradient on the batch of the step, in float32 at highest precision."""
+Loss = Callable[[Any], jax.Array]
+"""From parameters to the loss on the batch of the step, in float32 at highest precision."""
+
+POINTS = 8
+"""Along a direction, from half to four times the step."""
+DIRECTIONS = ("loss_low", "loss_high", "distance_low", "distance_high", "beta")
+"""Of the points along a direction: least and greatest loss and distance of the gradient to the one at the start, and
+the effective β, the greatest distance over the way."""
 
 
 class Previous(NamedTuple):
@@ -35,16 +43,18 @@ class Moment(NamedTuple):
     after: Any
     gradient: Any
     """At `before`, on the step's batch."""
+    learning_rate: jax.Array
+    """Of this step."""
     previous: Any
 
 
 def names(run: Run) -> list[str]:
     """What the run's probes write to steps.npz."""
-    found = [name for probe in run.probes for name in _names(probe)]
+    found = [name for probe in run.probes for name in _names(run.model, probe)]
     return list(dict.fromkeys(found))
 
 
-def _names(probe: Probe) -> list[str]:
+def _names(model: Model, probe: Probe) -> list[str]:
     match probe.measure:
         case "beta":
             return [f"beta/{probe.batch}"]
@@ -53,6 +63,45 @@ def _names(probe: Probe) -> list[str]:
             return [f"{measure}/{probe.batch}/{part}" for measure in measures for part in ("last_linear", "all")]
         case "noise_floor":
             return ["noise_floor/distance", "noise_floor/relative"]
+        case "gradient_direction" | "update_direction":
+            return [f"{probe.measure}/{name}" for name in DIRECTIONS]
+        case "covariate_shift":
+            return [f"covariate_shift/{what}/{name}" for what in ("distance", "cosine") for name in layers(model)]
+
+
+@functools.cache
+def layers(model: Model) -> dict[str, list[str]]:
+    """The layers from input to output: a convolution's or linear layer's path, to the paths of it and its BatchNorm."""
+    found: dict[str, list[str]] = {}
+    for row in layer_rows(model):
+        if row.kind == "BatchNorm":
+            list(found.values())[-1].append(row.name)
+        else:
+            found[row.name] = [row.name]
+    return found
+
+
+def gradients(run: Run) -> float:
+    """Gradients a step that the run's probes take beyond training's own, on average."""
+    taken = {(_kind(probe), probe.every) for probe in run.probes}
+    return sum(_gradients_of(kind, run.model) / every for kind, every in taken)
+
+
+def _gradients_of(kind: str, model: Model) -> int:
+    match kind:
+        case "cross_batch":
+            return 0
+        case "gradient_direction" | "update_direction":
+            return 1 + POINTS
+        case "covariate_shift":
+            return len(layers(model))
+        case _:
+            return 1
+
+
+def _kind(probe: Probe) -> str:
+    """Probes of one kind share their gradients."""
+    return probe.batch if probe.measure in ("beta", "gradient_distance") else probe.measure
 
 
 def reuses_training_gradient(run: Run) -> bool:
@@ -74,26 +123,25 @@ def following(moment: Moment) -> Any:
     return Previous(moment.gradient, landscape.tree_distance(moment.after, moment.before).astype(jnp.float32))
 
 
-def measure(run: Run, step: jax.Array, moment: Moment, same: Gradient, reordered: Gradient) -> dict[str, jax.Array]:
+def measure(run: Run, step: jax.Array, moment: Moment, loss: Loss, reordered: Loss) -> dict[str, jax.Array]:
     """The values of every probe at a step.
 
     Args:
         run: whose probes (static).
         step: the number of the step, the same for all members, so that a probe that is not due costs nothing.
         moment: parameters and gradient around the step.
-        same: the gradient on the step's batch with its dropout key.
+        loss: that of the step's batch with its dropout key.
         reordered: the same with the images of the batch in another order.
     """
     values: dict[str, jax.Array] = {}
     groups: dict[tuple[str, int], list[Probe]] = {}
     for probe in run.probes:
-        kind = "noise_floor" if probe.measure == "noise_floor" else probe.batch
-        groups.setdefault((kind, probe.every), []).append(probe)
+        groups.setdefault((_kind(probe), probe.every), []).append(probe)
     for (kind, every), probes in groups.items():
-        wanted = [name for probe in probes for name in _names(probe)]
+        wanted = [name for probe in probes for name in _names(run.model, probe)]
 
         def due(kind: str = kind, wanted: list[str] = wanted) -> dict[str, jax.Array]:
-            found = _values(kind, moment, same, reordered)
+            found = _values(run, kind, moment, loss, reordered)
             return {name: found[name].astype(jnp.float32) for name in wanted}
 
         def idle(wanted: list[str] = wanted) -> dict[str, jax.Array]:
@@ -103,21 +151,43 @@ def measure(run: Run, step: jax.Array, moment: Moment, same: Gradient, reordered
     return values
 
 
-def _values(kind: str, moment: Moment, same: Gradient, reordered: Gradient) -> dict[str, jax.Array]:
+def _values(run: Run, kind: str, moment: Moment, loss: Loss, reordered: Loss) -> dict[str, jax.Array]:
     match kind:
         case "same_batch":
-            after = same(moment.after)
+            after = jax.grad(loss)(moment.after)
             beta = landscape.beta_from_gradients(moment.gradient, after, moment.before, moment.after)
             return {"beta/same_batch": beta, **_distances("same_batch", moment.gradient, after)}
         case "cross_batch":
-            earlier, moved = moment.previous
-            found = _distances("cross_batch", earlier, moment.gradient)
-            found = {name: jnp.where(jnp.isnan(moved), jnp.nan, value) for name, value in found.items()}
-            distance = found["gradient_distance/cross_batch/all"]
-            return {"beta/cross_batch": jnp.where(moved > 0, distance / moved, jnp.nan), **found}
-        case _:
-            floor = landscape.noise_floor_from_gradients(moment.gradient, reordered(moment.before))
+            return _cross_batch(moment)
+        case "noise_floor":
+            floor = landscape.noise_floor_from_gradients(moment.gradient, jax.grad(reordered)(moment.before))
             return {"noise_floor/distance": floor.distance, "noise_floor/relative": floor.relative}
+        case "gradient_direction":
+            step_sizes = landscape.probe_step_sizes(moment.learning_rate, POINTS)
+            return _direction(kind, landscape.gradient_direction_probe(loss, moment.before, step_sizes))
+        case "update_direction":
+            update = jax.tree.map(jnp.subtract, moment.after, moment.before)
+            multiples = landscape.probe_step_sizes(1.0, POINTS)
+            return _direction(kind, landscape.direction_probe(loss, moment.before, update, multiples))
+        case _:
+            groups = layers(run.model)
+            shift = landscape.covariate_shift(loss, moment.before, moment.after, list(groups.values()))
+            rows = shift._asdict().items()
+            return {f"covariate_shift/{what}/{name}": v[i] for what, v in rows for i, name in enumerate(groups)}
+
+
+def _cross_batch(moment: Moment) -> dict[str, jax.Array]:
+    earlier, moved = moment.previous
+    found = _distances("cross_batch", earlier, moment.gradient)
+    found = {name: jnp.where(jnp.isnan(moved), jnp.nan, value) for name, value in found.items()}
+    distance = found["gradient_distance/cross_batch/all"]
+    return {"beta/cross_batch": jnp.where(moved > 0, distance / moved, jnp.nan), **found}
+
+
+def _direction(kind: str, probe: landscape.DirectionProbe) -> dict[str, jax.Array]:
+    losses, distances = probe.losses, probe.gradient_distance
+    values = (losses.min(), losses.max(), distances.min(), distances.max(), probe.effective_beta)
+    return {f"{kind}/{name}": value for name, value in zip(DIRECTIONS, values, strict=True)}
 
 
 def _distances(batch: str, before: Any, after: Any) -> dict[str, jax.Array]:

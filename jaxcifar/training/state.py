@@ -42,7 +42,7 @@ def create(run: Run, values: Numbers) -> State:
     return State(jnp.zeros((), jnp.int32), params, batch_stats, opt_state, probes.initial(run, params))
 
 
-_USES = ("init", "order", "augment", "dropout")
+_USES = ("init", "order", "augment", "dropout", "noise")
 
 
 def key(values: Numbers, use: str, index: jax.Array | int | None = None) -> jax.Array:

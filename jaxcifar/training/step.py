@@ -21,14 +21,14 @@ Metrics = dict[str, jax.Array]
 def loss_function(run: Run, values: Numbers) -> Callable[..., tuple[jax.Array, Any]]:
     """The loss that training minimises: `f(params, batch_stats, batch, step) -> (loss, (logits, new batch_stats))`.
 
-    BatchNorm is in training mode and dropout draws the key of `step`, so equal arguments give an equal loss.
+    BatchNorm is in training mode, and dropout and noise draw the keys of `step`, so equal arguments give an equal loss.
     """
     network = module(run)
 
     def loss(params: Any, batch_stats: Any, batch: Batch, step: jax.Array) -> tuple[jax.Array, Any]:
         images, labels = batch
         variables = {"params": params, "batch_stats": batch_stats}
-        rngs = {"dropout": key(values, "dropout", step)}
+        rngs = {use: key(values, use, step) for use in ("dropout", "noise")}
         logits, updated = network.apply(variables, images, True, rngs=rngs, mutable=["batch_stats"])
         value = per_example(run.loss, logits, labels, values.label_smoothing).mean()
         return value, (logits, updated.get("batch_stats", batch_stats))
@@ -60,20 +60,23 @@ def train_step(
     measured = {"loss": value, "accuracy": jnp.mean(logits.argmax(-1) == batch[1], dtype=jnp.float32)}
     previous = state.previous
     if run.probes:
-        previous, probed = _probe(run, values, state, gradient, params, batch, step)
+        moment = probes.Moment(state.params, params, gradient, rate, state.previous)
+        previous, probed = _probe(run, values, moment, state.batch_stats, batch, step)
         measured |= probed
     return State(state.step + 1, params, batch_stats, opt_state, previous), measured
 
 
 def _probe(
-    run: Run, values: Numbers, state: State, gradient: Any, params: Any, batch: Batch, step: jax.Array
+    run: Run, values: Numbers, moment: probes.Moment, batch_stats: Any, batch: Batch, step: jax.Array
 ) -> tuple[Any, Metrics]:
     """What the cross-batch probes carry on, and the values of all probes."""
-    exact = jax.grad(lambda p, b: loss_function(probes.in_float32(run), values)(p, state.batch_stats, b, step)[0])
+    exact = loss_function(probes.in_float32(run), values)
+
+    def loss_on(images_and_labels: Batch) -> Callable[[Any], jax.Array]:
+        return lambda params: exact(params, batch_stats, images_and_labels, step)[0]
+
     with jax.default_matmul_precision("highest"):
+        loss, reordered = loss_on(batch), loss_on(jax.tree.map(lambda x: x[::-1], batch))
         if not probes.reuses_training_gradient(run):
-            gradient = exact(state.params, batch)
-        moment = probes.Moment(state.params, params, gradient, state.previous)
-        reordered = jax.tree.map(lambda x: x[::-1], batch)
-        found = probes.measure(run, step, moment, lambda p: exact(p, batch), lambda p: exact(p, reordered))
-        return probes.following(moment), found
+            moment = moment._replace(gradient=jax.grad(loss)(moment.before))
+        return probes.following(moment), probes.measure(run, step, moment, loss, reordered)

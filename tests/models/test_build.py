@@ -6,8 +6,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxcifar.config import CNN, VGG, ResNet
+from jaxcifar.config import CNN, VGG, DeepLinear, ResNet, UserError
 from jaxcifar.models import build, module_rows
+from jaxcifar.models.layers import ActivationNoise
 
 COUNTS = [
     (ResNet(depth=18), 11_173_962),
@@ -20,12 +21,15 @@ COUNTS = [
     (VGG(batch_norm=True), 9_756_426),
     (VGG(form="light"), 285_162),
     (VGG(form="light", batch_norm=True), 285_258),
+    (VGG(batch_norm=True, noise=True), 9_756_426),
+    (DeepLinear(), 3_072 * 100 + 100 + 23 * (100 * 100 + 100) + 100 * 10 + 10),
+    (DeepLinear(batch_norm=True), 540_610 + 24 * 200),
 ]
 
 
 def shapes(model):
     """Shapes of the variables, without computing anything."""
-    keys = {"params": jax.random.key(0), "dropout": jax.random.key(1)}
+    keys = {"params": jax.random.key(0), "dropout": jax.random.key(1), "noise": jax.random.key(2)}
     return jax.eval_shape(lambda: build(model).init(keys, jnp.zeros((2, 32, 32, 3)), True))
 
 
@@ -75,3 +79,36 @@ def test_dropout_zeroes_in_training_alone(model):
 
     assert not jnp.array_equal(logits(2, True), logits(3, True))
     assert jnp.array_equal(logits(2, False), logits(3, False))
+
+
+def test_the_linear_network_is_linear():
+    module = build(DeepLinear(depth=5, width=7))
+    images = jax.random.normal(jax.random.key(0), (3, 32, 32, 3))
+    variables = module.init(jax.random.key(1), images, False)
+    a, b, mean = module.apply(variables, jnp.stack([images[0], images[1], (images[0] + images[1]) / 2]), False)
+    assert jnp.allclose(mean, (a + b) / 2, atol=1e-5)
+
+
+def test_noise_has_the_distributions_of_the_paper():
+    noise, x = ActivationNoise(), jnp.ones((64, 32, 32, 6))
+
+    def draw(key, train=True):
+        return noise.apply({}, x, train, rngs={"noise": jax.random.key(key)})
+
+    # With x = 1 a channel is s + m: mean σ + μ, variance 0.1² + 0.2² / 12.
+    y, again, other = draw(0), draw(0), draw(1)
+    means = y.mean((0, 1, 2))
+    assert jnp.array_equal(y, again)
+    assert not jnp.any(jnp.isclose(means, other.mean((0, 1, 2)), atol=1e-4))
+    assert jnp.all((means > 1 - 0.5) & (means < 1.25 + 0.5))
+    assert jnp.allclose(y.var((0, 1, 2)), 0.1**2 + 0.2**2 / 12, rtol=0.02)
+    many = jnp.stack([draw(key).mean((0, 1, 2)) for key in range(40)]).ravel()
+    # Over steps μ + σ has mean 1.125 and variance 1²/12 + 0.25²/12.
+    assert abs(float(many.mean()) - 1.125) < 0.06
+    assert abs(float(many.var()) - (1 + 0.25**2) / 12) < 0.025
+    assert jnp.array_equal(draw(0, train=False), x)
+
+
+def test_noise_without_batch_norm_is_refused():
+    with pytest.raises(UserError, match=r"model\.noise"):
+        VGG(noise=True)

@@ -35,6 +35,7 @@ NETWORKS: dict[str, config.Model] = {
     **{f"resnet{depth}": config.ResNet(depth) for depth in (18, 34, 50, 101, 152)},  # pyright: ignore
     "bare18": config.ResNet(18, width=8, batch_norm=False),
     "plain18": config.ResNet(18, skip=False),
+    "linear": config.DeepLinear(width=20, batch_norm=True),
 }
 
 

@@ -71,6 +71,21 @@ def probed(name: str, with_: float, without: float) -> dict[str, M]:
     return found
 
 
+def along(with_: float, without: float) -> dict[str, M]:
+    """VGG-A and the linear network with every probe of the original paper at one level."""
+    found = {}
+    for member, level in (
+        *(("vgg-a", without), ("vgg-a-bn", with_), ("vgg-a-noisy-bn", with_)),
+        *(("linear-25", without), ("linear-25-bn", with_)),
+    ):
+        probes = {"loss_low": 0.0, "loss_high": level, "distance_high": level, "beta": level}
+        steps = {f"gradient_direction/{name}": value for name, value in probes.items()}
+        steps |= {"covariate_shift/distance/conv1_1": 0.0, "covariate_shift/distance/output": level}
+        values = {name: np.where(np.arange(60) % 5 == 0, value, np.nan) for name, value in steps.items()}
+        found[member] = M(steps=values, train_loss=level)
+    return found
+
+
 DISTANCE, BETA = "gradient_distance/{}/last_linear", "beta/{}"
 GOOD, BAD = M(test_accuracy=0.8), M(test_accuracy=0.5)
 RISES = M(test_loss=[1.0, 0.8, 0.9, 1.2, 1.5, 1.8])
@@ -184,6 +199,11 @@ CASES = {
         probed(BETA.format("cross_batch"), 1, 50),
         probed(BETA.format("cross_batch"), 50, 1),
     ),
+    "predictiveness": (along(0.01, 1.0), along(0.1, 1.0)),
+    "loss_varies_less": (along(0.1, 0.5), along(0.5, 0.1)),
+    "effective_beta": (along(0.1, 0.5), along(0.5, 0.1)),
+    "covariate_shift": (along(0.5, 0.1), along(0.1, 0.5)),
+    "noise_is_harmless": (along(0.1, 0.5), along(0.5, 0.1)),
 }
 STUDY_OF = {function.__name__: name for name, functions in CLAIMS.items() for function in functions}
 

@@ -11,7 +11,7 @@ import pytest
 
 from jaxcifar import data, landscape, records
 from jaxcifar.config import SGD, VGG, Checkpoint, Data, Probe, Run, UserError
-from jaxcifar.training import Member, interrupt, state, train_members
+from jaxcifar.training import Member, interrupt, probes, state, train_members
 from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.optimizers import numbers
 from jaxcifar.training.progress import PlainProgress
@@ -23,10 +23,13 @@ PROBES = (
     Probe("beta", "cross_batch"),
     Probe("gradient_distance", "cross_batch"),
     Probe("noise_floor", every=2),
+    Probe("gradient_direction"),
+    Probe("update_direction"),
+    Probe("covariate_shift"),
 )
 RUN = Run(
     name="probed",
-    model=VGG(width=2, batch_norm=True, dropout=0.1),
+    model=VGG(form="light", batch_norm=True, dropout=0.1),
     data=Data(source="shapes", train_size=48, test_size=10),
     optimizer=SGD(learning_rate=0.05, momentum=0.9),
     epochs=3,
@@ -81,6 +84,50 @@ def test_same_batch_and_cross_batch_are_what_they_say(probed: records.Records):
     np.testing.assert_allclose(steps["gradient_distance/cross_batch/all"][2], whole.distance, **near)
 
 
+def test_directions_are_what_they_say(probed: records.Records):
+    (before, after, _), (loss, _) = by_hand(probed)
+    steps = {name: values[1] for name, values in probed.steps.items()}
+    gradient = jax.grad(loss)(before)
+    update = jax.tree.map(lambda a, b: a - b, after, before)
+    for name, direction, unit in (
+        ("gradient_direction", jax.tree.map(lambda g: -g, gradient), 0.05),
+        ("update_direction", update, 1.0),
+    ):
+        there = [
+            jax.tree.map(lambda w, d, a=a, unit=unit: w + a * unit * d, before, direction)
+            for a in np.linspace(0.5, 4, 8)
+        ]
+        losses = [float(loss(w)) for w in there]
+        distances = [float(landscape.tree_distance(jax.grad(loss)(w), gradient)) for w in there]
+        ways = unit * np.linspace(0.5, 4, 8) * float(landscape.tree_norm(direction))
+        near = {"rtol": 2e-3}
+        np.testing.assert_allclose(steps[f"{name}/loss_low"], min(losses), **near)
+        np.testing.assert_allclose(steps[f"{name}/loss_high"], max(losses), **near)
+        np.testing.assert_allclose(steps[f"{name}/distance_low"], min(distances), **near)
+        np.testing.assert_allclose(steps[f"{name}/distance_high"], max(distances), **near)
+        np.testing.assert_allclose(steps[f"{name}/beta"], np.max(distances / ways), **near)
+
+
+def test_the_covariate_shift_of_a_layer_is_that_of_the_layers_before_it(probed: records.Records):
+    (before, after, _), (loss, _) = by_hand(probed)
+    gradient = jax.grad(loss)(before)["output"]
+    mixed = jax.grad(loss)({**after, "output": before["output"]})["output"]
+    found = {name: values[1] for name, values in probed.steps.items() if name.startswith("covariate_shift")}
+    names = list(probes.layers(RUN.model))
+    assert names[0] == "conv1_1"
+    assert names[-3:] == ["linear1", "linear2", "output"]
+    assert set(found) == {f"covariate_shift/{what}/{name}" for what in ("distance", "cosine") for name in names}
+    expected = landscape.distance_from_gradients(gradient, mixed)
+    np.testing.assert_allclose(found["covariate_shift/distance/output"], expected.distance, rtol=2e-3)
+    np.testing.assert_allclose(found["covariate_shift/cosine/output"], expected.cosine, rtol=2e-3)
+    assert (found["covariate_shift/distance/conv1_1"], found["covariate_shift/cosine/conv1_1"]) == (0, 1)
+
+
+def test_every_gradient_that_probes_take_is_counted():
+    counted = probes.gradients(RUN)
+    assert counted == 1 + 0 + 0.5 + 9 + 9 + 5
+
+
 def test_undefined_is_nan_and_the_rest_is_finite(probed: records.Records):
     for name, values in probed.steps.items():
         undefined = np.isnan(values)
@@ -101,3 +148,8 @@ def test_probes_do_not_change_training(probed: records.Records, tmp_path: Path):
 def test_an_unknown_measure_names_the_known():
     with pytest.raises(UserError, match="beta, gradient_distance, noise_floor"):
         Probe("sharpness")  # type: ignore[arg-type]
+
+
+def test_a_direction_across_batches_is_refused():
+    with pytest.raises(UserError, match="cross_batch with measure covariate_shift"):
+        Probe("covariate_shift", "cross_batch")

@@ -3,6 +3,8 @@
 from jaxcifar.models.layers.convolution import conv2d as conv2d
 from jaxcifar.models.layers.modules import Conv as Conv
 from jaxcifar.models.layers.modules import Linear as Linear
+from jaxcifar.models.layers.noise import ActivationNoise as ActivationNoise
+from jaxcifar.models.layers.noise import without_noise as without_noise
 from jaxcifar.models.layers.norm import BatchNorm as BatchNorm
 from jaxcifar.models.layers.norm import without_norm as without_norm
 from jaxcifar.models.layers.pool import max_pool as max_pool

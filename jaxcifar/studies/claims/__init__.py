@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jaxcifar.config import UserError
-from jaxcifar.studies.claims import cnn, landscape, resnet, settings, vgg
+from jaxcifar.studies.claims import cnn, landscape, resnet, santurkar, settings, vgg
 from jaxcifar.studies.claims.claim import Claim as Claim
 from jaxcifar.studies.claims.claim import Number as Number
 from jaxcifar.studies.results import StudyResults
@@ -61,6 +61,13 @@ CLAIMS: dict[str, tuple[Callable[[StudyResults], Claim], ...]] = {
         landscape.beta_is_smaller,
         landscape.beta_quantile_is_smaller,
         landscape.cross_batch_beta_is_smaller,
+    ),
+    "santurkar": (
+        santurkar.predictiveness,
+        santurkar.loss_varies_less,
+        santurkar.effective_beta,
+        santurkar.covariate_shift,
+        santurkar.noise_is_harmless,
     ),
 }
 """By study, in the order of the text."""

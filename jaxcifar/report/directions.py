@@ -1,0 +1,162 @@
+"""Figures of the original paper's probes: loss and gradient along a direction, and the covariate shift of layers."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcifar.config import VGG, DeepLinear, Model
+from jaxcifar.report.caption import network_name
+from jaxcifar.report.figure import Figure, Panel, line, log_axis
+from jaxcifar.report.steps import binned, smoothed
+from jaxcifar.report.style import Look
+from jaxcifar.studies.results import Result, StudyResults
+
+DIRECTIONS = {
+    "gradient_direction": "along the gradient, from half to four times the learning rate",
+    "update_direction": "along the optimizer's update, from half to four times its length",
+}
+BINS = 120
+Arms = list[tuple[Look, list[Result]]]
+
+
+def figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> list[Figure]:
+    """The figures of the directions and of the covariate shift that the records hold."""
+    found = [_direction_figure(study, measure, looks, common) for measure in DIRECTIONS]
+    return [figure for figure in (*found, _shift_figure(study, looks, common)) if figure]
+
+
+def _networks(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[str, Arms]:
+    """By network, what has measured `name`: its members without, with and with noisy BatchNorm."""
+    found: dict[str, Arms] = {}
+    for member, runs in study.members.items():
+        measured = [run for run in runs if run.config and np.isfinite(run.step_values(name)).any()]
+        if measured and measured[0].config:
+            network = network_name(_without_norm(measured[0].config.model))
+            found.setdefault(network, []).append((looks[member], measured))
+    return found
+
+
+def _without_norm(model: Model) -> Model:
+    match model:
+        case VGG():
+            return dataclasses.replace(model, batch_norm=False, noise=False)
+        case DeepLinear():
+            return dataclasses.replace(model, batch_norm=False)
+        case _:
+            return model
+
+
+def _direction_figure(
+    study: StudyResults, measure: str, looks: dict[str, Look], common: dict[str, Any]
+) -> Figure | None:
+    """The variation of the loss, that of the gradient, and the effective β, for each network."""
+    networks = _networks(study, f"{measure}/beta", looks)
+    if not networks:
+        return None
+    panels = []
+    for network, arms in networks.items():
+        for title, low, high in (
+            ("Loss (nats an image)", "loss_low", "loss_high"),
+            ("Gradient distance", "distance_low", "distance_high"),
+            ("Effective β", "beta", "beta"),
+        ):
+            names = f"{measure}/{low}", f"{measure}/{high}"
+            medians = (f"{look.label} {_median(runs, names[1]):.3g}" for look, runs in arms)
+            alt = f"{title}, {network}, over steps. Median of the greatest: {', '.join(medians)}."
+            panels.append(Panel(f"{title}, {network}", _band_drawer(arms, *names), alt))
+    return Figure(
+        name=measure.replace("_", "-"),
+        title=f"Loss and gradient {DIRECTIONS[measure]}",
+        caption=f"At a measured step, on its own batch, {DIRECTIONS[measure]}: least and greatest loss; least and "
+        "greatest distance of the gradient there to the one at the start (smaller: more predictive); and the effective "
+        "β, the greatest distance over the way. Mean over seeds, smoothed. Santurkar et al. 2018, figure 4.",
+        panels=tuple(panels),
+        legend=_legend(networks),
+        columns=("member", "seed", "measure", "step", "mean", "least", "greatest"),
+        rows=_rows(study, measure + "/"),
+        **common,
+    )
+
+
+def _shift_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
+    """Distance and cosine of the gradients before and after the step of the layers below, for two layers a network."""
+    networks = _networks(study, "covariate_shift/distance/output", looks)
+    if not networks:
+        return None
+    panels = []
+    for network, arms in networks.items():
+        names = layers(arms[0][1][0])
+        for layer in (names[len(names) // 2], names[-1]):
+            for title, what in (("Distance", "distance"), ("Cosine", "cosine")):
+                name = f"covariate_shift/{what}/{layer}"
+                medians = (f"{look.label} {_median(runs, name):.3g}" for look, runs in arms)
+                alt = f"{title} for {layer}, {network}, over steps. Median: {', '.join(medians)}."
+                drawer = _band_drawer(arms, name, name, log=what == "distance")
+                panels.append(Panel(f"{title}, {layer} of {network}", drawer, alt))
+    return Figure(
+        name="covariate-shift",
+        title="Internal covariate shift",
+        caption="Gradient of a layer before and after the layers below it have taken their step, on one batch: the "
+        "distance of the two (0: no shift) and their cosine (1: no shift). A middle layer and the last. Mean over "
+        "seeds, smoothed. Santurkar et al. 2018, definition 2.1.",
+        panels=tuple(panels),
+        legend=_legend(networks),
+        columns=("member", "seed", "measure", "step", "mean", "least", "greatest"),
+        rows=_rows(study, "covariate_shift/"),
+        **common,
+    )
+
+
+def layers(run: Result) -> list[str]:
+    """The layers of a run's covariate shift, in the order of their numbers, the output last."""
+    prefix = "covariate_shift/distance/"
+    names = [name.removeprefix(prefix) for name in (run.records.steps if run.records else {}) if prefix in name]
+    key = lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]  # noqa: E731
+    return sorted(names, key=lambda name: (name == "output", key(name)))
+
+
+def _legend(networks: dict[str, Arms]) -> tuple[Look, ...]:
+    return tuple(dict.fromkeys(look for arms in networks.values() for look, _ in arms))
+
+
+def _rows(study: StudyResults, prefix: str) -> list[list[Any]]:
+    return [
+        [run.member, run.seed, name, *row]
+        for run in study.runs
+        for name in (run.records.steps if run.records else {})
+        if name.startswith(prefix)
+        for row in zip(*binned(run.step_values(name), BINS), strict=True)
+    ]
+
+
+def _median(runs: Sequence[Result], name: str) -> float:
+    return float(np.nanmedian(np.concatenate([run.step_values(name) for run in runs])))
+
+
+def _band_drawer(arms: Arms, low: str, high: str, log: bool = True) -> Callable[[Any], None]:
+    def draw(axis: Any) -> None:
+        for look, runs in arms:
+            x, bottom = _mean(runs, low)
+            _, top = _mean(runs, high)
+            style = line(look)
+            axis.fill_between(x, bottom, top, color=style["color"], alpha=0.25, linewidth=0)
+            for edge in [bottom] if low == high else [bottom, top]:
+                axis.plot(x, edge, **{**style, "linewidth": 1.2})
+        if log:
+            log_axis(axis)
+        axis.set_xlabel("step")
+        axis.margins(x=0.02)
+
+    return draw
+
+
+def _mean(runs: Sequence[Result], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps, and the mean over seeds of a per-step array, smoothed."""
+    parts = [binned(run.step_values(name), BINS) for run in runs]
+    points = min(len(part[0]) for part in parts)
+    return parts[0][0][:points], np.mean([smoothed(part[1][:points]) for part in parts], axis=0)
