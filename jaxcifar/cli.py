@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 USAGE = """usage: jaxcifar run --config FILE [options] [--field value ...]
        jaxcifar report DIR
        jaxcifar landscape DIR --measure NAME[,NAME]
+       jaxcifar export DIR|CONFIG [--out FILE.onnx]
 
 Train the networks of a CIFAR-10 study in JAX and measure what BatchNorm does to their loss landscape.
 
@@ -73,6 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _report(Path(folder))
             case ["landscape", *rest]:
                 return _landscape(rest)
+            case ["export", *rest]:
+                return _export(rest)
             case ["-h" | "--help"]:
                 print(USAGE)
                 return 0
@@ -104,14 +107,46 @@ def _landscape(argv: list[str]) -> int:
     from jaxcifar.training import progress, runtime
 
     names, folder = check_names(options.measure), options.folder
-    found = records.read(folder)
-    if found.config is None:
+    run = records.read(folder).config
+    if run is None:
         raise UserError(f"{str(folder)!r} is no run folder; give the one that holds the run's {records.CONFIG}.")
     runtime.configure()
     with records.locked(folder), progress.counting() as advance:
-        measure_run(found.config, folder, folder, names, data.load, progress.PlainProgress().message, advance)
+        measure_run(run, folder, folder, names, data.load, progress.PlainProgress().message, advance)
     for path in write_figures(folder):
         print(f"Figure:  {os.path.relpath(path)}")
+    return 0
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Write a network as an ONNX file, in inference mode and float32, and check it with onnxruntime.
+
+    It maps `images` [N, 32, 32, 3], normalised as in training, to `logits` [N, 10]. After a config file, flags such as
+    `--model.depth 34` change the network as in `jaxcifar run`.
+    """
+
+    network: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR|CONFIG")]
+    """The folder of a run, for its newest checkpoint, or a config file, for its network untrained."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.onnx")] = None
+    """The file; DIR/network.onnx, or <config name>.onnx here, by default."""
+
+
+def _export(argv: list[str]) -> int:
+    options, rest = tyro.cli(ExportOptions, prog="jaxcifar export", args=argv, return_unknown_args=True)
+    from jaxcifar.studies import export
+    from jaxcifar.training import progress, runtime
+
+    source = options.network
+    out = options.out or (Path(f"{source.stem}.onnx") if source.is_file() else source / "network.onnx")
+    if out.exists():
+        raise UserError(f"{str(out)!r} is there already; delete it or give another --out.")
+    export.check_installed()
+    runtime.configure()
+    network = export.read(source, rest, progress.PlainProgress().message)
+    difference = export.export(network, out)
+    print(f"Network: {network.origin}; onnxruntime's logits differ from ours by {difference:.1e} at most")
+    print(f"File:    {os.path.relpath(out)}")
     return 0
 
 
@@ -215,7 +250,7 @@ def _is_record(path: Path) -> bool:
     own = {records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, ".lock"}
     own |= {"study.json", "speed.json"}
     if path.is_file():
-        return path.name in own or path.suffix in (".png", ".svg", ".partial")
+        return path.name in own or path.suffix in (".png", ".svg", ".onnx", ".partial")
     return path.name in (records.CHECKPOINTS, "report", "views", "curvature") or any(path.rglob(records.CONFIG))
 
 

@@ -60,12 +60,17 @@ def normalize(images: Array, config: Data, dtype: DTypeLike = jnp.float32) -> Ar
     Returns:
         dtype [..., 3].
     """
+    mean, deviation = (jnp.array(values, jnp.float32) for values in statistics(config))
+    return ((images.astype(jnp.float32) * (1 / 255) - mean) / deviation).astype(dtype)
+
+
+def statistics(config: Data) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel, for pixels in [0, 1], by which images are normalised."""
     match config.normalization:
         case "channel":
-            mean, deviation = jnp.array(CHANNEL_MEAN, jnp.float32), jnp.array(CHANNEL_DEVIATION, jnp.float32)
+            return CHANNEL_MEAN, CHANNEL_DEVIATION
         case "half":
-            mean, deviation = jnp.full(3, 0.5, jnp.float32), jnp.full(3, 0.5, jnp.float32)
-    return ((images.astype(jnp.float32) * (1 / 255) - mean) / deviation).astype(dtype)
+            return (0.5,) * 3, (0.5,) * 3
 
 
 def crop(images: Array, offsets: Array, padding: int) -> Array:

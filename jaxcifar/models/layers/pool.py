@@ -30,7 +30,7 @@ def max_pool(x: jax.Array, window: int, stride: int) -> jax.Array:
     if window == stride == 2 and jax.default_backend() == "cpu":
         _, h, w, _ = x.shape
         return _pool_pairs(x[:, : h // 2 * 2, : w // 2 * 2] if h % 2 or w % 2 else x)
-    return nn.max_pool(x, (window, window), (stride, stride))
+    return nn.max_pool(x, window_shape=(window, window), strides=(stride, stride))
 
 
 def max_pool_2x2(x: jax.Array) -> jax.Array:
@@ -43,7 +43,8 @@ def max_pool_2x2(x: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _pool_pairs(x: jax.Array) -> jax.Array:
-    return nn.max_pool(x, (2, 2), (2, 2))
+    # By keyword, because jax2onnx's stand-in takes nothing else.
+    return nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
 
 
 @jax.custom_vjp
