@@ -14,9 +14,9 @@ from jax import lax
 
 from jaxcifar.config import Precision, Run, Vectorize
 from jaxcifar.models import training_flops
-from jaxcifar.training import program, runtime, sharding
+from jaxcifar.training import runtime
 from jaxcifar.training.environment import environment
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.group import Group
 
 LONGEST_CHUNK = 8192
 
@@ -31,23 +31,20 @@ class Side:
         self.steps_per_epoch = IMAGES // run.batch_size
         self.flops = training_flops(run.model)
         self.step = 0
-        # One device, as PyTorch has and as the matrix product is measured on.
-        mesh = sharding.make_mesh(members=1, batch_size=1)
-        members = [numbers(member) for member in runs]
-        values = members[0] if vectorize == "off" else jax.tree.map(lambda *leaves: np.stack(leaves), *members)
-        self.values, self.split = jax.device_put((values, synthetic_images()), sharding.replicated(mesh))
+        split = synthetic_images()
+        one = split[0][:1], split[1][:1]
         length = min(self.steps_per_epoch, LONGEST_CHUNK)
-        functions = program.build(run, IMAGES, length, vectorize, mesh)
-        self.state = jax.jit(functions.create)(self.values)
-        self.compile_seconds, _ = self._compile(functions.chunk)
-        jax.clear_caches()
-        self.cached_compile_seconds, self.chunk = self._compile(functions.chunk)
 
-    def _compile(self, chunk: Any) -> tuple[float, Any]:
-        start = time.perf_counter()
-        jitted = jax.jit(chunk, donate_argnums=1)
-        compiled = jitted.lower(self.values, self.state, self.split, np.zeros(2, np.int32)).compile()
-        return time.perf_counter() - start, compiled
+        def group() -> tuple[float, Group]:
+            found = Group(runs, split, one, length, vectorize)
+            found.create()
+            start = time.perf_counter()
+            found.compile()
+            return time.perf_counter() - start, found
+
+        self.compile_seconds, _ = group()
+        jax.clear_caches()
+        self.cached_compile_seconds, self.group = group()
 
     def hello(self) -> dict[str, Any]:
         return {
@@ -63,9 +60,7 @@ class Side:
         while steps:
             left = self.steps_per_epoch - self.step % self.steps_per_epoch
             count = min(steps, left, LONGEST_CHUNK)
-            span = np.array([self.step, count], np.int32)
-            self.state, measured = self.chunk(self.values, self.state, self.split, span)
-            jax.device_get(measured)
+            self.group.train(self.step, count, self.step // self.steps_per_epoch)
             self.step += count
             steps -= count
         return {"seconds": time.perf_counter() - start, "peak_bytes": _peak_bytes()}

@@ -9,16 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxcifar import records
 from jaxcifar.config import CNN, SGD, VGG, DeepLinear, Model, Precision, ResNet, Run
 from jaxcifar.studies.cost import cost_of
-from jaxcifar.training import program, sharding
 from jaxcifar.training.environment import environment
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.group import Group
 
 FILE = "speed.json"
 
@@ -90,10 +87,6 @@ def _device() -> str:
     return environment("", "")["device"]["kind"]
 
 
-def _span(first: int, count: int) -> np.ndarray:
-    return np.array([first, count], np.int32)
-
-
 @dataclass(frozen=True)
 class _Timed:
     compile: float
@@ -105,19 +98,15 @@ class _Timed:
 def _time(run: Run, steps: int) -> _Timed:
     """Seconds of compilation and of a training step, in the program that training runs."""
     size = steps * run.batch_size
-    mesh = sharding.make_mesh(1, run.batch_size)
-    built = program.build(run, size, steps, "off", mesh)
-    values = numbers(run)
-    split = jnp.zeros((size, 32, 32, 3), jnp.uint8), jnp.zeros(size, jnp.int32)
+    split = np.zeros((size, 32, 32, 3), np.uint8), np.zeros(size, np.int32)
     start = time.monotonic()
-    state = jax.block_until_ready(jax.jit(built.create)(values))
-    chunk = jax.jit(built.chunk, donate_argnums=1).lower(values, state, split, _span(0, 1)).compile()
-    jax.jit(built.evaluate).lower(values, state, split).compile()
+    group = Group([run], split, split, steps, "off")
+    group.create()
+    group.compile()
     compiled = time.monotonic() - start
-    state, _ = jax.block_until_ready(chunk(values, state, split, _span(0, 1)))
-    # Buffers are donated, so the second call takes the state of the first; it stays within the first epoch's images.
+    group.train(0, 1, 0)
     start = time.monotonic()
-    jax.block_until_ready(chunk(values, state, split, _span(1, steps - 1)))
+    group.train(1, steps - 1, 0)
     seconds = time.monotonic() - start
     cost = cost_of(dataclasses.replace(run, epochs=1, data=dataclasses.replace(run.data, train_size=size, test_size=1)))
     return _Timed(compiled, seconds / (steps - 1), cost.flops / steps, cost.layers)

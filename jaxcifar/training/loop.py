@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,12 +18,12 @@ from jaxcifar import records
 from jaxcifar.config import Run, UserError, Vectorize
 from jaxcifar.data import Dataset
 from jaxcifar.models import count_parameters
-from jaxcifar.training import metrics, program, sharding
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
 from jaxcifar.training.environment import environment
+from jaxcifar.training.group import Group
 from jaxcifar.training.history import History
 from jaxcifar.training.interrupt import Interrupted, Stop
-from jaxcifar.training.optimizers import numbers, schedule_factor
+from jaxcifar.training.optimizers import schedule_factor
 from jaxcifar.training.progress import Progress, Status
 
 CHUNK_SECONDS = 1.0
@@ -101,53 +100,32 @@ class _Trainer:
     def __init__(self, members: Sequence[Member], dataset: Dataset, vectorize: Vectorize, progress: Progress):
         run = members[0].run
         self.members, self.run, self.progress = members, run, progress
-        self.stacked = vectorize != "off"
         self.steps_per_epoch = len(dataset.train_labels) // run.batch_size
         self.total = self.steps_per_epoch * run.epochs
         self.length = min(self.steps_per_epoch, LONGEST_CHUNK)
         self.histories = [History(member.run, member.folder, self.steps_per_epoch) for member in members]
         self.snapshots = [epoch * self.steps_per_epoch for epoch in run.checkpoint.snapshots]
-        self.mesh = sharding.make_mesh(len(members) if self.stacked else 1, run.batch_size)
-        self.values = self._place(self._stack([numbers(member.run) for member in members]))
-        place = sharding.replicated(self.mesh)
-        self.train_split = jax.device_put((dataset.train_images, dataset.train_labels), place)
-        self.test_split = jax.device_put((dataset.test_images, dataset.test_labels), place)
-        self.program = program.build(run, len(dataset.train_labels), self.length, vectorize, self.mesh)
+        train, test = (dataset.train_images, dataset.train_labels), (dataset.test_images, dataset.test_labels)
+        self.group = Group([member.run for member in members], train, test, self.length, vectorize)
         self.step = 0
         self.epoch_seconds = self.seconds = 0.0
 
-    def _stack(self, trees: Sequence[Any]) -> Any:
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees) if self.stacked else trees[0]
-
-    def _split(self, tree: Any) -> list[Any]:
-        """A group's host values, member by member."""
-        return (
-            [jax.tree.map(lambda leaf, i=i: leaf[i], tree) for i in range(len(self.members))]
-            if self.stacked
-            else [tree]
-        )
-
-    def _place(self, tree: Any) -> Any:
-        return jax.device_put(tree, sharding.by_member(self.mesh) if self.stacked else sharding.replicated(self.mesh))
-
     def restore(self) -> None:
         """The state of the newest checkpoint that is whole and common to all members, else the initial one."""
-        shapes = jax.eval_shape(self.program.create, self.values)
-        self.parameters = count_parameters(shapes.params) // len(self.members)
+        self.parameters = count_parameters(self.group.shape.params)
         sound = [sound_steps(member.folder, self.progress.message) for member in self.members]
         common = set.intersection(*(set(steps) for steps in sound))
         checkpoint = self.run.checkpoint
         self.checkpoints = [Checkpoints(m.folder, checkpoint.keep, self.snapshots) for m in self.members]
         if common:
             self.step = max(common)
-            template = self._split(jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes))
-            restored = [c.restore(self.step, t) for c, t in zip(self.checkpoints, template, strict=True)]
-            self.state = self._place(self._stack(restored))
+            template = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), self.group.shape)
+            self.group.load([saved.restore(self.step, template) for saved in self.checkpoints])
             extra = sound[0][self.step]
             self.epoch_seconds, self.seconds = extra["epoch_seconds"], extra["seconds"]
             self.progress.message(f"{self._name()} goes on from step {self.step} of {self.total}.")
         else:
-            self.state = self._place(jax.jit(self.program.create)(self.values))
+            self.group.create()
         for history, saved in zip(self.histories, self.checkpoints, strict=True):
             history.restore(self.step)
             saved.discard_after(self.step if common else -1)
@@ -167,9 +145,7 @@ class _Trainer:
 
     def _train(self, stop: Stop) -> None:
         start = time.monotonic()
-        chunk = jax.jit(self.program.chunk, donate_argnums=1)
-        chunk = chunk.lower(self.values, self.state, self.train_split, np.zeros(2, np.int32)).compile()
-        evaluate = jax.jit(self.program.evaluate).lower(self.values, self.state, self.test_split).compile()
+        self.group.compile()
         self.compile_seconds = time.monotonic() - start
         saved_at, size = time.monotonic(), 1
         if self.step in self.snapshots:
@@ -177,11 +153,11 @@ class _Trainer:
         while self.step < self.total:
             position = self.step % self.steps_per_epoch
             count = min(size, self.steps_per_epoch - position)
-            elapsed = self._chunk(chunk, count)
+            elapsed = self._chunk(count)
             size = int(np.clip(count * CHUNK_SECONDS / elapsed, 1, min(8 * size, self.length)))
             ended = self.step % self.steps_per_epoch == 0
             if ended:
-                self._end_epoch(evaluate)
+                self._end_epoch()
             self._show(count, elapsed, ended)
             if all(history.diverged_step is not None for history in self.histories):
                 return
@@ -194,34 +170,31 @@ class _Trainer:
             if stop.signal_number and self.step < self.total:
                 self._interrupt(stop.signal_number)
 
-    def _chunk(self, chunk: Any, count: int) -> float:
+    def _chunk(self, count: int) -> float:
         """Trains `count` steps and records them; returns the seconds it took."""
         start = time.monotonic()
-        self.state, measured = chunk(self.values, self.state, self.train_split, np.array([self.step, count], np.int32))
-        host = jax.device_get(measured)
+        measured = self.group.train(self.step, count, self.step // self.steps_per_epoch)
         elapsed = time.monotonic() - start
         self.step += count
         self.epoch_seconds += elapsed
         self.seconds += elapsed
-        for history, member in zip(self.histories, self._split(host), strict=True):
+        for history, member in zip(self.histories, measured, strict=True):
             history.extend({name: values[:count] for name, values in member.items()})
         return elapsed
 
-    def _end_epoch(self, evaluate: Any) -> None:
-        sums = jax.device_get(evaluate(self.values, self.state, self.test_split))
+    def _end_epoch(self) -> None:
         factor = schedule_factor(
             self.run.optimizer.schedule, jnp.int32(self.step - 1), self.steps_per_epoch, self.run.epochs
         )
-        for history, member in zip(self.histories, self._split(sums), strict=True):
+        for history, sums in zip(self.histories, self.group.evaluate(), strict=True):
             rate = history.run.optimizer.learning_rate * float(factor)
             # Members share the device, so each is charged its share of the group's time.
-            history.end_epoch(metrics.Sums(*member), self.epoch_seconds / len(self.members), rate)
+            history.end_epoch(sums, self.epoch_seconds / len(self.members), rate)
         self.epoch_seconds = 0.0
 
     def _save(self) -> None:
         extra = {"epoch_seconds": self.epoch_seconds, "seconds": self.seconds}
-        host = jax.device_get(self.state)
-        for history, saved, state in zip(self.histories, self.checkpoints, self._split(host), strict=True):
+        for history, saved, state in zip(self.histories, self.checkpoints, self.group.states(), strict=True):
             if history.diverged_step is None:
                 history.flush()
                 saved.save(self.step, state, extra)

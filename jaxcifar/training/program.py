@@ -1,4 +1,4 @@
-"""The compiled programs of a run: create the state, train a chunk of steps, evaluate.
+"""The compiled programs of a run: create the state, order an epoch, train a chunk of steps, evaluate.
 
 One program serves any number of steps, any plain numbers and, with a leading member axis, several runs at once.
 """
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcifar.config import Run, Vectorize
+from jaxcifar.config import Run
 from jaxcifar.data import augment
 from jaxcifar.training import metrics, probes, sharding
 from jaxcifar.training import state as states
@@ -29,45 +29,54 @@ class Program(NamedTuple):
     """Pure functions; `chunk` and `evaluate` are to be compiled by `jax.jit`."""
 
     create: Callable[[Numbers], State]
+    order: Callable[..., jax.Array]
+    """`(numbers, epoch) -> int32 [N]`: the epoch's permutation of the training images."""
     chunk: Callable[..., tuple[State, dict[str, jax.Array]]]
-    """`(numbers, state, split, span) -> (state, values [length])`; `span` is int32 [first step, number of steps]."""
+    """`(numbers, state, split, order, span) -> (state, values [length])`; `span` is int32 [first step, number of steps]
+    of one epoch."""
     evaluate: Callable[..., metrics.Sums]
     """`(numbers, state, split) -> sums`."""
 
 
-def build(run: Run, train_size: int, length: int, vectorize: Vectorize, mesh: jax.sharding.Mesh) -> Program:
+def build(run: Run, train_size: int, length: int, mesh: jax.sharding.Mesh, stacked: bool) -> Program:
     """The programs of a run, or of several that differ in their numbers only.
 
     Args:
         run: what is trained.
         train_size: number of training images N; an epoch is N // batch_size steps.
         length: at most so many steps a chunk.
-        vectorize: `off` for one run; `vmap` or `map` give numbers, states and values a leading member axis.
         mesh: the devices, with the axes `member` and `data`.
+        stacked: whether numbers, states, orders and values have a leading member axis.
     """
     shard = partial(sharding.shard_batch, mesh=mesh)
     chunk = partial(_chunk, run, train_size, length, shard)
     evaluate = partial(metrics.evaluate, run, shard)
-    create = partial(states.create, run)
-    match vectorize:
-        case "vmap":
-            member = partial(jax.vmap, spmd_axis_name="member")
-            return Program(
-                jax.vmap(create), member(chunk, in_axes=(0, 0, None, None)), member(evaluate, in_axes=(0, 0, None))
-            )
-        case "map":
-            return Program(partial(lax.map, create), _mapped(chunk), _mapped(evaluate))
-        case _:
-            return Program(create, chunk, evaluate)
+    create, order = partial(states.create, run), partial(_order, train_size)
+    if not stacked:
+        return Program(create, order, chunk, evaluate)
+    member = partial(jax.vmap, spmd_axis_name="member")
+    return Program(
+        jax.vmap(create),
+        jax.vmap(order, in_axes=(0, None)),
+        member(chunk, in_axes=(0, 0, None, 0, None)),
+        member(evaluate, in_axes=(0, 0, None)),
+    )
 
 
-def _mapped(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Members one after the other inside one program."""
-    return lambda values, state, *shared: lax.map(lambda member: function(*member, *shared), (values, state))
+def _order(train_size: int, values: Numbers, epoch: jax.Array) -> jax.Array:
+    return jax.random.permutation(states.key(values, "order", epoch), train_size)
 
 
 def _chunk(
-    run: Run, train_size: int, length: int, shard: Any, values: Numbers, state: State, split: Split, span: jax.Array
+    run: Run,
+    train_size: int,
+    length: int,
+    shard: Any,
+    values: Numbers,
+    state: State,
+    split: Split,
+    order: jax.Array,
+    span: jax.Array,
 ) -> tuple[State, dict[str, jax.Array]]:
     """Trains some steps of one epoch; the values of each step lie at the front of the returned arrays.
 
@@ -78,7 +87,6 @@ def _chunk(
     first, count = span
     steps_per_epoch = train_size // run.batch_size
     epoch = first // steps_per_epoch
-    order = jax.random.permutation(states.key(values, "order", epoch), train_size)
 
     def body(index: jax.Array, carry: tuple[State, dict[str, jax.Array]]) -> Any:
         state, buffers = carry

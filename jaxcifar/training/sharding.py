@@ -19,6 +19,11 @@ def make_mesh(members: int, batch_size: int) -> Mesh:
     return Mesh(used, ("member", "data"))
 
 
+def rows(mesh: Mesh) -> list[Mesh]:
+    """A mesh for every place along `member`: the devices of one member each."""
+    return [Mesh(row[None], mesh.axis_names) for row in mesh.devices]
+
+
 def _divisor(number: int, most: int) -> int:
     """The largest divisor of a number that is at most `most`."""
     return next(k for k in range(most, 0, -1) if number % k == 0)

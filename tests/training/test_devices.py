@@ -1,0 +1,60 @@
+"""Two simulated devices train what one trains: a batch cut in two, members shared by `map` and by `vmap`."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxcifar import data, records
+from jaxcifar.config import Run, Vectorize
+from jaxcifar.training import Member, interrupt, train_members
+from jaxcifar.training.progress import PlainProgress
+
+FORMS: dict[str, tuple[Vectorize, int]] = {
+    "batch": ("off", 1),
+    "odd": ("map", 3),
+    "even": ("map", 2),
+    "axis": ("vmap", 2),
+}
+
+
+def fit(runs: list[Run], folder: Path, vectorize: Vectorize) -> None:
+    members = [Member(run, folder / str(run.seed)) for run in runs]
+    train_members(members, data.load(runs[0].data), vectorize, PlainProgress(), interrupt.Stop())
+
+
+def main(folder: Path) -> None:
+    assert jax.local_device_count() == 2
+    runs = [records.read(folder / "one" / str(seed)).config for seed in range(3)]
+    for name, (vectorize, members) in FORMS.items():
+        fit([run for run in runs[:members] if run], folder / name, vectorize)
+
+
+@pytest.fixture(scope="module")
+def trained(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("devices")
+    for seed in range(3):
+        fit([dataclasses.replace(small_run, epochs=1, seed=seed)], folder / "one", "off")
+    flags = os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=2"
+    subprocess.run([sys.executable, __file__, str(folder)], check=True, env={**os.environ, "XLA_FLAGS": flags})
+    return folder
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_two_devices_train_what_one_trains(trained: Path, name: str):
+    for seed in range(FORMS[name][1]):
+        found, alone = records.read(trained / name / str(seed)), records.read(trained / "one" / str(seed))
+        assert (found.status, found.environment["device"]["count"]) == ("finished", 2)
+        np.testing.assert_allclose(found.steps["loss"], alone.steps["loss"], rtol=1e-4)
+        assert abs(found.metrics[-1]["test_accuracy"] - alone.metrics[-1]["test_accuracy"]) <= 0.01
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
