@@ -56,7 +56,7 @@ def _eigenvalues(study: StudyResults, looks: dict[str, Look], common: dict[str, 
     caption = (
         f"Of the Hessian {WHERE}, at snapshots of training. Bars: the residual ‖Hv - λv‖, or the trace's standard "
         "error. The third panel: what decides stability for the optimizer (for Adam the preconditioned Hessian); "
-        "dashed: its line in the theory of full-batch training."
+        "dashed: its line in the theory of full-batch training, at the learning rate of the step."
     )
     legend = tuple(looks[member] for member in _members(study, "eigenvalues", "trace"))
     columns = ("member", "measure", "step", "value", "error")
@@ -88,7 +88,7 @@ def _drawer(found: dict[str, list[Arrays]], name: str, looks: dict[str, Look]) -
                     steps, values, errors = np.array(_column(arrays, name)).T
                     axis.errorbar(steps, values, errors, marker="o", markersize=3, **line(looks[member]))
                 if name == "stability" and "threshold" in arrays:
-                    axis.axhline(arrays["threshold"][0], color=INK, linewidth=1, linestyle=(0, (4, 2)))
+                    axis.plot(arrays["steps"], arrays["threshold"], color=INK, linewidth=1, linestyle=(0, (4, 2)))
         if name in ("top", "stability"):
             log_axis(axis)
         axis.set_xlim(left=0)

@@ -18,7 +18,7 @@ from jaxcifar import landscape
 from jaxcifar.config import SGD, Adam, Run
 from jaxcifar.data import Dataset, normalize
 from jaxcifar.landscape.checks import Loss
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.optimizers import numbers, schedule_factor
 from jaxcifar.training.state import State
 from jaxcifar.training.step import loss_function
 
@@ -40,6 +40,7 @@ class Curvature:
         # Never below float32, whatever the run trained in.
         self.run = dataclasses.replace(run, precision="float32")
         self.batch = (normalize(jnp.asarray(images), run.data), jnp.asarray(labels))
+        self.steps_per_epoch = len(dataset.train_labels) // run.batch_size
         # Fewer points where the run itself is a small version.
         self.points = 25 if len(dataset.train_labels) > 4 * IMAGES else 9
 
@@ -72,14 +73,18 @@ class Curvature:
 
     def _eigenvalues(self, loss: Loss, state: State, key: jax.Array) -> Arrays:
         hessian = landscape.extreme_eigenvalues(loss, state.params, key, iterations=ITERATIONS, top=TOP)
-        rate = self.run.optimizer.learning_rate
+        # That of the step which led here; the first step's at the start.
+        last = jnp.maximum(state.step - 1, 0)
+        optimizer = self.run.optimizer
+        factor = schedule_factor(optimizer.schedule, last, self.steps_per_epoch, self.run.epochs)
+        rate = optimizer.learning_rate * factor
         found = {
             "top": hessian.top.values,
             "top_residuals": hessian.top.residuals,
             "bottom": hessian.bottom.values,
             "bottom_residuals": hessian.bottom.residuals,
         }
-        match self.run.optimizer:
+        match optimizer:
             case Adam(beta1=beta1, beta2=beta2, epsilon=epsilon):
                 moments = next(part for part in jax.tree.leaves(state.opt_state, is_leaf=_is_adam) if _is_adam(part))
                 diagonal = landscape.adam_preconditioner(
