@@ -23,21 +23,21 @@ def scale_run(run: Run, scale: float, light: bool = False) -> Run:
     """The run with images and epochs multiplied: at least 512 images (or all there are) and one epoch.
 
     ResNet-50 and deeper take a few steps at a small batch; probes measure every tenth step; of the snapshots at most
-    the initial state, the middle and the end are kept. `light` swaps VGG-A for its
-    light form, for measures of curvature.
+    the initial state, the middle and the end are kept. `light` is for measures of curvature: VGG-A's light form, and
+    two epochs at least, so that the snapshots make a path.
     """
     if scale == 1:
         return run
     deep = isinstance(run.model, ResNet) and run.model.depth >= 50
     data = _scale_data(run.data, scale, DEEP_IMAGES if deep else None)
-    epochs = max(1, round(run.epochs * scale))
+    epochs = max(min(2, run.epochs) if light else 1, round(run.epochs * scale))
     batch = min(DEEP_BATCH if deep else run.batch_size, train_size(data))
     model = dataclasses.replace(run.model, form="light") if light and isinstance(run.model, VGG) else run.model
     schedule = run.optimizer.schedule
     schedule = dataclasses.replace(
         schedule, warmup=schedule.warmup * scale, step_epochs=max(schedule.step_epochs * scale, 1e-3)
     )
-    snapshots = tuple(sorted({min(epochs, round(epoch * scale)) for epoch in run.checkpoint.snapshots}))
+    snapshots = tuple(sorted({round(epoch * epochs / run.epochs) for epoch in run.checkpoint.snapshots}))
     return dataclasses.replace(
         run,
         model=model,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,16 @@ def test_no_checkpoints(trained, tmp_path, capsys: pytest.CaptureFixture[str]):
     assert main(["landscape", str(tmp_path), "--measure", "trace"]) == 2
     assert "holds no checkpoints" in capsys.readouterr().err
     assert not (tmp_path / "curvature").exists()
+
+
+def test_a_trajectory_of_two_checkpoints(tmp_path, capsys: pytest.CaptureFixture[str]):
+    run = Run(data=Data(source="shapes", train_size=32, test_size=8), model=VGG(form="light"), epochs=1, batch_size=16)
+    jaxcifar.train(dataclasses.replace(run, checkpoint=Checkpoint(snapshots=(0,))), tmp_path)
+    assert main(["landscape", str(tmp_path), "--measure", "trajectory"]) == 2
+    assert "has 2 checkpoints, too few for a trajectory" in capsys.readouterr().err
+    assert main(["landscape", str(tmp_path), "--measure", "trace,trajectory"]) == 0
+    assert "has 2 checkpoints, too few for a trajectory" in capsys.readouterr().err
+    assert files.read(tmp_path, "trace")["steps"].tolist() == [0, 2]
 
 
 def test_memory_that_is_not_there(trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):

@@ -91,6 +91,8 @@ def test_scaled_runs():
     assert (small.data.train_size, small.data.test_size, small.epochs) == (1000, 512, 1)
     assert small.probes[0].every == 10
     assert small.checkpoint.snapshots == (0, 1)
+    light = scale_run(run, 0.02, light=True)
+    assert (light.model, light.epochs, light.checkpoint.snapshots) == (VGG(form="light"), 2, (0, 1, 2))
     assert scale_run(run, 1.0) == run
     deep = scale_run(dataclasses.replace(run, model=ResNet(depth=101)), 0.02)
     assert (deep.data.train_size, deep.batch_size) == (64, 16)

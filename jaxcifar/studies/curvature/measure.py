@@ -43,6 +43,7 @@ def measure_run(
         UserError: there are too few checkpoints, or Lanczos does not fit into memory.
     """
     steps = _snapshots(run, trained, notify)
+    names = _measurable(names, trained, len(steps), notify)
     left = [name for name in names if not _is_stored(folder, name, steps)]
     if not left:
         return
@@ -86,10 +87,19 @@ def _snapshots(run: Run, folder: Path, notify: Callable[[str], None]) -> list[in
     finished = records.read(folder).summary.get("steps", 0)
     per_epoch = finished // run.epochs
     ends = [step for step in steps if per_epoch and step % per_epoch == 0]
-    chosen = ends if len(ends) > 2 else steps
-    if len(chosen) < 3:
-        notify(f"{folder} has {len(chosen)} checkpoints; config field checkpoint.snapshots keeps more.")
-    return chosen
+    return ends if len(ends) > 2 else steps
+
+
+def _measurable(names: Sequence[str], folder: Path, checkpoints: int, notify: Callable[[str], None]) -> list[str]:
+    """The measures that so many checkpoints allow; what is left out is told, or refused where nothing else is asked."""
+    few = "trajectory" in names and checkpoints < 3
+    found = [name for name in names if name != "trajectory" or not few]
+    if few:
+        text = f"{folder} has {checkpoints} checkpoints, too few for a trajectory; checkpoint.snapshots keeps more."
+        if not found:
+            raise UserError(text)
+        notify(text)
+    return found
 
 
 def _is_stored(folder: Path, name: str, steps: Sequence[int]) -> bool:
