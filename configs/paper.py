@@ -31,6 +31,9 @@ STUDIES = (
     "beta_smoothness",
     "santurkar",
     "curvature",
+    "best",
+    "speedrun_94",
+    "speedrun_96",
 )
 
 

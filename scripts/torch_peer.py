@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
+from torch_whitened import WhitenedCNN
 
 from jaxcifar import config
 
@@ -30,6 +31,8 @@ def build(model: config.Model) -> nn.Module:
             return ResNet(model)
         case config.VGG(noise=False):
             return _vgg(model)
+        case config.WhitenedCNN():
+            return WhitenedCNN(model, _activation(model.activation))
         case config.DeepLinear():
             return _deep_linear(model)
         case _:
@@ -48,6 +51,8 @@ def _activation(kind: config.Activation) -> nn.Module:
             return nn.Tanh()
         case "softplus":
             return nn.Softplus()
+        case "gelu":
+            return nn.GELU()
 
 
 def _cnn(model: config.CNN) -> nn.Sequential:
@@ -216,6 +221,8 @@ def optimizer(kind: config.Optimizer, parameters: Any, fused: bool = False) -> t
             return torch.optim.SGD(
                 parameters, rate, kind.momentum, weight_decay=decay, nesterov=kind.nesterov, fused=fused
             )
+        case config.Muon():
+            raise ValueError("Muon of convolutions has no twin in PyTorch; compare networks with another optimizer.")
 
 
 def state_dict(model: config.Model, variables: Mapping[str, Any]) -> dict[str, torch.Tensor]:
@@ -225,6 +232,10 @@ def state_dict(model: config.Model, variables: Mapping[str, Any]) -> dict[str, t
         array = _to_torch_layout(model, path, np.asarray(array))
         found[".".join([*path[:-1], _parameter_name(path[-1])])] = torch.from_numpy(np.array(array, order="C"))
     for path, array in _leaves(variables.get("batch_stats", {})):
+        if path[-1] == "kernel":
+            array = _to_torch_layout(model, path, np.asarray(array))
+            found[".".join([*path[:-1], "weight"])] = torch.from_numpy(np.array(array, order="C"))
+            continue
         found[".".join([*path[:-1], f"running_{path[-1]}"])] = torch.from_numpy(np.array(array))
         found[".".join([*path[:-1], "num_batches_tracked"])] = torch.tensor(0)
     return found

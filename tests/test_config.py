@@ -9,7 +9,24 @@ from pathlib import Path
 import pytest
 
 from jaxcifar import config
-from jaxcifar.config import CNN, SGD, VGG, Adam, Checkpoint, Data, Loss, Probe, ResNet, Run, Schedule, Study, UserError
+from jaxcifar.config import (
+    CNN,
+    SGD,
+    VGG,
+    Adam,
+    Average,
+    Checkpoint,
+    Data,
+    Loss,
+    Muon,
+    Probe,
+    ResNet,
+    Run,
+    Schedule,
+    Study,
+    UserError,
+    WhitenedCNN,
+)
 from jaxcifar.config import Variant as V
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
@@ -46,6 +63,8 @@ def test_json_keeps_every_class():
         checkpoint=Checkpoint(snapshots=(0, 3)),
     )
     assert config.from_json(json.loads(json.dumps(config.to_json(run)))) == run
+    fast = Run(model=WhitenedCNN(), optimizer=Muon(), average=Average("ema"), test_views="six", timed=True)
+    assert config.from_json(json.loads(json.dumps(config.to_json(fast)))) == fast
 
 
 @pytest.mark.parametrize(
@@ -67,6 +86,18 @@ def test_json_keeps_every_class():
         (lambda: Loss(kind="mse", label_smoothing=0.1), "belongs to cross_entropy"),
         (lambda: Data(crop=-1), "data.crop is -1"),
         (lambda: Data(source="cifar100"), "auto, cifar10, shapes"),  # type: ignore[arg-type]
+        (lambda: Data(crop_padding="wrap"), "zero, reflect"),  # type: ignore[arg-type]
+        (lambda: WhitenedCNN(widths=(8, 8)), "three channel counts"),
+        (lambda: WhitenedCNN(depth=4), "2, 3"),  # type: ignore[arg-type]
+        (lambda: WhitenedCNN(norm_momentum=1.0), "model.norm_momentum is 1.0"),
+        (lambda: Muon(momentum=1.0), "below 1"),
+        (lambda: Muon(iterations=0), "optimizer.iterations is 0"),
+        (lambda: SGD(bias_factor=0.0), "optimizer.bias_factor is 0.0"),
+        (lambda: Average("ema", decay=1.0), "average.decay is 1.0; it must be below 1"),
+        (lambda: Average("ema", decay=0.0), "average.decay is 0.0"),
+        (lambda: Average("swa"), "none, ema, lookahead"),  # type: ignore[arg-type]
+        (lambda: Average(every=0), "average.every is 0"),
+        (lambda: Run(test_views="ten"), "none, mirror, six"),  # type: ignore[arg-type]
         (lambda: Checkpoint(keep=1), "checkpoint.keep is 1"),
         (lambda: Study("s", Run(), ()), "no variants"),
         (lambda: Study("s", Run(), (V("a"), V("a"))), "two variants of one name"),

@@ -10,7 +10,7 @@ import pytest
 
 import jaxcifar
 from jaxcifar import config
-from jaxcifar.config import CNN, VGG, ResNet, Run
+from jaxcifar.config import CNN, VGG, ResNet, Run, WhitenedCNN
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 
@@ -22,6 +22,8 @@ def shrunk(run: Run) -> Run:
             model = dataclasses.replace(run.model, widths=(2,) * len(run.model.widths), head=(4,) * len(run.model.head))
         case ResNet() | VGG():
             model = dataclasses.replace(run.model, width=2)
+        case WhitenedCNN():
+            model = dataclasses.replace(run.model, widths=(2, 2, 2))
     data = dataclasses.replace(run.data, source="shapes", dir=None, train_size=4, test_size=2, holdout=0)
     checkpoint = dataclasses.replace(run.checkpoint, snapshots=())
     return dataclasses.replace(run, model=model, data=data, epochs=1, batch_size=2, checkpoint=checkpoint)

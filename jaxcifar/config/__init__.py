@@ -2,6 +2,7 @@
 
 from jaxcifar.config.check import UserError as UserError
 from jaxcifar.config.data import Data as Data
+from jaxcifar.config.data import Padding as Padding
 from jaxcifar.config.load import flags as flags
 from jaxcifar.config.load import load as load
 from jaxcifar.config.load import override as override
@@ -13,11 +14,13 @@ from jaxcifar.config.model import Depth as Depth
 from jaxcifar.config.model import Initialization as Initialization
 from jaxcifar.config.model import Model as Model
 from jaxcifar.config.model import ResNet as ResNet
+from jaxcifar.config.model import WhitenedCNN as WhitenedCNN
 from jaxcifar.config.optimizer import SGD as SGD
 from jaxcifar.config.optimizer import Adadelta as Adadelta
 from jaxcifar.config.optimizer import Adagrad as Adagrad
 from jaxcifar.config.optimizer import Adam as Adam
 from jaxcifar.config.optimizer import AdamW as AdamW
+from jaxcifar.config.optimizer import Muon as Muon
 from jaxcifar.config.optimizer import Optimizer as Optimizer
 from jaxcifar.config.optimizer import Schedule as Schedule
 from jaxcifar.config.paper import Paper as Paper
@@ -25,11 +28,13 @@ from jaxcifar.config.paper import as_study as as_study
 from jaxcifar.config.paths import apply_changes as apply_changes
 from jaxcifar.config.paths import get_path as get_path
 from jaxcifar.config.paths import set_path as set_path
+from jaxcifar.config.run import Average as Average
 from jaxcifar.config.run import Checkpoint as Checkpoint
 from jaxcifar.config.run import Loss as Loss
 from jaxcifar.config.run import Precision as Precision
 from jaxcifar.config.run import Probe as Probe
 from jaxcifar.config.run import Run as Run
+from jaxcifar.config.run import TestViews as TestViews
 from jaxcifar.config.serialize import differences as differences
 from jaxcifar.config.serialize import from_json as from_json
 from jaxcifar.config.serialize import to_json as to_json

@@ -10,6 +10,7 @@ from jaxcifar.config.check import check_choice, check_count
 Source = Literal["auto", "cifar10", "shapes"]
 Normalization = Literal["channel", "half"]
 Flip = Literal["none", "random", "alternating"]
+Padding = Literal["zero", "reflect"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Data:
     """`channel`: the training set's mean and deviation per channel; `half`: mean 0.5 and deviation 0.5."""
     crop: int = 0
     """Pad by this many pixels, then crop 32 x 32 at random; 0 is off."""
+    crop_padding: Padding = "zero"
+    """What the crop pads with: black, or the image mirrored at its border."""
     flip: Flip = "none"
     """Mirror left to right: `random` by a coin, `alternating` every other epoch (first epoch by a coin)."""
     cutout: int = 0
@@ -39,6 +42,7 @@ class Data:
         check_choice("data.source", self.source, Source)
         check_choice("data.normalization", self.normalization, Normalization)
         check_choice("data.flip", self.flip, Flip)
+        check_choice("data.crop_padding", self.crop_padding, Padding)
         for name in ("train_size", "test_size"):
             if getattr(self, name) is not None:
                 check_count(f"data.{name}", getattr(self, name), 1)

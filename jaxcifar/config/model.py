@@ -7,8 +7,8 @@ from typing import Literal
 
 from jaxcifar.config.check import UserError, check_choice, check_count, check_number
 
-Activation = Literal["relu", "sigmoid", "leaky_relu", "tanh", "softplus"]
-Initialization = Literal["torch", "xavier", "he"]
+Activation = Literal["relu", "sigmoid", "leaky_relu", "tanh", "softplus", "gelu"]
+Initialization = Literal["torch", "xavier", "he", "dirac"]
 
 
 @dataclass(frozen=True)
@@ -129,4 +129,42 @@ class DeepLinear:
         check_choice("model.initialization", self.initialization, Initialization)
 
 
-Model = CNN | ResNet | VGG | DeepLinear
+StageDepth = Literal[2, 3]
+
+
+@dataclass(frozen=True)
+class WhitenedCNN:
+    """A network made for speed; Jordan 2024, arXiv 2404.00498.
+
+    A 2x2 convolution whose frozen filters whiten the training images' patches; three stages of (convolution, 2x2
+    max-pool, BatchNorm, activation) and further (convolution, BatchNorm, activation); the largest value over the image;
+    one linear layer without bias. BatchNorm has no scale, the convolutions after the first no bias.
+    """
+
+    widths: tuple[int, ...] = (64, 256, 256)
+    """Channels of the three stages."""
+    depth: StageDepth = 2
+    """Convolutions of a stage; of three, the last two are a residual branch."""
+    bias_epochs: int = 3
+    """Epochs over which the whitening layer's bias is trained; its rate falls to 0 in a straight line."""
+    output_scale: float = 0.11
+    """Factor on the logits."""
+    norm_momentum: float = 0.6
+    """BatchNorm's weight of the old running statistics."""
+    activation: Activation = "gelu"
+    initialization: Initialization = "dirac"
+
+    def __post_init__(self):
+        for width in self.widths:
+            check_count("model.widths", width, 1)
+        if len(self.widths) != 3:
+            raise UserError(f"model.widths is {self.widths!r}; give three channel counts.")
+        check_choice("model.depth", self.depth, StageDepth)
+        check_count("model.bias_epochs", self.bias_epochs, 1)
+        check_number("model.output_scale", self.output_scale, 0, above=True)
+        check_number("model.norm_momentum", self.norm_momentum, 0, 0.9999)
+        check_choice("model.activation", self.activation, Activation)
+        check_choice("model.initialization", self.initialization, Initialization)
+
+
+Model = CNN | ResNet | VGG | DeepLinear | WhitenedCNN

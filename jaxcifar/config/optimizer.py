@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jaxcifar.config.check import UserError, check_choice, check_number
+from jaxcifar.config.check import UserError, check_choice, check_count, check_number
 
 ScheduleKind = Literal["constant", "step", "cosine", "triangular"]
 
@@ -53,7 +53,8 @@ class _Optimizer:
                     raise UserError(f"optimizer.{name} is 1; it must be below 1.")
 
 
-_OPTIMIZER_RANGES = {"momentum": 1.0, "beta1": 1.0, "beta2": 1.0, "rho": 1.0, "epsilon": math.inf}
+_BELOW_ONE = ("momentum", "other_momentum", "beta1", "beta2", "rho")
+_OPTIMIZER_RANGES = {**dict.fromkeys(_BELOW_ONE, 1.0), "epsilon": math.inf}
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,12 @@ class SGD(_Optimizer):
 
     momentum: float = 0.0
     nesterov: bool = False
+    bias_factor: float = 1.0
+    """Factor on the learning rate of BatchNorm's biases; their weight decay is divided by it."""
 
     def __post_init__(self):
         super().__post_init__()
+        check_number("optimizer.bias_factor", self.bias_factor, 0, above=True)
         if self.nesterov and self.momentum == 0:
             raise UserError("optimizer.nesterov is on with momentum 0; give optimizer.momentum above 0.")
 
@@ -102,4 +106,32 @@ class AdamW(Adam):
     weight_decay: float = 1e-2
 
 
-Optimizer = SGD | Adagrad | Adadelta | Adam | AdamW
+@dataclass(frozen=True)
+class Muon(_Optimizer):
+    """Jordan et al. 2024: kernels move along their Nesterov momentum made nearly orthogonal, [k k C, F] as a matrix.
+
+    All other parameters, the output layer's kernel among them, move by SGD with Nesterov momentum. The factors multiply
+    a rate and divide its weight decay, so that all of them decay alike.
+    """
+
+    learning_rate: float = 0.02
+    momentum: float = 0.95
+    iterations: int = 5
+    """Newton-Schulz iterations."""
+    normalize: bool = False
+    """After each step a kernel with F outputs is scaled to the norm sqrt(F), as BatchNorm after it allows."""
+    other_momentum: float = 0.85
+    """Momentum of the other parameters."""
+    bias_factor: float = 1.0
+    """Factor on the learning rate of biases and BatchNorm's scales."""
+    output_factor: float = 1.0
+    """Factor on the learning rate of the output layer's kernel."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_count("optimizer.iterations", self.iterations, 1, 20)
+        check_number("optimizer.bias_factor", self.bias_factor, 0, above=True)
+        check_number("optimizer.output_factor", self.output_factor, 0, above=True)
+
+
+Optimizer = SGD | Adagrad | Adadelta | Adam | AdamW | Muon

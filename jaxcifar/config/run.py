@@ -76,7 +76,33 @@ class Checkpoint:
             check_count("checkpoint.snapshots", epoch, 0)
 
 
+AverageKind = Literal["none", "ema", "lookahead"]
+
+
+@dataclass(frozen=True)
+class Average:
+    """An average a of the weights w and of BatchNorm's statistics, taken along training.
+
+    `ema` changes no weight: after step t, a is the mean of w_1 to w_t with the weights decay^(t - i); it has figures of
+    its own beside the plain ones. `lookahead` does: every so many steps a <- a + (1 - d)(w - a) and w <- a, with
+    d = decay (t/T)^3 (Zhang et al. 2019, arXiv 1907.08610; the growing d is Jordan's, arXiv 2404.00498).
+    """
+
+    kind: AverageKind = "none"
+    decay: float = 0.999
+    every: int = 1
+    """Steps between two updates."""
+
+    def __post_init__(self):
+        check_choice("average.kind", self.kind, AverageKind)
+        check_number("average.decay", self.decay, 0, above=True)
+        if self.decay >= 1:
+            raise UserError(f"average.decay is {self.decay}; it must be below 1.")
+        check_count("average.every", self.every, 1)
+
+
 Precision = Literal["float32", "bfloat16"]
+TestViews = Literal["none", "mirror", "six"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +120,12 @@ class Run:
     """Of the initial weights, the order of the images, augmentation and dropout."""
     precision: Precision = "float32"
     """`bfloat16` computes the network in bfloat16, with float32 parameters, statistics and loss."""
+    average: Average = field(default_factory=Average)
+    test_views: TestViews = "none"
+    """Test-time augmentation of the last evaluation, with a figure of its own: the mean of the logits of an image and
+    its `mirror`, or of `six` views, both of them also shifted by a pixel up and left, and down and right."""
+    timed: bool = False
+    """Time the run as speed records are: every program warmed up on dummy labels, one evaluation, at the end."""
     probes: tuple[Probe, ...] = ()
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
 
@@ -102,3 +134,4 @@ class Run:
         check_count("batch_size", self.batch_size, 1)
         check_count("seed", self.seed, 0, 2**31 - 1)
         check_choice("precision", self.precision, Precision)
+        check_choice("test_views", self.test_views, TestViews)

@@ -7,17 +7,14 @@ from typing import Any, TypeVar
 
 from jaxcifar.config.check import UserError
 from jaxcifar.config.data import Data
-from jaxcifar.config.model import CNN, VGG, DeepLinear, ResNet
-from jaxcifar.config.optimizer import SGD, Adadelta, Adagrad, Adam, AdamW, Schedule
-from jaxcifar.config.run import Checkpoint, Loss, Probe, Run
+from jaxcifar.config.model import CNN, VGG, DeepLinear, ResNet, WhitenedCNN
+from jaxcifar.config.optimizer import SGD, Adadelta, Adagrad, Adam, AdamW, Muon, Schedule
+from jaxcifar.config.run import Average, Checkpoint, Loss, Probe, Run
 
+_MODELS = (CNN, ResNet, VGG, DeepLinear, WhitenedCNN)
+_OPTIMIZERS = (SGD, Adagrad, Adadelta, Adam, AdamW, Muon)
 _CLASSES = {
-    cls.__name__: cls
-    for cls in (
-        *(Run, Data, Loss, Probe, Checkpoint),
-        *(CNN, ResNet, VGG, DeepLinear),
-        *(SGD, Adagrad, Adadelta, Adam, AdamW, Schedule),
-    )
+    cls.__name__: cls for cls in (Run, Data, *_MODELS, *_OPTIMIZERS, Schedule, Loss, Average, Probe, Checkpoint)
 }
 _CLASS = "class"
 T = TypeVar("T")

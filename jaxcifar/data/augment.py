@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxcifar.config import Data
+from jaxcifar.config import Data, Padding, TestViews
 
 SIZE = 32
 CHANNEL_MEAN, CHANNEL_DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -18,7 +18,7 @@ def augment(
 ) -> Array:
     """Training images as the network sees them: cropped, mirrored, normalised, cut out.
 
-    Crop and mirror act on raw pixels (the padding is black, as in torchvision's usual order), the cut-out square after
+    Crop and mirror act on raw pixels (black padding is torchvision's usual order), the cut-out square after
     normalisation (it is 0, the mean).
 
     Args:
@@ -35,7 +35,8 @@ def augment(
     crop_key, flip_key, cutout_key = jax.random.split(key, 3)
     batch = images.shape[0]
     if config.crop:
-        images = crop(images, jax.random.randint(crop_key, (batch, 2), 0, 2 * config.crop + 1), config.crop)
+        offsets = jax.random.randint(crop_key, (batch, 2), 0, 2 * config.crop + 1)
+        images = crop(images, offsets, config.crop, config.crop_padding)
     match config.flip:
         case "random":
             images = flip(images, jax.random.bernoulli(flip_key, shape=(batch,)))
@@ -73,8 +74,8 @@ def statistics(config: Data) -> tuple[tuple[float, ...], tuple[float, ...]]:
             return (0.5,) * 3, (0.5,) * 3
 
 
-def crop(images: Array, offsets: Array, padding: int) -> Array:
-    """Zero-pad on every side and cut 32 x 32 at each image's own offset.
+def crop(images: Array, offsets: Array, padding: int, mode: Padding = "zero") -> Array:
+    """Pad on every side and cut 32 x 32 at each image's own offset.
 
     out[b, y, x] = padded[b, y + offsets[b, 0], x + offsets[b, 1]]
 
@@ -82,12 +83,14 @@ def crop(images: Array, offsets: Array, padding: int) -> Array:
         images: [B, H, W, C].
         offsets: integers [B, 2], rows and columns, 0 to 2 * padding.
         padding: pixels.
+        mode: pads with zeros, or with the image mirrored at its border (which is not repeated).
 
     Returns:
         As the images.
     """
     height, width = images.shape[1:3]
-    padded = jnp.pad(images, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    margins = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    padded = jnp.pad(images, margins, "reflect" if mode == "reflect" else "constant")
     # Whole rows, then columns: on a CPU seven times as fast as a vmapped dynamic_slice.
     rows = jnp.take_along_axis(padded, (offsets[:, :1] + jnp.arange(height))[:, :, None, None], axis=1, mode="clip")
     return jnp.take_along_axis(rows, (offsets[:, 1:] + jnp.arange(width))[:, None, :, None], axis=2, mode="clip")
@@ -149,3 +152,28 @@ def cutout(images: Array, centers: Array, size: int) -> Array:
     )
     inside = rows[:, :, None, None] & columns[:, None, :, None]
     return jnp.where(inside, jnp.zeros((), images.dtype), images)
+
+
+def views(images: Array, kind: TestViews) -> list[tuple[float, Array]]:
+    """The views of test-time augmentation and their weights, which sum to 1; the images themselves come first.
+
+    `six`: the image and its mirror weigh 1/4 each, and their shifts by one pixel, up and left, and down and right, with
+    the border mirrored, 1/8 each.
+
+    Args:
+        images: [B, H, W, C].
+        kind: `none`, `mirror` or `six`.
+
+    References:
+        Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498.
+    """
+    mirrored = images[:, :, ::-1]
+    match kind:
+        case "none":
+            return [(1.0, images)]
+        case "mirror":
+            return [(0.5, images), (0.5, mirrored)]
+        case "six":
+            corners = [jnp.full((images.shape[0], 2), offset) for offset in (0, 2)]
+            shifted = [crop(side, corner, 1, "reflect") for corner in corners for side in (images, mirrored)]
+            return [(0.25, images), (0.25, mirrored), *((0.125, view) for view in shifted)]

@@ -5,3 +5,4 @@ from jaxcifar.models.summary import count_parameters as count_parameters
 from jaxcifar.models.summary import layer_rows as layer_rows
 from jaxcifar.models.summary import module_rows as module_rows
 from jaxcifar.models.summary import training_flops as training_flops
+from jaxcifar.models.whitened import whitening_kernel as whitening_kernel

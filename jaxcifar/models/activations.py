@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 from flax import linen as nn
@@ -11,7 +12,7 @@ from jaxcifar.config import Activation
 
 
 def activation(kind: Activation) -> Callable[[jax.Array], jax.Array]:
-    """The elementwise function; leaky ReLU has slope 0.01 below zero, softplus is log(1 + exp x)."""
+    """The elementwise function; leaky ReLU has slope 0.01 below zero, softplus is log(1 + exp x), GELU x Φ(x)."""
     match kind:
         case "relu":
             return nn.relu
@@ -23,3 +24,5 @@ def activation(kind: Activation) -> Callable[[jax.Array], jax.Array]:
             return nn.tanh
         case "softplus":
             return nn.softplus
+        case "gelu":
+            return partial(nn.gelu, approximate=False)

@@ -14,6 +14,7 @@ from jaxcifar.models.cnn import CNN
 from jaxcifar.models.deep_linear import DeepLinear
 from jaxcifar.models.resnet import BasicBlock, Bottleneck, ResNet
 from jaxcifar.models.vgg import VGG
+from jaxcifar.models.whitened import WhitenedCNN, Whitening
 
 _STAGE_SIZES = {
     18: (BasicBlock, (2, 2, 2, 2)),
@@ -34,10 +35,21 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
 
     Returns:
         A module from normalised images [N, 32, 32, 3] to logits [N, 10], with the collections `params` and, where it
-        has BatchNorm, `batch_stats`. With dropout, `train=True` needs the rng `dropout`, with noise `noise`.
+        has BatchNorm or whitening, `batch_stats`. Dropout needs the rng `dropout` where `train` is True, noise `noise`.
     """
     linear = partial(layers.Linear, initialization=model.initialization, dtype=dtype)
     conv = partial(layers.Conv, initialization=model.initialization, dtype=dtype)
+    if isinstance(model, config.WhitenedCNN):
+        return WhitenedCNN(
+            widths=model.widths,
+            depth=model.depth,
+            output_scale=model.output_scale,
+            whitening=partial(Whitening, dtype=dtype),
+            conv=partial(conv, use_bias=False),
+            norm=partial(layers.BatchNorm, momentum=model.norm_momentum, epsilon=1e-12, use_scale=False, dtype=dtype),
+            linear=partial(linear, use_bias=False),
+            activation=activation(model.activation),
+        )
     norm = partial(layers.BatchNorm, dtype=dtype) if model.batch_norm else None
     match model:
         case config.CNN():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxcifar.config import Initialization
@@ -13,7 +15,8 @@ Initializer = nn.initializers.Initializer
 
 
 def kernel(kind: Initialization) -> Initializer:
-    """Initial kernels: `torch` U(±1/sqrt(fan_in)), `xavier` N(0, 2/(fan_in + fan_out)), `he` N(0, 2/fan_in).
+    """Initial kernels: `torch` U(±1/sqrt(fan_in)), `xavier` N(0, 2/(fan_in + fan_out)), `he` N(0, 2/fan_in),
+    `dirac` hands each input channel on through the first outputs of a convolution and is `torch` elsewhere.
 
     References:
         Glorot and Bengio 2010; He et al. 2015, arXiv 1502.01852. PyTorch's Kaiming-uniform with a = sqrt(5) has the
@@ -26,6 +29,18 @@ def kernel(kind: Initialization) -> Initializer:
             return nn.initializers.variance_scaling(1.0, "fan_avg", "normal")
         case "he":
             return nn.initializers.variance_scaling(2.0, "fan_in", "normal")
+        case "dirac":
+            return _dirac
+
+
+def _dirac(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
+    """A convolution [kh, kw, C, F] whose output f < C is the input channel f."""
+    values = kernel("torch")(key, shape, dtype)
+    if len(shape) < 4:
+        return values
+    rows, columns, channels, _ = shape
+    identity = jnp.zeros_like(values).at[rows // 2, columns // 2].set(jnp.eye(*shape[2:], dtype=dtype))
+    return values.at[..., :channels].set(identity[..., :channels])
 
 
 def bias(kind: Initialization, fan_in: int) -> Initializer:

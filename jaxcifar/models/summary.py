@@ -13,6 +13,7 @@ from flax import linen as nn
 from jaxcifar import config
 from jaxcifar.models import layers
 from jaxcifar.models.build import build
+from jaxcifar.models.whitened import Whitening
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,18 @@ def module_rows(module: nn.Module, shape: tuple[int, int, int] = (32, 32, 3)) ->
     return rows
 
 
-_COUNTED = (layers.Conv, layers.BatchNorm, layers.Linear)
+_COUNTED = (layers.Conv, layers.BatchNorm, layers.Linear, Whitening)
 
 
 def _row(module: nn.Module, output: jax.Array) -> LayerRow:
-    shapes = {name: value.shape for name, value in module.variables["params"].items()}
+    arrays = {name: value for collection in module.variables.values() for name, value in collection.items()}
     positions = prod(output.shape[1:-1])
     return LayerRow(
         name="/".join(module.path),
         kind=type(module).__name__,
         output_shape=output.shape[1:],
-        parameters=sum(prod(shape) for shape in shapes.values()),
-        multiply_adds=positions * prod(shapes["kernel"]) if "kernel" in shapes else 0,
+        parameters=count_parameters(module.variables["params"]),
+        multiply_adds=positions * arrays["kernel"].size if "kernel" in arrays else 0,
     )
 
 
@@ -74,7 +75,9 @@ def count_parameters(params: Any) -> int:
 def training_flops(model: config.Model) -> int:
     """Floating-point operations of one training step per image: 2 (3 MACs - MACs of the first convolution).
 
-    The backward pass costs two products a layer, less the first layer's, whose input needs no gradient.
+    The backward pass costs two products a layer, less the first layer's, whose input needs no gradient, and less both
+    where the first layer's kernel is frozen.
     """
-    counts = [row.multiply_adds for row in layer_rows(model)]
-    return 2 * (3 * sum(counts) - counts[0])
+    rows = layer_rows(model)
+    saved = 2 if rows[0].kind == Whitening.__name__ else 1
+    return 2 * (3 * sum(row.multiply_adds for row in rows) - saved * rows[0].multiply_adds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxcifar.config import CNN, VGG, DeepLinear, Model, ResNet
+from jaxcifar.config import CNN, VGG, DeepLinear, Model, ResNet, WhitenedCNN
 from jaxcifar.studies.results import Result, StudyResults
 
 DATA_NAMES = {
@@ -90,6 +90,9 @@ def network_name(model: Model) -> str:
             return name + norm + (" + dropout" if model.dropout else "")
         case DeepLinear():
             return f"{model.depth}-layer linear network" + (" + BatchNorm" if model.batch_norm else "")
+        case WhitenedCNN():
+            name = "whitened CNN " + "-".join(str(width) for width in model.widths)
+            return name + (", residual" if model.depth == 3 else "")
 
 
 def _span(values: Sequence[int]) -> str:

@@ -77,7 +77,7 @@ def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: Look) -> Non
     epochs, mean, low, high = spread(runs, key)
     style = line(look)
     if len(epochs):
-        axis.plot(epochs, mean, marker="o" if len(epochs) < 12 else None, markersize=3.2, **style)
+        axis.plot(epochs, mean, marker="o" if np.isfinite(mean).sum() < 12 else None, markersize=3.2, **style)
     if len(runs) > 1 and len(epochs):
         axis.fill_between(epochs, low, high, color=style["color"], alpha=0.18, linewidth=0)
     if len(runs) > 1 and len(epochs) == 1:  # a band of no width would not be seen

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxcifar.config import SGD, Data, DeepLinear, Run
+from jaxcifar.config import SGD, Data, DeepLinear, Muon, Run
 from jaxcifar.report.caption import network_name
 from jaxcifar.report.chapters import Chapter
 from jaxcifar.report.style import label
@@ -48,9 +48,10 @@ class Sheet:
 def results(study: StudyResults, chapter: Chapter) -> Sheet:
     """What each member reached, beside the study's numbers; mean and standard error over seeds."""
     columns = ["run"]
-    for heading, _, _ in _FIGURES:
+    figures = [*_FIGURES, *(figure for figure in _OTHER_FIGURES if _is_taken(study, figure[1]))]
+    for heading, _, _ in figures:
         columns += [heading, *(f"{heading}, study" for name in chapter.numbers if name == heading)]
-    rows = [_member_row(member, runs, chapter) for member, runs in study.members.items()]
+    rows = [_member_row(member, runs, chapter, figures) for member, runs in study.members.items()]
     several = any(len(runs) > 1 for runs in study.members.values())
     caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs. "
     caption += "Mean ± standard error over seeds. " if several else ""
@@ -58,13 +59,18 @@ def results(study: StudyResults, chapter: Chapter) -> Sheet:
         caption += "Runs that trained together in one program have no seconds of their own (-). "
     if any("= " in row[0].text for row in rows):
         caption += "= names the equal run of another study, which was trained instead. "
+    caption += " ".join(_EXPLAINED[heading] for heading in columns if heading in _EXPLAINED)
     return Sheet("results", "Results", tuple(columns), rows, caption.strip())
 
 
-def _member_row(member: str, runs: Sequence[Result], chapter: Chapter) -> list[Cell]:
+def _is_taken(study: StudyResults, measure: measures.Measure) -> bool:
+    return any(math.isfinite(measure(run)) for run in study.runs if len(run.column("epoch")))
+
+
+def _member_row(member: str, runs: Sequence[Result], chapter: Chapter, figures: Sequence[_Figure]) -> list[Cell]:
     done = [run for run in runs if len(run.column("epoch"))]
     cells = [Cell(_name(member, runs))]
-    for heading, measure, form in _FIGURES:
+    for heading, measure, form in figures:
         timed = [run for run in done if _members_in_program(run) == 1] if heading == SECONDS else done
         cells.append(_figure(timed, measure, form))
         if heading in chapter.numbers:
@@ -81,8 +87,10 @@ def _count(value: float) -> str:
     return f"{value / 1e6:.3f} M" if value >= 1e6 else f"{value:,.0f}"
 
 
+_Figure = tuple[str, measures.Measure, Callable[[float], str]]
+"""Heading, measure, how its mean is written."""
 SECONDS = "s an epoch"
-_FIGURES: tuple[tuple[str, measures.Measure, Callable[[float], str]], ...] = (
+_FIGURES: tuple[_Figure, ...] = (
     ("parameters", measures.parameters, _count),
     ("epochs", lambda run: float(len(run.column("epoch"))), "{:.0f}".format),
     ("train loss", _last("train_loss"), "{:.3f}".format),
@@ -91,7 +99,19 @@ _FIGURES: tuple[tuple[str, measures.Measure, Callable[[float], str]], ...] = (
     ("best", measures.best_accuracy, "{:.2f}%".format),
     (SECONDS, measures.seconds_per_epoch, "{:.3g}".format),
 )
-"""Heading, measure, how its mean is written."""
+_OTHER_FIGURES: tuple[_Figure, ...] = (
+    ("with ema", _last("test_accuracy_ema"), "{:.2f}%".format),
+    ("with tta", _last("test_accuracy_tta"), "{:.2f}%".format),
+    ("with both", _last("test_accuracy_ema_tta"), "{:.2f}%".format),
+    ("s in all", measures.total_seconds, "{:.3g}".format),
+    ("PFLOP", lambda run: measures.flops(run) / 1e15, "{:.3g}".format),
+)
+"""Shown where a run has them."""
+_EXPLAINED = {
+    "with ema": "With ema: test accuracy of the moving average of the weights.",
+    "with tta": "With tta: test accuracy of the mean over several views of each image.",
+    "s in all": "Seconds in all: from the first weights to the last evaluation, without compilation and warm-up.",
+}
 
 
 def _name(member: str, runs: Sequence[Result]) -> str:
@@ -165,7 +185,7 @@ def _settings_of(run: Run) -> dict[str, str]:
         "batch size": f"{run.batch_size}",
         "optimizer": type(optimizer).__name__,
         "learning rate": f"{optimizer.learning_rate:g}",
-        "momentum": f"{optimizer.momentum:g}" if isinstance(optimizer, SGD) else "-",
+        "momentum": f"{optimizer.momentum:g}" if isinstance(optimizer, SGD | Muon) else "-",
         "weight decay": f"{optimizer.weight_decay:g}",
         "schedule": schedule.kind + warmup,
         "loss": run.loss.kind.replace("_", " ")
@@ -180,7 +200,8 @@ def _settings_of(run: Run) -> dict[str, str]:
 
 
 def _augmentation(data: Data) -> str:
-    parts = [f"crop after padding by {data.crop}"] if data.crop else []
+    mirrored = ", border mirrored" if data.crop_padding == "reflect" else ""
+    parts = [f"crop after padding by {data.crop}{mirrored}"] if data.crop else []
     parts += [f"{data.flip} flip"] if data.flip != "none" else []
     parts += [f"cutout of {data.cutout}"] if data.cutout else []
     return ", ".join(parts) or "none"

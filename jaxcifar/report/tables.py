@@ -78,11 +78,27 @@ def result_table(runs: Sequence[Records]) -> None:
     names = sorted({run.environment["data"]["name"] for run in runs if run.environment})
     table = Table("run", title=f"Results on {', '.join(names) or 'unknown data'}")
     headings = ("epochs", "train\nloss", "test\nloss", "train\nacc.", "test\nacc.", "best\ntest", "s an\nepoch")
-    for heading in headings:
+    others = [key for key in _OTHERS if any(_other(run, key) != "-" for run in runs)]
+    for heading in (*headings, *(_OTHERS[key] for key in others)):
         table.add_column(heading, justify="right")
     for run in runs:
-        table.add_row(_name(run), str(len(run.metrics)), *_figures(run))
+        table.add_row(_name(run), str(len(run.metrics)), *_figures(run), *(_other(run, key) for key in others))
     Console().print(table)
+
+
+_OTHERS = {
+    "test_accuracy_ema": "with\nema",
+    "test_accuracy_tta": "with\ntta",
+    "test_accuracy_ema_tta": "with\nboth",
+    "total_seconds": "s in\nall",
+}
+
+
+def _other(run: Records, key: str) -> str:
+    """A figure that few runs have."""
+    places = (run.summary, run.summary.get("last", {}))
+    values = [place[key] for place in places if key in place]
+    return _number(values[0] if values else None, ".3g" if key == "total_seconds" else ".1%")
 
 
 def _name(run: Records) -> str:
@@ -97,7 +113,7 @@ def _name(run: Records) -> str:
 
 
 def _figures(run: Records) -> list[str]:
-    if "last" not in run.summary:
+    if "best" not in run.summary:
         return ["-"] * 6
     last = run.summary["last"]
     losses = [_number(last[key], ".3f") for key in ("train_loss", "test_loss")]

@@ -13,13 +13,13 @@ from jaxcifar import data, records
 from jaxcifar.config import Paper, Run, Study, UserError
 from jaxcifar.config.check import check_number
 from jaxcifar.studies import manifest, speed
-from jaxcifar.studies.cost import cost_of
 from jaxcifar.studies.manifest import Invocation
 from jaxcifar.studies.plan import Planned, PlannedStudy, choose_vectorize, group, make_plan
 from jaxcifar.studies.share import share
 from jaxcifar.studies.speed import Speed
 from jaxcifar.studies.views.make import make
 from jaxcifar.training import Interrupted, Member, interrupt, progress, train_members
+from jaxcifar.training.cost import cost_of
 from jaxcifar.training.interrupt import Stop
 from jaxcifar.training.progress import Progress, duration
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from jaxcifar import records
-from jaxcifar.studies.cost import cost_of
 from jaxcifar.studies.plan import PlannedStudy
+from jaxcifar.training.cost import cost_of
 
 FILE = "study.json"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jaxcifar.studies.cost import cost_of
 from jaxcifar.studies.plan import Planned, PlannedStudy, programs
 from jaxcifar.studies.speed import Speed
+from jaxcifar.training.cost import cost_of
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxcifar.config import VGG, Data, ResNet, Run, UserError
+from jaxcifar.config import VGG, Data, ResNet, Run, UserError, WhitenedCNN
 from jaxcifar.data import train_size
 from jaxcifar.data.dataset import split_rows
 
 LEAST_IMAGES = 512
 DEEP_IMAGES, DEEP_BATCH = 64, 16
+LEAST_STEPS = 4
 PROBE_EVERY = 10
 
 
@@ -22,9 +23,9 @@ def check_scale(scale: float) -> None:
 def scale_run(run: Run, scale: float, light: bool = False) -> Run:
     """The run with images and epochs multiplied: at least 512 images (or all there are) and one epoch.
 
-    ResNet-50 and deeper take a few steps at a small batch; probes measure every tenth step; of the snapshots at most
-    the initial state, the middle and the end are kept. `light` is for measures of curvature: VGG-A's light form, and
-    two epochs at least, so that the snapshots make a path.
+    ResNet-50 and deeper take a few steps at a small batch, a network made for speed at least four steps an epoch;
+    probes measure every tenth step; of the snapshots at most the initial state, the middle and the end are kept.
+    `light` is for measures of curvature: VGG-A's light form, and at least two epochs, so that snapshots make a path.
     """
     if scale == 1:
         return run
@@ -32,6 +33,8 @@ def scale_run(run: Run, scale: float, light: bool = False) -> Run:
     data = _scale_data(run.data, scale, DEEP_IMAGES if deep else None)
     epochs = max(min(2, run.epochs) if light else 1, round(run.epochs * scale))
     batch = min(DEEP_BATCH if deep else run.batch_size, train_size(data))
+    if isinstance(run.model, WhitenedCNN):
+        batch = min(batch, max(train_size(data) // LEAST_STEPS, 1))
     model = dataclasses.replace(run.model, form="light") if light and isinstance(run.model, VGG) else run.model
     schedule = run.optimizer.schedule
     schedule = dataclasses.replace(

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from jaxcifar import records
-from jaxcifar.config import CNN, SGD, VGG, DeepLinear, Model, Precision, ResNet, Run
-from jaxcifar.studies.cost import cost_of
+from jaxcifar.config import CNN, SGD, VGG, DeepLinear, Model, Precision, ResNet, Run, WhitenedCNN
+from jaxcifar.training.cost import cost_of
 from jaxcifar.training.environment import environment
 from jaxcifar.training.group import Group
 
@@ -46,7 +46,13 @@ class Speed:
 
 def _measured_kind(model: Model) -> str:
     """The measured kind of network that a network's pace is taken from."""
-    return "CNN" if isinstance(model, DeepLinear) else type(model).__name__
+    match model:
+        case DeepLinear():
+            return "CNN"
+        case WhitenedCNN():
+            return "VGG"
+        case _:
+            return type(model).__name__
 
 
 def known(folder: Path) -> Speed | None:

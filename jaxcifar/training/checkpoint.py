@@ -48,7 +48,7 @@ class Checkpoints:
         self.wait()
         if step in self._manager.all_steps():
             return
-        tree = jax.tree.map(lambda leaf: np.array(leaf), serialization.to_state_dict(state))
+        tree = jax.tree.map(lambda leaf: np.array(leaf), _to_tree(state))
         if shutil.disk_usage(self._path).free < sum(leaf.nbytes for leaf in jax.tree.leaves(tree)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         self._manager.save(step, args=self._args.StandardSave(tree))
@@ -84,10 +84,16 @@ class Checkpoints:
 
     def restore(self, step: int, state: Any) -> Any:
         """The state saved at a step, in the structure of `state` (arrays or shapes)."""
-        tree = serialization.to_state_dict(state)
+        tree = _to_tree(state)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
         restored = self._manager.restore(step, args=self._args.StandardRestore(shapes))
-        return serialization.from_state_dict(state, dict(restored))
+        return serialization.from_state_dict(state, {**serialization.to_state_dict(state), **restored})
+
+
+def _to_tree(state: Any) -> dict[str, Any]:
+    """The state's arrays by name; an average that is not taken is left out, as it was before there were any."""
+    tree = serialization.to_state_dict(state)
+    return {name: value for name, value in tree.items() if name != "average" or jax.tree.leaves(value)}
 
 
 def write_manifest(folder: Path, step: int, extra: dict[str, Any]) -> None:

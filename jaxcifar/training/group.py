@@ -79,9 +79,13 @@ class Group:
         """Trains `count` steps of an epoch from step `first` on; each member's values, arrays [length]."""
         return self._members_of([part.train(first, count, epoch) for part in self._parts])
 
-    def evaluate(self) -> list[metrics.Sums]:
-        """Each member's sums over the test split."""
-        return self._members_of([part.evaluate() for part in self._parts])
+    def warm_up(self) -> None:
+        """Calls every program once on dummy labels, so that none is timed at its first call; the states are used up."""
+        jax.block_until_ready([part.warm_up() for part in self._parts])
+
+    def evaluate(self, last: bool = False) -> list[metrics.Sums]:
+        """Each member's sums over the test split; `last` adds the figures that are taken once, at the end."""
+        return self._members_of([part.evaluate(last) for part in self._parts])
 
     def states(self) -> list[State]:
         """Each member's state on the host."""
@@ -96,14 +100,24 @@ class _Place:
         self.train, self.test = jax.device_put((train, test), sharding.replicated(mesh))
         self.program = program.build(run, len(train[1]), length, mesh, stacked)
         self.create, self.order = jax.jit(self.program.create), jax.jit(self.program.order)
+        self.run = run
         self.chunk: Any = None
+        self.evaluate: Any = None
+        self.evaluate_last: Any = None
 
     def compile(self, part: _Part) -> None:
         if self.chunk is None:
             chunk = jax.jit(self.program.chunk, donate_argnums=1)
             order = self.order(part.values, np.int32(0))
             self.chunk = chunk.lower(part.values, part.state, self.train, order, np.zeros(2, np.int32)).compile()
-            self.evaluate = jax.jit(self.program.evaluate).lower(part.values, part.state, self.test).compile()
+            self._compile_evaluation(part.values, part.state, self.test)
+
+    def _compile_evaluation(self, *arguments: Any) -> None:
+        """The evaluation after an epoch, of which a timed run has none, and the last one, where it differs."""
+        if not self.run.timed:
+            self.evaluate = self.evaluate_last = jax.jit(self.program.evaluate).lower(*arguments).compile()
+        if self.run.timed or metrics.other_figures(self.run):
+            self.evaluate_last = jax.jit(self.program.evaluate_last).lower(*arguments).compile()
 
 
 class _Part:
@@ -115,10 +129,10 @@ class _Part:
 
     @property
     def shape(self) -> State:
-        return jax.eval_shape(self.place.create, self.values)
+        return jax.eval_shape(self.place.create, self.values, self.place.train[0])
 
     def create(self) -> None:
-        self.state = jax.device_put(self.place.create(self.values), self.place.sharding)
+        self.state = jax.device_put(self.place.create(self.values, self.place.train[0]), self.place.sharding)
 
     def load(self, state: State) -> None:
         self.state = jax.device_put(state, self.place.sharding)
@@ -130,5 +144,12 @@ class _Part:
         self.state, measured = self.place.chunk(self.values, self.state, self.place.train, self.order, span)
         return measured
 
-    def evaluate(self) -> Any:
-        return self.place.evaluate(self.values, self.state, self.place.test)
+    def warm_up(self) -> Any:
+        place, order, span = self.place, self.place.order(self.values, np.int32(0)), np.array([0, 1], np.int32)
+        train, test = ((images, jnp.zeros_like(labels)) for images, labels in (place.train, place.test))
+        state, _ = place.chunk(self.values, self.state, train, order, span)
+        return place.evaluate_last(self.values, state, test)
+
+    def evaluate(self, last: bool) -> Any:
+        evaluate = self.place.evaluate_last if last else self.place.evaluate
+        return evaluate(self.values, self.state, self.place.test)

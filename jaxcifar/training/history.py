@@ -48,8 +48,8 @@ class History:
         if bad.size:
             self.diverged_step = self.done
 
-    def end_epoch(self, sums: Sums, seconds: float, learning_rate: float) -> None:
-        """Adds an epoch's row: means over its steps, evaluation's sums, training seconds."""
+    def end_epoch(self, sums: Sums | None, seconds: float, learning_rate: float) -> None:
+        """Adds an epoch's row: means over its steps, evaluation's sums (if there was one), training seconds."""
         if self.diverged_step is not None:
             return
         last = {name: self.values[name][-self.steps_per_epoch :] for name in ("loss", "accuracy")}
@@ -58,12 +58,14 @@ class History:
             "step": self.done,
             "train_loss": float(np.mean(last["loss"], dtype=np.float64)),
             "train_accuracy": float(np.mean(last["accuracy"], dtype=np.float64)),
-            "test_loss": float(sums.loss) / float(sums.count),
-            "test_accuracy": float(sums.correct) / float(sums.count),
+            "test_loss": float(sums.loss) / float(sums.count) if sums else None,
+            "test_accuracy": float(sums.correct) / float(sums.count) if sums else None,
             "seconds": seconds,
             "images_per_second": self.steps_per_epoch * self.run.batch_size / seconds if seconds else math.nan,
             "learning_rate": learning_rate,
         }
+        if sums:
+            row |= {f"test_accuracy_{name}": float(n) / float(sums.count) for name, n in sums.others.items()}
         self.rows.append(row)
         records.append_metrics(self.folder, row)
 
@@ -80,10 +82,14 @@ class History:
         summary: dict[str, Any] = {"status": status, "epochs": len(self.rows), "steps": self.done}
         if self.diverged_step is not None:
             summary["diverged_step"] = self.diverged_step
-        if self.rows:
-            best = max(self.rows, key=lambda row: row["test_accuracy"])
+        tested = [row for row in self.rows if row["test_accuracy"] is not None]
+        if tested:
+            best = max(tested, key=lambda row: row["test_accuracy"])
             summary["best"] = {key: best[key] for key in ("epoch", "test_accuracy", "test_loss")}
+        if self.rows:
+            last = self.rows[-1]
             figures = ("epoch", "train_loss", "train_accuracy", "test_loss", "test_accuracy")
-            summary["last"] = {key: self.rows[-1][key] for key in figures}
+            others = [key for key in last if key.startswith("test_accuracy_")]
+            summary["last"] = {key: last[key] for key in (*figures, *others)}
             summary["seconds_per_epoch"] = float(np.median([row["seconds"] for row in self.rows]))
         records.write_summary(self.folder, {**summary, **extra})

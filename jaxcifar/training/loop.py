@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from jaxcifar.config import Run, UserError, Vectorize
 from jaxcifar.data import Dataset
 from jaxcifar.models import count_parameters
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
+from jaxcifar.training.cost import cost_of
 from jaxcifar.training.environment import environment
 from jaxcifar.training.group import Group
 from jaxcifar.training.history import History
@@ -109,6 +111,7 @@ class _Trainer:
         self.group = Group([member.run for member in members], train, test, self.length, vectorize)
         self.step = 0
         self.epoch_seconds = self.seconds = 0.0
+        self.total_seconds: float | None = None
 
     def restore(self) -> None:
         """The state of the newest checkpoint that is whole and common to all members, else the initial one."""
@@ -147,7 +150,14 @@ class _Trainer:
         start = time.monotonic()
         self.group.compile()
         self.compile_seconds = time.monotonic() - start
-        saved_at, size = time.monotonic(), 1
+        is_timed = self.run.timed and self.step == 0
+        if is_timed:
+            self.group.warm_up()
+            self._factor()
+        started = saved_at = time.monotonic()
+        size = 1
+        if is_timed:
+            self.group.create()
         if self.step in self.snapshots:
             self._save()
         while self.step < self.total:
@@ -158,6 +168,8 @@ class _Trainer:
             ended = self.step % self.steps_per_epoch == 0
             if ended:
                 self._end_epoch()
+            if is_timed and self.step == self.total:
+                self.total_seconds = time.monotonic() - started
             self._show(count, elapsed, ended)
             if all(history.diverged_step is not None for history in self.histories):
                 return
@@ -182,12 +194,16 @@ class _Trainer:
             history.extend({name: values[:count] for name, values in member.items()})
         return elapsed
 
+    def _factor(self) -> float:
+        """The schedule's at the last step."""
+        step = jnp.int32(self.step - 1)
+        return float(schedule_factor(self.run.optimizer.schedule, step, self.steps_per_epoch, self.run.epochs))
+
     def _end_epoch(self) -> None:
-        factor = schedule_factor(
-            self.run.optimizer.schedule, jnp.int32(self.step - 1), self.steps_per_epoch, self.run.epochs
-        )
-        for history, sums in zip(self.histories, self.group.evaluate(), strict=True):
-            rate = history.run.optimizer.learning_rate * float(factor)
+        last = self.step == self.total
+        found = self.group.evaluate(last) if last or not self.run.timed else [None] * len(self.members)
+        for history, sums in zip(self.histories, found, strict=True):
+            rate = history.run.optimizer.learning_rate * self._factor()
             # Members share the device, so each is charged its share of the group's time.
             history.end_epoch(sums, self.epoch_seconds / len(self.members), rate)
         self.epoch_seconds = 0.0
@@ -213,13 +229,15 @@ class _Trainer:
             "device_bytes": stats["peak_bytes_in_use"] if stats else None,
         }
         for history in self.histories:
-            extra = {
+            extra: dict[str, Any] = {
                 "parameters": self.parameters,
                 "training_seconds": self.seconds / len(self.members),
                 "compile_seconds": self.compile_seconds,
                 "members_in_program": len(self.members),
                 "peak_memory": memory,
             }
+            if self.run.timed:
+                extra |= {"total_seconds": self.total_seconds, "flops": cost_of(self.run).flops}
             history.summarize(status, extra)
 
     def _show(self, count: int, elapsed: float, ended: bool) -> None:

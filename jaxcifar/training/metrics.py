@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcifar.config import Run
-from jaxcifar.data import normalize
+from jaxcifar.data import normalize, views
 from jaxcifar.training.losses import per_example
 from jaxcifar.training.optimizers import Numbers
 from jaxcifar.training.state import State, module
@@ -23,9 +23,13 @@ class Sums(NamedTuple):
     loss: jax.Array
     correct: jax.Array
     count: jax.Array
+    others: dict[str, jax.Array]
+    """Correct answers of the average of the weights (`ema`) and of the mean over an image's views (`tta`)."""
 
 
-def evaluate(run: Run, shard: Any, values: Numbers, state: State, split: tuple[jax.Array, jax.Array]) -> Sums:
+def evaluate(
+    run: Run, shard: Any, values: Numbers, state: State, split: tuple[jax.Array, jax.Array], last: bool = False
+) -> Sums:
     """Loss and accuracy in evaluation mode (running statistics, no dropout) over a whole split.
 
     Args:
@@ -34,20 +38,47 @@ def evaluate(run: Run, shard: Any, values: Numbers, state: State, split: tuple[j
         values: the run's plain numbers.
         state: parameters and running statistics.
         split: images uint8 [N, 32, 32, 3] and labels [N]; the last batch is padded and masked.
+        last: whether the figures of test-time augmentation and of the averaged weights are taken too (static).
     """
     images, labels = split
     total = images.shape[0]
     size = min(EVALUATION_BATCH, total)
-    network = module(run)
-    variables = {"params": state.params, "batch_stats": state.batch_stats}
 
     def body(index: jax.Array, sums: Sums) -> Sums:
         rows = shard(index * size + jnp.arange(size))
         chosen, mask = jnp.minimum(rows, total - 1), rows < total
-        logits = jnp.asarray(network.apply(variables, normalize(images[chosen], run.data), False))
+        logits, others = _logits(run, state, images[chosen], last)
         loss = per_example(run.loss, logits, labels[chosen], values.label_smoothing)
-        hit = (logits.argmax(-1) == labels[chosen]) & mask
-        return Sums(sums.loss + jnp.where(mask, loss, 0).sum(), sums.correct + hit.sum(), sums.count + mask.sum())
+
+        def hits(logits: jax.Array) -> jax.Array:
+            return ((logits.argmax(-1) == labels[chosen]) & mask).sum()
+
+        new = Sums(jnp.where(mask, loss, 0).sum(), hits(logits), mask.sum(), jax.tree.map(hits, others))
+        return jax.tree.map(jnp.add, sums, new)
 
     zero = jnp.zeros((), jnp.int32)
-    return lax.fori_loop(0, -(-total // size), body, Sums(jnp.zeros((), jnp.float32), zero, zero))
+    start = Sums(jnp.zeros((), jnp.float32), zero, zero, {name: zero for name in other_figures(run) if last})
+    return lax.fori_loop(0, -(-total // size), body, start)
+
+
+def other_figures(run: Run) -> list[str]:
+    """What the last evaluation measures beside the plain accuracy."""
+    ema, tta = run.average.kind == "ema", run.test_views != "none"
+    return ["tta"] * tta + ["ema"] * ema + ["ema_tta"] * (ema and tta)
+
+
+def _logits(run: Run, state: State, images: jax.Array, last: bool) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The plain logits [B, 10] of raw images, and those of the other figures."""
+    network, wanted = module(run), other_figures(run) if last else []
+    shown = views(images, run.test_views if last else "none")
+
+    def first_and_mean(params: Any, batch_stats: Any) -> tuple[jax.Array, jax.Array]:
+        variables = {"params": params, "batch_stats": batch_stats}
+        logits = [jnp.asarray(network.apply(variables, normalize(view, run.data), False)) for _, view in shown]
+        return logits[0], sum((w * z for (w, _), z in zip(shown, logits, strict=True)), jnp.zeros_like(logits[0]))
+
+    plain, mean = first_and_mean(state.params, state.batch_stats)
+    found = {"tta": mean}
+    if "ema" in wanted:
+        found["ema"], found["ema_tta"] = first_and_mean(*state.average)
+    return plain, {name: found[name] for name in wanted}

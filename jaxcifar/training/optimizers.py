@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 
 from jaxcifar import config
 
@@ -37,9 +38,10 @@ def direction(optimizer: config.Optimizer, values: Numbers) -> optax.GradientTra
     """From gradients to the direction u of the update w <- w - learning rate x u.
 
     PyTorch's order: weight decay joins the gradient before momentum and preconditioning, except in AdamW, where it
-    joins the direction. Adagrad divides by sqrt(s) + ε with s from 0, Adadelta has ε under both roots.
+    joins the direction. Adagrad divides by sqrt(s) + ε with s from 0, Adadelta has ε under both roots. Muon's kernels
+    move along their orthogonalised momentum plus weight decay x w, its other parameters as with SGD.
     """
-    decay = optax.add_decayed_weights(values.weight_decay)
+    decay = _decay(optimizer, values.weight_decay)
     match optimizer:
         case config.AdamW():
             return optax.chain(_adam(optimizer), decay)
@@ -53,10 +55,92 @@ def direction(optimizer: config.Optimizer, values: Numbers) -> optax.GradientTra
             return decay
         case config.SGD():
             return optax.chain(decay, optax.trace(values.momentum, optimizer.nesterov))
+        case config.Muon():
+            others = optax.chain(decay, optax.trace(optimizer.other_momentum, nesterov=True))
+            parts: dict[Any, Any] = {"matrix": optax.chain(_muon(optimizer), decay), "other": others}
+            labels = ("other", "matrix")
+            return optax.partition(parts, lambda params: jax.tree.map(lambda yes: labels[yes], _matrices(params)))
+
+
+def _decay(optimizer: config.Optimizer, weight_decay: jax.Array) -> optax.GradientTransformation:
+    """Adds weight decay x w, less where a factor raises the rate, so that all weights shrink alike."""
+
+    def update(updates: Any, params: Any) -> Any:
+        factors = rate_factors(optimizer, params)
+        return jax.tree.map(lambda u, w, factor: u + weight_decay / factor * w, updates, params, factors)
+
+    return optax.stateless(update)
+
+
+def _matrices(params: Any) -> Any:
+    """Which parameters Muon takes as matrices: all kernels but the output layer's."""
+    return jax.tree_util.tree_map_with_path(lambda path, w: w.ndim > 1 and _names(path)[0] != "output", params)
+
+
+def _names(path: Any) -> list[str]:
+    """The names on the way to a parameter, e.g. `conv1`, `kernel`."""
+    return [key.key for key in path]
+
+
+def rate_factors(optimizer: config.Optimizer, params: Any) -> Any:
+    """The factor on the learning rate of each parameter."""
+
+    def factor(path: Any, w: jax.Array) -> float:
+        match optimizer:
+            case config.SGD(bias_factor=bias_factor) if bias_factor != 1:
+                *_, layer, name = _names(path)
+                return bias_factor if layer.startswith("norm") and name == "bias" else 1.0
+            case config.Muon() if w.ndim == 1:
+                return optimizer.bias_factor
+            case config.Muon() if _names(path)[0] == "output":
+                return optimizer.output_factor
+            case _:
+                return 1.0
+
+    return jax.tree_util.tree_map_with_path(factor, params)
+
+
+def descend(run: config.Run, values: Numbers, params: Any, update: Any, rate: jax.Array, epochs: jax.Array) -> Any:
+    """The parameters after w <- w - rate x factor x u, kernels normalised if the optimizer says so.
+
+    Args:
+        run: what is trained (static).
+        values: the run's plain numbers.
+        params: w.
+        update: u, from `direction`.
+        rate: the learning rate with its schedule.
+        epochs: finished so far; over the first ones a whitening layer's bias has a schedule of its own.
+    """
+    optimizer = run.optimizer
+
+    def move(path: Any, w: jax.Array, u: jax.Array, factor: float) -> jax.Array:
+        own = rate
+        if isinstance(run.model, config.WhitenedCNN) and _names(path)[0] == "whiten":
+            own = values.learning_rate * jnp.maximum(1 - epochs / run.model.bias_epochs, 0.0)
+        return w - (own * factor).astype(w.dtype) * u
+
+    params = jax.tree_util.tree_map_with_path(move, params, update, rate_factors(optimizer, params))
+    if isinstance(optimizer, config.Muon) and optimizer.normalize:
+        return jax.tree.map(lambda w, yes: _normalized(w) if yes else w, params, _matrices(params))
+    return params
+
+
+def _normalized(kernel: jax.Array) -> jax.Array:
+    """The kernel with the Frobenius norm sqrt(F), F its outputs."""
+    return kernel * (kernel.shape[-1] ** 0.5 / jnp.linalg.norm(kernel.ravel()))
 
 
 def _adam(optimizer: config.Adam) -> optax.GradientTransformation:
     return optax.scale_by_adam(optimizer.beta1, optimizer.beta2, optimizer.epsilon)
+
+
+def _muon(optimizer: config.Muon) -> optax.GradientTransformation:
+    def dimensions(params: Any) -> Any:
+        return jax.tree.map(lambda w: optax.contrib.MuonDimensionNumbers(tuple(range(w.ndim - 1)), w.ndim - 1), params)
+
+    return optax.contrib.scale_by_muon(
+        ns_steps=optimizer.iterations, beta=optimizer.momentum, weight_dimension_numbers=dimensions
+    )
 
 
 def _adagrad(epsilon: float) -> optax.GradientTransformation:

@@ -28,7 +28,8 @@ Split = tuple[jax.Array, jax.Array]
 class Program(NamedTuple):
     """Pure functions; `chunk` and `evaluate` are to be compiled by `jax.jit`."""
 
-    create: Callable[[Numbers], State]
+    create: Callable[[Numbers, jax.Array], State]
+    """`(numbers, training images) -> state`."""
     order: Callable[..., jax.Array]
     """`(numbers, epoch) -> int32 [N]`: the epoch's permutation of the training images."""
     chunk: Callable[..., tuple[State, dict[str, jax.Array]]]
@@ -36,6 +37,8 @@ class Program(NamedTuple):
     of one epoch."""
     evaluate: Callable[..., metrics.Sums]
     """`(numbers, state, split) -> sums`."""
+    evaluate_last: Callable[..., metrics.Sums]
+    """The same, with the figures that are taken once, at the end."""
 
 
 def build(run: Run, train_size: int, length: int, mesh: jax.sharding.Mesh, stacked: bool) -> Program:
@@ -50,16 +53,17 @@ def build(run: Run, train_size: int, length: int, mesh: jax.sharding.Mesh, stack
     """
     shard = partial(sharding.shard_batch, mesh=mesh)
     chunk = partial(_chunk, run, train_size, length, shard)
-    evaluate = partial(metrics.evaluate, run, shard)
+    evaluate, evaluate_last = (partial(metrics.evaluate, run, shard, last=last) for last in (False, True))
     create, order = partial(states.create, run), partial(_order, train_size)
     if not stacked:
-        return Program(create, order, chunk, evaluate)
+        return Program(create, order, chunk, evaluate, evaluate_last)
     member = partial(jax.vmap, spmd_axis_name="member")
     return Program(
-        jax.vmap(create),
+        jax.vmap(create, in_axes=(0, None)),
         jax.vmap(order, in_axes=(0, None)),
         member(chunk, in_axes=(0, 0, None, 0, None)),
         member(evaluate, in_axes=(0, 0, None)),
+        member(evaluate_last, in_axes=(0, 0, None)),
     )
 
 

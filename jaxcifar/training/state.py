@@ -9,9 +9,11 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
-from jaxcifar.config import Run
-from jaxcifar.models import build
-from jaxcifar.training import probes
+from jaxcifar.config import Run, WhitenedCNN
+from jaxcifar.data import normalize
+from jaxcifar.models import build, whitening_kernel
+from jaxcifar.training import averaging, probes
+from jaxcifar.training.averaging import Weights
 from jaxcifar.training.optimizers import Numbers, direction
 
 
@@ -25,6 +27,8 @@ class State:
     opt_state: Any
     previous: Any = ()
     """What the cross-batch probes keep of the step before."""
+    average: Any = ()
+    """The average of the weights, where one is taken."""
 
 
 def module(run: Run) -> nn.Module:
@@ -32,14 +36,27 @@ def module(run: Run) -> nn.Module:
     return build(run.model, jnp.bfloat16 if run.precision == "bfloat16" else None)
 
 
-def create(run: Run, values: Numbers) -> State:
-    """The state before the first step; pure, so it works under `jit` and `vmap` over the numbers."""
-    images = jnp.zeros((1, 32, 32, 3), jnp.float32)
-    variables = module(run).init(key(values, "init"), images, False)
+WHITENING_IMAGES = 5000
+
+
+def create(run: Run, values: Numbers, images: jax.Array | None = None) -> State:
+    """The state before the first step; pure, so it works under `jit` and `vmap` over the numbers.
+
+    Args:
+        run: what is trained (static).
+        values: the run's plain numbers.
+        images: the training images, uint8 [N, 32, 32, 3]; the first 5,000 make the filters of a whitening layer.
+            Without them only the shapes of such a network's state are right.
+    """
+    variables = module(run).init(key(values, "init"), jnp.zeros((1, 32, 32, 3), jnp.float32), False)
     params = variables["params"]
-    batch_stats = variables.get("batch_stats", {})
+    batch_stats: Any = variables.get("batch_stats", {})
+    if isinstance(run.model, WhitenedCNN) and images is not None:
+        kernel = whitening_kernel(normalize(images[:WHITENING_IMAGES], run.data))
+        batch_stats = {**batch_stats, "whiten": {"kernel": kernel}}
     opt_state = direction(run.optimizer, values).init(params)
-    return State(jnp.zeros((), jnp.int32), params, batch_stats, opt_state, probes.initial(run, params))
+    average = averaging.initial(run, Weights(params, batch_stats))
+    return State(jnp.zeros((), jnp.int32), params, batch_stats, opt_state, probes.initial(run, params), average)
 
 
 _USES = ("init", "order", "augment", "dropout", "noise")

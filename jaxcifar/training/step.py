@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxcifar.config import Run
-from jaxcifar.training import probes
+from jaxcifar.training import averaging, probes
+from jaxcifar.training.averaging import Weights
 from jaxcifar.training.losses import per_example
-from jaxcifar.training.optimizers import Numbers, direction, schedule_factor
+from jaxcifar.training.optimizers import Numbers, descend, direction, schedule_factor
 from jaxcifar.training.state import State, key, module
 
 Batch = tuple[jax.Array, jax.Array]
@@ -56,14 +57,16 @@ def train_step(
     (value, (logits, batch_stats)), gradient = grad(state.params, state.batch_stats, batch, step)
     update, opt_state = direction(run.optimizer, values).update(gradient, state.opt_state, state.params)
     rate = values.learning_rate * schedule_factor(run.optimizer.schedule, step, steps_per_epoch, run.epochs)
-    params = jax.tree.map(lambda w, u: w - rate.astype(w.dtype) * u, state.params, update)
+    params = descend(run, values, state.params, update, rate, step / steps_per_epoch)
+    steps = run.epochs * steps_per_epoch
+    (params, batch_stats), average = averaging.update(run, Weights(params, batch_stats), state.average, step, steps)
     measured = {"loss": value, "accuracy": jnp.mean(logits.argmax(-1) == batch[1], dtype=jnp.float32)}
     previous = state.previous
     if run.probes:
         moment = probes.Moment(state.params, params, gradient, rate, state.previous)
         previous, probed = _probe(run, values, moment, state.batch_stats, batch, step)
         measured |= probed
-    return State(state.step + 1, params, batch_stats, opt_state, previous), measured
+    return State(state.step + 1, params, batch_stats, opt_state, previous, average), measured
 
 
 def _probe(

@@ -9,7 +9,7 @@ import pytest
 
 from jaxcifar.config import Data
 from jaxcifar.data import augment, normalize
-from jaxcifar.data.augment import alternating, crop, cutout, flip
+from jaxcifar.data.augment import alternating, crop, cutout, flip, views
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (6, 32, 32, 3), np.uint8)
 INDICES = jnp.array([0, 1, 7, 100, 40_000, 49_999])
@@ -25,6 +25,31 @@ def test_crop_is_pad_and_cut(padding):
         padded = np.zeros((32 + 2 * padding, 32 + 2 * padding, 3), np.uint8)
         padded[padding:-padding, padding:-padding] = image
         np.testing.assert_array_equal(result, padded[top : top + 32, left : left + 32])
+
+
+def test_crop_can_mirror_the_border():
+    offsets = np.array([[0, 0], [8, 8], [4, 4], [0, 8], [3, 5], [7, 1]])
+    found = crop(jnp.asarray(IMAGES), jnp.asarray(offsets), 4, "reflect")
+    padded = np.pad(IMAGES, ((0, 0), (4, 4), (4, 4), (0, 0)), mode="reflect")
+    for image, (top, left), result in zip(padded, offsets, np.asarray(found), strict=True):
+        np.testing.assert_array_equal(result, image[top : top + 32, left : left + 32])
+    config = Data(crop=4, crop_padding="reflect")
+    black = Data(crop=4)
+    images = jnp.asarray(IMAGES)
+    with_border, without = (augment(images, INDICES, 0, KEY, given) for given in (config, black))
+    assert not np.array_equal(with_border, without)
+
+
+def test_views_begin_with_the_images_and_weigh_one():
+    images = jnp.asarray(IMAGES)
+    assert [len(views(images, kind)) for kind in ("none", "mirror", "six")] == [1, 2, 6]
+    for kind in ("none", "mirror", "six"):
+        found = views(images, kind)
+        np.testing.assert_array_equal(found[0][1], images)
+        assert sum(weight for weight, _ in found) == 1
+    up_left = views(images, "six")[2][1]
+    np.testing.assert_array_equal(up_left[:, 1:, 1:], images[:, :-1, :-1])
+    np.testing.assert_array_equal(up_left[:, 0, 1:], images[:, 1, :-1])
 
 
 def test_flip_mirrors_the_chosen_ones():

@@ -9,12 +9,12 @@ import pytest
 
 from jaxcifar.cli import main
 from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Paper, Probe, ResNet, Run, Study, UserError, Variant, load
-from jaxcifar.studies.cost import cost_of
 from jaxcifar.studies.execute import plan
 from jaxcifar.studies.outline import outline
 from jaxcifar.studies.plan import make_plan, programs
 from jaxcifar.studies.scale import scale_run
 from jaxcifar.studies.speed import Rate, Speed
+from jaxcifar.training.cost import cost_of
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 STUDIES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem != "paper")

@@ -56,12 +56,14 @@ class Linear(nn.Module):
 
     Args:
         features: outputs F.
+        use_bias: whether a bias [F] is added.
         initialization: initial values of kernel [inputs, F] and bias.
         dtype: dtype of the computation; None takes the one that inputs and kernel promote to.
         precision: precision of the product, as in `jax.lax`.
     """
 
     features: int
+    use_bias: bool = True
     initialization: Initialization = "torch"
     dtype: Any = None
     precision: lax.PrecisionLike = None
@@ -72,6 +74,9 @@ class Linear(nn.Module):
         inputs = x.shape[-1]
         kernel_init = initializers.kernel(self.initialization)
         kernel = self.param("kernel", kernel_init, (inputs, self.features), jnp.float32)
-        bias = self.param("bias", initializers.bias(self.initialization, inputs), (self.features,), jnp.float32)
+        bias = None
+        if self.use_bias:
+            bias = self.param("bias", initializers.bias(self.initialization, inputs), (self.features,), jnp.float32)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-        return jnp.matmul(x, kernel, precision=self.precision) + bias
+        y = jnp.matmul(x, kernel, precision=self.precision)
+        return y if bias is None else y + bias

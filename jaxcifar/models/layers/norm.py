@@ -23,6 +23,7 @@ class BatchNorm(nn.Module):
     Args:
         momentum: weight of the old running statistics.
         epsilon: added to the variance.
+        use_scale: whether there is a scale; without it is 1.
         dtype: dtype of the result; None takes the one that x and the parameters promote to.
 
     References:
@@ -31,6 +32,7 @@ class BatchNorm(nn.Module):
 
     momentum: float = 0.9
     epsilon: float = 1e-5
+    use_scale: bool = True
     dtype: Any = None
 
     @nn.compact
@@ -40,7 +42,8 @@ class BatchNorm(nn.Module):
         # The collection comes before the parameters, as in flax.linen.BatchNorm.
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
         running_variance = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
-        scale = self.param("scale", nn.initializers.ones, shape, jnp.float32)
+        ones = nn.initializers.ones
+        scale = self.param("scale", ones, shape, jnp.float32) if self.use_scale else jnp.ones(shape, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
         dtype = self.dtype or jnp.result_type(x, scale)
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))

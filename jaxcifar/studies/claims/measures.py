@@ -118,8 +118,22 @@ def seconds_per_epoch(run: Result) -> float:
 
 def parameters(run: Result) -> float:
     """The number of trained parameters on record."""
+    return _summarized(run, "parameters")
+
+
+def total_seconds(run: Result) -> float:
+    """Seconds of a timed run, from the first weights to the last evaluation; NaN where it was cut off between."""
+    return _summarized(run, "total_seconds")
+
+
+def flops(run: Result) -> float:
+    """Floating-point operations of a timed run."""
+    return _summarized(run, "flops")
+
+
+def _summarized(run: Result, key: str) -> float:
     summary = run.records.summary if run.records else {}
-    return float(summary["parameters"]) if "parameters" in summary else float("nan")
+    return float(summary[key]) if key in summary and summary[key] is not None else float("nan")
 
 
 def diverged(run: Result) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from jaxcifar.config import SGD, Adadelta, Adagrad, Adam, Model, Optimizer, Run
+from jaxcifar.config import SGD, Adadelta, Adagrad, Adam, Model, Muon, Optimizer, Run
 from jaxcifar.data.dataset import split_rows
 from jaxcifar.models import layer_rows, training_flops
 from jaxcifar.training import probes
@@ -30,9 +30,9 @@ def cost_of(run: Run) -> Cost:
     train, test = (len(rows) for rows in split_rows(run.data)[:2])
     steps = train // run.batch_size * run.epochs
     training = network.training_flops * run.batch_size * steps * (1 + probes.gradients(run))
-    evaluation = network.forward_flops * test * run.epochs
+    evaluation = network.forward_flops * test * _evaluations(run)
     kept = run.checkpoint.keep + len(run.checkpoint.snapshots)
-    state = 4 * network.parameters * (1 + _slots(run.optimizer))
+    state = 4 * network.parameters * (1 + _slots(run.optimizer) + (run.average.kind != "none"))
     arrays = 4 * steps * (2 + len(probes.names(run)))
     return Cost(steps, training + evaluation, kept * state + arrays, network.layers)
 
@@ -52,12 +52,18 @@ def _network(model: Model) -> _Network:
     return _Network(sum(row.parameters for row in rows), len(rows), forward, training_flops(model))
 
 
+def _evaluations(run: Run) -> int:
+    """How often a test image passes the network."""
+    last = {"none": 1, "mirror": 2, "six": 6}[run.test_views] * (2 if run.average.kind == "ema" else 1)
+    return last if run.timed else run.epochs - 1 + last
+
+
 def _slots(optimizer: Optimizer) -> int:
     """Arrays that the optimizer keeps for each parameter."""
     match optimizer:
         case SGD(momentum=0):
             return 0
-        case SGD() | Adagrad():
+        case SGD() | Adagrad() | Muon():
             return 1
         case Adadelta() | Adam():
             return 2

@@ -1,0 +1,95 @@
+"""A network made for speed, whose first layer whitens the images' patches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from flax.linen.dtypes import promote_dtype
+
+from jaxcifar.models import layers
+
+Layer = Callable[..., Any]
+
+SIDE = 2
+"""Of the patches, in pixels."""
+
+
+def whitening_kernel(images: jax.Array, epsilon: float = 5e-4) -> jax.Array:
+    """The filters that whiten the 2 x 2 patches p of some images, and their negatives.
+
+    With E[p pᵀ] = V diag(λ) Vᵀ the filter of eigenvector v is v / sqrt(λ + ε), so that the responses to p have the
+    second moments diag(λ / (λ + ε)), nearly the identity. The mean is left in, as normalised images have nearly none.
+
+    Args:
+        images: normalised, [N, H, W, C].
+        epsilon: ε, keeps directions without variance from being blown up.
+
+    Returns:
+        [2, 2, C, 8 C], by growing λ, then the negatives in the same order.
+
+    References:
+        Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498.
+    """
+    _, height, width, channels = images.shape
+    shifts = [(row, column) for row in range(SIDE) for column in range(SIDE)]
+    windows = [images[:, r : height - SIDE + 1 + r, c : width - SIDE + 1 + c] for r, c in shifts]
+    patches = jnp.concatenate(windows, axis=-1).reshape(-1, SIDE * SIDE * channels)
+    moments = jnp.matmul(patches.T, patches, precision="highest") / len(patches)
+    eigenvalues, vectors = jnp.linalg.eigh(moments)
+    filters = vectors / jnp.sqrt(eigenvalues + epsilon)
+    return jnp.concatenate([filters, -filters], axis=1).reshape(SIDE, SIDE, channels, -1)
+
+
+class Whitening(nn.Module):
+    """A 2 x 2 convolution without padding, [N, H, W, C] to [N, H - 1, W - 1, 8 C], of which the bias alone is trained.
+
+    The filters are a statistic of the training images, so they lie in `batch_stats`, where no gradient reaches them;
+    `whitening_kernel` computes them. Until then they are those of patches that are white already.
+    """
+
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        """`train` says whether gradients will be asked for."""
+        size = SIDE * SIDE * x.shape[-1]
+        identity = jnp.concatenate([jnp.eye(size), -jnp.eye(size)], axis=1).reshape(SIDE, SIDE, -1, 2 * size)
+        kernel = self.variable("batch_stats", "kernel", lambda: identity.astype(jnp.float32))
+        bias = self.param("bias", nn.initializers.zeros, (2 * size,), jnp.float32)
+        x, filters, bias = promote_dtype(x, kernel.value, bias, dtype=self.dtype)
+        return layers.conv2d(x, filters, train=train) + bias
+
+
+class WhitenedCNN(nn.Module):
+    """Whitening, three stages of convolutions, the largest value over the image, one linear layer.
+
+    Maps images [N, 32, 32, 3] to logits [N, 10] in float32 or higher; the images of the stages have sides 15, 7 and 3.
+    """
+
+    widths: Sequence[int]
+    depth: int
+    output_scale: float
+    whitening: Layer
+    conv: Layer
+    norm: Layer
+    linear: Layer
+    activation: Callable[[jax.Array], jax.Array]
+    classes: int = 10
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        x = self.activation(self.whitening(name="whiten")(x, train))
+        for stage, width in enumerate(self.widths, 1):
+            x = layers.max_pool_2x2(self.conv(width, name=f"conv{stage}_1")(x, train))
+            x = self.activation(self.norm(name=f"norm{stage}_1")(x, use_running_average=not train))
+            before = x
+            for index in range(2, self.depth + 1):
+                x = self.conv(width, name=f"conv{stage}_{index}")(x, train)
+                x = self.norm(name=f"norm{stage}_{index}")(x, use_running_average=not train)
+                x = self.activation(x + before if index == 3 else x)
+        x = self.output_scale * self.linear(self.classes, name="output")(x.max(axis=(1, 2)))
+        return x.astype(jnp.promote_types(x.dtype, jnp.float32))
