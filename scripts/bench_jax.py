@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -24,14 +25,14 @@ LONGEST_CHUNK = 8192
 class Side:
     """The compiled chunk of a run, or of several as the members of one program, and its state."""
 
-    def __init__(self, runs: list[Run], vectorize: Vectorize = "off"):
+    def __init__(self, runs: list[Run], vectorize: Vectorize, images: int):
         runtime.configure()
         run = runs[0]
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        self.steps_per_epoch = IMAGES // run.batch_size
+        self.steps_per_epoch = images // run.batch_size
         self.flops = training_flops(run.model)
         self.step = 0
-        split = synthetic_images()
+        split = synthetic_images(images)
         one = split[0][:1], split[1][:1]
         length = min(self.steps_per_epoch, LONGEST_CHUNK)
 
@@ -66,11 +67,11 @@ class Side:
         return {"seconds": time.perf_counter() - start, "peak_bytes": _peak_bytes()}
 
 
-def synthetic_images() -> tuple[np.ndarray, np.ndarray]:
-    """Random images and labels of CIFAR-10's number and size; their values cost what any cost."""
+def synthetic_images(number: int = IMAGES) -> tuple[np.ndarray, np.ndarray]:
+    """Random images and labels of CIFAR-10's size; their values cost what any cost."""
     rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)
-    return images, rng.integers(0, 10, IMAGES, dtype=np.int32)
+    images = rng.integers(0, 256, (number, 32, 32, 3), dtype=np.uint8)
+    return images, rng.integers(0, 10, number, dtype=np.int32)
 
 
 def _peak_bytes() -> int:
@@ -87,8 +88,16 @@ class Device:
         return {key: found[key] for key in ("versions", "device", "git_commit")}
 
     def answer(self, precision: Precision) -> dict[str, Any]:
-        """FLOP/s of a large matrix product."""
-        return {"rate": matrix_product_rate(precision)}
+        """FLOP/s of a large matrix product, and the bytes a second that a large copy reads and writes."""
+        return {"rate": matrix_product_rate(precision), "copy": copy_rate()}
+
+
+def copy_rate() -> float:
+    """The best of a few copies of an array that no cache holds, in bytes read and written a second."""
+    source, repeats = jnp.zeros(2**26, jnp.float32), 8
+    # In place, so that no fresh memory is asked for; one more number each time, so that nothing is folded.
+    copies = jax.jit(lambda x: lax.fori_loop(0, repeats, lambda i, y: y + i, x))
+    return 2 * source.nbytes * repeats / _least_seconds(lambda: copies(source))
 
 
 def matrix_product_rate(precision: Precision) -> float:
@@ -98,11 +107,16 @@ def matrix_product_rate(precision: Precision) -> float:
     dtype = jnp.bfloat16 if precision == "bfloat16" else jnp.float32
     factor = jax.random.normal(jax.random.key(0), (size, size), dtype) / np.sqrt(size).astype(dtype)
     chain = jax.jit(lambda x: lax.fori_loop(0, repeats, lambda _, y: y @ factor, x))
-    chain(factor).block_until_ready()
+    return 2 * size**3 * repeats / _least_seconds(lambda: chain(factor))
+
+
+def _least_seconds(compute: Callable[[], jax.Array]) -> float:
+    """Of five calls after a first one."""
 
     def seconds() -> float:
         start = time.perf_counter()
-        chain(factor).block_until_ready()
+        compute().block_until_ready()
         return time.perf_counter() - start
 
-    return 2 * size**3 * repeats / min(seconds() for _ in range(5))
+    seconds()
+    return min(seconds() for _ in range(5))

@@ -45,9 +45,9 @@ class Worker:
         return json.loads(answer)
 
 
-def training(side: str, runs: Sequence[Run], vectorize: Vectorize = "off") -> dict[str, Any]:
-    """The job of a side that trains a run, or several as members of one program."""
-    return {"side": side, "runs": [to_json(run) for run in runs], "vectorize": vectorize}
+def training(side: str, runs: Sequence[Run], vectorize: Vectorize = "off", images: int = IMAGES) -> dict[str, Any]:
+    """The job of a side that trains a run, or several as members of one program, on so many images."""
+    return {"side": side, "runs": [to_json(run) for run in runs], "vectorize": vectorize, "images": images}
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def _side(job: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         case "jax":
             import bench_jax
 
-            side = bench_jax.Side([_run(run) for run in job["runs"]], job["vectorize"])
+            side = bench_jax.Side([_run(run) for run in job["runs"]], job["vectorize"], job["images"])
         case "torch":
             import bench_torch
 
