@@ -25,7 +25,7 @@ def get_config() -> Study:
             optimizer=SGD(learning_rate=1e-2, momentum=0.9),
             epochs=25,
             batch_size=128,
-            probes=(Probe("gradient_direction", every=10), Probe("covariate_shift", every=50)),
+            probes=(Probe("gradient_direction", every=10), Probe("covariate_shift", every=25)),
         ),
         variants=(
             Variant("vgg-a"),

@@ -59,16 +59,17 @@ def _direction_figure(
     if not networks:
         return None
     panels = []
-    for network, arms in networks.items():
-        for title, low, high in (
-            ("Loss (nats an image)", "loss_low", "loss_high"),
-            ("Gradient distance", "distance_low", "distance_high"),
-            ("Effective β", "beta", "beta"),
-        ):
-            names = f"{measure}/{low}", f"{measure}/{high}"
+    for title, low, high in (
+        ("Loss (nats an image)", "loss_low", "loss_high"),
+        ("Gradient distance", "distance_low", "distance_high"),
+        ("Effective β", "beta", "beta"),
+    ):
+        names = f"{measure}/{low}", f"{measure}/{high}"
+        for network, arms in networks.items():
             medians = (f"{look.label} {_median(runs, names[1]):.3g}" for look, runs in arms)
             alt = f"{title}, {network}, over steps. Median of the greatest: {', '.join(medians)}."
-            panels.append(Panel(f"{title}, {network}", _band_drawer(arms, *names), alt))
+            drawer = _band_drawer(arms, *names, log=low != "loss_low")
+            panels.append(Panel(f"{title}, {network}", drawer, alt))
     return Figure(
         name=measure.replace("_", "-"),
         title=f"Loss and gradient {DIRECTIONS[measure]}",
@@ -138,7 +139,7 @@ def _median(runs: Sequence[Result], name: str) -> float:
     return float(np.nanmedian(np.concatenate([run.step_values(name) for run in runs])))
 
 
-def _band_drawer(arms: Arms, low: str, high: str, log: bool = True) -> Callable[[Any], None]:
+def _band_drawer(arms: Arms, low: str, high: str, log: bool) -> Callable[[Any], None]:
     def draw(axis: Any) -> None:
         for look, runs in arms:
             x, bottom = _mean(runs, low)
