@@ -9,8 +9,8 @@ evaluation at the end are. total_seconds, flops and the accuracies stand in summ
 
 Command:  python scripts/run.py --config configs/speedrun_96.py --seeds 3
           on a CPU shrunk: --scale 0.02
-Cost:     5.0 PFLOP a seed; made for a GPU, about 5 hours a seed on two CPU cores.
-Expect:   about 96% with six views; not measured on a GPU yet.
+Cost:     5.0 PFLOP a seed; made for a GPU, by its operations about 5 hours a seed on two CPU cores.
+Expect:   about 96% with six views, as the record; not measured on a GPU yet.
 """
 
 from jaxcifar.config import SGD, Average, Data, Loss, Run, Schedule, Study, Variant, WhitenedCNN
