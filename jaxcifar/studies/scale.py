@@ -10,7 +10,7 @@ from jaxcifar.data.dataset import split_rows
 
 LEAST_IMAGES = 512
 DEEP_IMAGES, DEEP_BATCH = 64, 16
-LEAST_STEPS = 4
+FAST_IMAGES, FAST_BATCH = 256, 64
 PROBE_EVERY = 10
 
 
@@ -23,18 +23,16 @@ def check_scale(scale: float) -> None:
 def scale_run(run: Run, scale: float, light: bool = False) -> Run:
     """The run with images and epochs multiplied: at least 512 images (or all there are) and one epoch.
 
-    ResNet-50 and deeper take a few steps at a small batch, a network made for speed at least four steps an epoch;
-    probes measure every tenth step; of the snapshots at most the initial state, the middle and the end are kept.
+    ResNet-50 and deeper and networks made for speed take a few steps at a small batch; probes measure every tenth
+    step; of the snapshots at most the initial state, the middle and the end are kept.
     `light` is for measures of curvature: VGG-A's light form, and at least two epochs, so that snapshots make a path.
     """
     if scale == 1:
         return run
-    deep = isinstance(run.model, ResNet) and run.model.depth >= 50
-    data = _scale_data(run.data, scale, DEEP_IMAGES if deep else None)
+    deep, fast = isinstance(run.model, ResNet) and run.model.depth >= 50, isinstance(run.model, WhitenedCNN)
+    data = _scale_data(run.data, scale, DEEP_IMAGES if deep else FAST_IMAGES if fast else None)
     epochs = max(min(2, run.epochs) if light else 1, round(run.epochs * scale))
-    batch = min(DEEP_BATCH if deep else run.batch_size, train_size(data))
-    if isinstance(run.model, WhitenedCNN):
-        batch = min(batch, max(train_size(data) // LEAST_STEPS, 1))
+    batch = min(DEEP_BATCH if deep else FAST_BATCH if fast else run.batch_size, train_size(data))
     model = dataclasses.replace(run.model, form="light") if light and isinstance(run.model, VGG) else run.model
     schedule = run.optimizer.schedule
     schedule = dataclasses.replace(

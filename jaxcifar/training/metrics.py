@@ -42,7 +42,8 @@ def evaluate(
     """
     images, labels = split
     total = images.shape[0]
-    size = min(EVALUATION_BATCH, total)
+    batches = -(-total // EVALUATION_BATCH)
+    size = -(-total // batches)
 
     def body(index: jax.Array, sums: Sums) -> Sums:
         rows = shard(index * size + jnp.arange(size))
@@ -58,7 +59,7 @@ def evaluate(
 
     zero = jnp.zeros((), jnp.int32)
     start = Sums(jnp.zeros((), jnp.float32), zero, zero, {name: zero for name in other_figures(run) if last})
-    return lax.fori_loop(0, -(-total // size), body, start)
+    return lax.fori_loop(0, batches, body, start)
 
 
 def other_figures(run: Run) -> list[str]:
@@ -74,8 +75,15 @@ def _logits(run: Run, state: State, images: jax.Array, last: bool) -> tuple[jax.
 
     def first_and_mean(params: Any, batch_stats: Any) -> tuple[jax.Array, jax.Array]:
         variables = {"params": params, "batch_stats": batch_stats}
-        logits = [jnp.asarray(network.apply(variables, normalize(view, run.data), False)) for _, view in shown]
-        return logits[0], sum((w * z for (w, _), z in zip(shown, logits, strict=True)), jnp.zeros_like(logits[0]))
+
+        def logits(view: jax.Array) -> jax.Array:
+            return jnp.asarray(network.apply(variables, normalize(view, run.data), False))
+
+        if len(shown) == 1:
+            return (plain := logits(images)), plain
+        # One after the other in a loop, so that the network is compiled once.
+        each = lax.map(logits, jnp.stack([view for _, view in shown]))
+        return each[0], jnp.tensordot(jnp.array([weight for weight, _ in shown], each.dtype), each, 1)
 
     plain, mean = first_and_mean(state.params, state.batch_stats)
     found = {"tta": mean}
