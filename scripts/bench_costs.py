@@ -10,10 +10,12 @@ from pathlib import Path
 from bench_report import Cost
 from bench_worker import Worker, started, training
 
-from jaxcifar.config import Probe, Run, Vectorize
+from jaxcifar.config import CNN, Probe, Run, Vectorize
 
 RATES = (1e-4, 5e-4, 1e-3, 2e-3)
 SEEDS = 16
+TUTORIAL = CNN(widths=(6, 16), kernel=5, padding=0, head=(120, 84))
+"""PyTorch's tutorial's network of 62,006 parameters, where a step is mostly overhead."""
 TURN_SECONDS = 1.5
 SAME_BATCH = (Probe("beta"), Probe("gradient_distance"))
 CROSS_BATCH = (Probe("beta", "cross_batch"), Probe("gradient_distance", "cross_batch"))
@@ -32,7 +34,10 @@ def costs(runs: Mapping[str, Run], rounds: int, cache: Path, show: Callable[[str
     rates = [replace(vgg, optimizer=replace(vgg.optimizer, learning_rate=rate)) for rate in RATES]
     seeds = [replace(cnn, seed=seed) for seed in range(SEEDS)]
     forms: tuple[Vectorize, ...] = ("map", "vmap")
+    small = replace(cnn, model=TUTORIAL)
+    small_seeds = [replace(small, seed=seed) for seed in range(SEEDS)]
     programs: list[tuple[Run, list[tuple[str, list[Run], Vectorize]]]] = [
+        (small, [(f"{SEEDS} seeds of the tutorial's cnn, batch {cnn.batch_size}, {f}", small_seeds, f) for f in forms]),
         (cnn, [(f"{SEEDS} seeds of cnn, batch {cnn.batch_size}, {form}", seeds, form) for form in forms]),
         (
             vgg,
