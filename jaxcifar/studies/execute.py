@@ -126,6 +126,10 @@ def measured_speed(
     return found
 
 
+TELLING = 0.05
+"""The share of the cost after which a pace tells how long the rest takes."""
+
+
 @dataclass
 class _Clock:
     """What the programs still cost, and whether the next one fits the time that is left."""
@@ -149,8 +153,9 @@ class _Clock:
         return time.monotonic() - self.started + slower * cost <= 60 * self.max_minutes
 
     def seconds_left(self) -> float | None:
-        """What the remaining programs take at the pace seen so far."""
-        return sum(self.left.values()) * self.spent / self.done if self.done else None
+        """What the remaining programs take at the pace seen so far; None while that is the pace of too few."""
+        left = sum(self.left.values())
+        return left * self.spent / self.done if self.done > TELLING * (self.done + left) else None
 
 
 @dataclass
@@ -229,5 +234,6 @@ class _Session:
 
     def _tell(self, done: int, total: int) -> None:
         seconds = self.clock.seconds_left()
-        if total > 1 and done < total and seconds is not None:
-            self.shown.message(f"{done} of {total} programs have ended; about {duration(seconds)} left in all.")
+        if total > 1 and done < total:
+            left = f"; about {duration(seconds)} left in all" if seconds is not None else ""
+            self.shown.message(f"{done} of {total} programs have ended{left}.")
