@@ -16,6 +16,10 @@ from jaxcifar.studies.curvature import files
 from jaxcifar.studies.results import Result, StudyResults, read_studies
 
 Arrays = dict[str, np.ndarray]
+Limits = tuple[float, float]
+"""Least and greatest log₁₀ loss."""
+ROOMY = (0.62, 0.24, 0.5, 0.32)
+"""Margins of a plane, so that its ticks touch no neighbour's."""
 WHERE = "on one batch of training images, BatchNorm in training mode"
 
 
@@ -160,22 +164,39 @@ def _plane(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) 
     if not found:
         return None
     panels = []
-    for kind, make in (("contours", _contours), ("surface", _surface)):
+    every = np.stack([_log_losses(runs[0]) for runs in found.values()])
+    limits = float(every.min()), max(float(every.max()), float(every.min()) + 1e-3)
+    for kind, make in (("contours", _plane_contours), ("surface", _surface)):
         for member, runs in found.items():
             losses = runs[0]["losses"]
             alt = f"Loss of {looks[member].label} around its end, from {losses.min():.3g} to {losses.max():.3g}."
-            panels.append(Panel(f"{looks[member].label}, {kind}", make(runs[0]), alt, (4.4, 3.6)))
+            panels.append(Panel(f"{looks[member].label}, {kind}", make(runs[0], limits), alt, (4.4, 3.6), ROOMY))
     caption = (
-        f"The loss around the last snapshot along two random filter-normalised directions, {WHERE}; first seed; "
-        "logarithmic."
+        f"The loss around the last snapshot along two random filter-normalised directions (1: as long as the weights), "
+        f"{WHERE}; first seed; logarithmic, one scale of colours and heights for all."
     )
     return Figure("plane", "The loss on a plane", caption, tuple(panels), **common)
 
 
-def _contours(arrays: Arrays) -> Callable[[Any], None]:
+def _log_losses(arrays: Arrays) -> np.ndarray:
+    return np.log10(np.maximum(arrays["losses"], 1e-12))
+
+
+def _plane_contours(arrays: Arrays, limits: Limits) -> Callable[[Any], None]:
     def draw(axis: Any) -> None:
-        losses = np.log10(np.maximum(arrays["losses"], 1e-12))
-        axis.contourf(arrays["x"], arrays["y"], losses, levels=24, cmap="viridis", alpha=0.85)
+        _contours(arrays, limits)(axis)
+        for which, name in ((axis.xaxis, "first"), (axis.yaxis, "second")):
+            which.set_ticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
+            which.set_label_text(f"{name} direction")
+
+    return draw
+
+
+def _contours(arrays: Arrays, limits: Limits | None = None) -> Callable[[Any], None]:
+    def draw(axis: Any) -> None:
+        losses = _log_losses(arrays)
+        levels = 24 if limits is None else np.linspace(*limits, 25)
+        axis.contourf(arrays["x"], arrays["y"], losses, levels=levels, cmap="viridis", alpha=0.85)
         lines = axis.contour(arrays["x"], arrays["y"], losses, levels=8, colors=INK, linewidths=0.5)
         axis.clabel(lines, fmt=lambda value: f"{10**value:.2g}", fontsize=6.5)
         axis.grid(False)
@@ -183,7 +204,7 @@ def _contours(arrays: Arrays) -> Callable[[Any], None]:
     return draw
 
 
-def _surface(arrays: Arrays) -> Callable[[Any], None]:
+def _surface(arrays: Arrays, limits: Limits) -> Callable[[Any], None]:
     def draw(axis: Any) -> None:
         canvas, place, title = axis.figure, axis.get_position(), axis.get_title("left") or axis.get_title()
         axis.remove()
@@ -191,9 +212,13 @@ def _surface(arrays: Arrays) -> Callable[[Any], None]:
 
         solid = canvas.add_axes(place, projection="3d")
         x, y = np.meshgrid(arrays["x"], arrays["y"])
-        solid.plot_surface(x, y, np.log10(np.maximum(arrays["losses"], 1e-12)), cmap="viridis", linewidth=0.1)
+        low, high = limits
+        solid.plot_surface(x, y, _log_losses(arrays), cmap="viridis", linewidth=0.1, vmin=low, vmax=high)
+        solid.set_zlim(low, high)
+        for set_ticks in (solid.set_xticks, solid.set_yticks):
+            set_ticks([-1, 0, 1])
         solid.set_zlabel("log₁₀ loss")
-        solid.set_title(title)
+        solid.set_title(title, loc="left")
 
     return draw
 

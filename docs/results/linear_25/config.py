@@ -1,0 +1,21 @@
+"""The original paper's probes on the linear network of 25 layers, for two CPU cores."""
+
+from jaxcifar.config import SGD, Data, DeepLinear, Probe, Run, Study, Variant
+
+
+def get_config() -> Study:
+    return Study(
+        name="santurkar",
+        base=Run(
+            name="linear_25",
+            model=DeepLinear(),
+            data=Data(normalization="half"),
+            optimizer=SGD(learning_rate=1e-2, momentum=0.9),
+            epochs=2,
+            batch_size=128,
+            probes=(Probe("gradient_direction", every=10), Probe("covariate_shift", every=25)),
+        ),
+        variants=(Variant("linear-25"), Variant("linear-25-bn", {"model.batch_norm": True})),
+        varies=("model.batch_norm",),
+        seeds=(0, 1, 2),
+    )

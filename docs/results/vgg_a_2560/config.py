@@ -1,0 +1,22 @@
+"""The loss band, β and gradient distance of VGG-A on 2,560 images, one seed, for two CPU cores."""
+
+from jaxcifar.config import VGG, Adam, Data, Probe, Run, Study, Variant
+
+
+def get_config() -> Study:
+    pairs = [(m, b) for m in ("beta", "gradient_distance") for b in ("same_batch", "cross_batch")]
+    return Study(
+        name="vgg_a_2560",
+        base=Run(
+            name="vgg_a_2560",
+            model=VGG(),
+            data=Data(normalization="half", train_size=2560, test_size=1000),
+            optimizer=Adam(learning_rate=1e-3),
+            epochs=2,
+            batch_size=128,
+            probes=(*(Probe(m, b) for m, b in pairs), Probe("noise_floor", every=10)),
+        ),
+        variants=(Variant("vgg-a"), Variant("vgg-a-bn", {"model.batch_norm": True})),
+        varies=("model.batch_norm",),
+        sweep={"optimizer.learning_rate": (1e-3, 2e-3, 1e-4, 5e-4)},
+    )
