@@ -1,13 +1,14 @@
 """The members that train together: their states on the devices, and the programs that are compiled for them.
 
 `vmap` stacks the members' arrays along a leading axis, in one program. `map` keeps each member's own arrays and calls
-one compiled program for every member, so nothing is copied; several devices share the members. A single run is a group
-of one.
+one compiled program for every member, so nothing is copied; several devices share the members, and on a CPU two train
+at once. A single run is a group of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -23,6 +24,10 @@ from jaxcifar.training.state import State
 Split = tuple[Any, Any]
 Values = dict[str, np.ndarray]
 """Per-step values of a chunk by name, on the host."""
+
+
+AT_ONCE = 2
+"""Members that train at once on a CPU: one leaves cores idle between its products, more would only take memory."""
 
 
 class Group:
@@ -47,9 +52,12 @@ class Group:
     def _parts_of(self, members: Sequence[Any]) -> Sequence[Any]:
         return [jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)] if self.stacked else members
 
-    def _members_of(self, parts: Sequence[Any]) -> list[Any]:
-        """What the parts hold, member by member on the host; every device has its work before the first is awaited."""
-        host = jax.device_get(parts)
+    def _of_members(self, work: Callable[[_Part], Any]) -> list[Any]:
+        """What the parts give, member by member on the host; every device has its work before the first is awaited."""
+        if len(self._parts) > 1 and jax.default_backend() == "cpu":
+            with ThreadPoolExecutor(AT_ONCE) as threads:
+                return list(threads.map(lambda part: jax.device_get(work(part)), self._parts))
+        host = jax.device_get([work(part) for part in self._parts])
         return [jax.tree.map(lambda leaf, i=i: leaf[i], host[0]) for i in range(self.size)] if self.stacked else host
 
     @property
@@ -77,7 +85,7 @@ class Group:
 
     def train(self, first: int, count: int, epoch: int) -> list[Values]:
         """Trains `count` steps of an epoch from step `first` on; each member's values, arrays [length]."""
-        return self._members_of([part.train(first, count, epoch) for part in self._parts])
+        return self._of_members(lambda part: part.train(first, count, epoch))
 
     def warm_up(self) -> None:
         """Calls every program once on dummy labels, so that none is timed at its first call; the states are used up."""
@@ -85,11 +93,11 @@ class Group:
 
     def evaluate(self, last: bool = False) -> list[metrics.Sums]:
         """Each member's sums over the test split; `last` adds the figures that are taken once, at the end."""
-        return self._members_of([part.evaluate(last) for part in self._parts])
+        return self._of_members(lambda part: part.evaluate(last))
 
     def states(self) -> list[State]:
         """Each member's state on the host."""
-        return self._members_of([part.state for part in self._parts])
+        return self._of_members(lambda part: part.state)
 
 
 class _Place:
