@@ -242,12 +242,12 @@ def _clear(out: Path) -> None:
     for path in out.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name != ".lock":
+        elif path.name != records.LOCK:
             path.unlink()
 
 
 def _is_record(path: Path) -> bool:
-    own = {records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, ".lock"}
+    own = {records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, records.LOCK}
     own |= {"study.json", "speed.json"}
     if path.is_file():
         return path.name in own or path.suffix in (".png", ".svg", ".onnx", ".partial")

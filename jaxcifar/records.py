@@ -31,6 +31,7 @@ METRICS = "metrics.jsonl"
 STEPS = "steps.npz"
 SUMMARY = "summary.json"
 CHECKPOINTS = "checkpoints"
+LOCK = ".lock"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,23 +173,39 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         UserError: another process holds it, or the folder cannot be written.
     """
+    path = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "a+")  # noqa: SIM115 (held until the end of the block)
+        file = _take(path)
     except OSError as error:
         raise UserError(f"--out {str(folder)!r} cannot be written ({error.strerror}); give another folder.") from None
     with file:
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _take(path: Path) -> IO[str]:
+    while True:
+        file = open(path, "a+")  # noqa: SIM115 (held until the end of the caller's block)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
+            holder = file.read().strip()
+            file.close()
             raise UserError(
-                f"{folder} is in use by process {file.read().strip()}; wait for it or give another --out."
+                f"{path.parent} is in use by process {holder}; wait for it or give another --out."
             ) from None
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+        # Whoever held it before may have deleted it in between; then this is the lock of nothing.
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(path), os.fstat(file.fileno())):
+                return file
+        file.close()
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -3,6 +3,7 @@
 python scripts/bench.py                    every network but the deep ones
 python scripts/bench.py --against torch    the same, in turn with PyTorch, each side in its own process
 python scripts/bench.py --against torch --write docs/performance.md --json bench.json
+python scripts/bench.py --precision-check  bfloat16 against float32 over 100 steps of VGG-A + BatchNorm, four seeds
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ from typing import Literal
 import bench_report
 import tyro
 from bench_costs import costs
+from bench_precision import precision_gap, sentences
 from bench_report import Platform, Report, Row
 from bench_worker import IMAGES, Worker, started, training
 from rich.console import Console
 
 from jaxcifar.config import Precision, Run, UserError, load
+from jaxcifar.training import Interrupted
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 USUAL = {"cnn": 128, "cnn_batch4": 4, "vgg_a_light": 128, "vgg_a": 128, "vgg_bn": 128, "resnet18": 128}
@@ -54,6 +57,9 @@ class Options:
     """Steps a turn; what takes about two seconds where this is not given, a whole epoch on a GPU."""
     costs: bool = True
     """What members and probes cost as well, in plain steps; only where the default networks are measured."""
+    precision_check: bool = False
+    """Time nothing: train VGG-A + BatchNorm in both precisions, and say whether bfloat16 stays within float32's seeds.
+    Minutes on a CPU; on CIFAR-10 if it lies on the disk ($JAXCIFAR_DATA), else on `shapes`."""
     rounds: int = 5
     """Turns of each side."""
     json: Path | None = None
@@ -87,12 +93,14 @@ class Options:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the bench; returns its exit code: 0, or 2 for a user's slip."""
+    """Runs the bench; returns its exit code: 0, 1 where a check fails, or 2 for a user's slip."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         options = tyro.cli(Options, args=arguments, prog="bench.py")
         if options.against == "torch" and importlib.util.find_spec("torch") is None:
             raise UserError("--against torch needs PyTorch, which is not installed: pip install 'jaxcifar[parity]'.")
+        if options.precision_check:
+            return _check_precision(options)
         report = measure(options, shlex.join(["python", "scripts/bench.py", *arguments]))
         bench_report.print_table(report)
         if options.json is not None:
@@ -102,10 +110,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Interrupted):
         print("Stopped.", file=sys.stderr)
         return 130
     return 0
+
+
+def _check_precision(options: Options) -> int:
+    run = _run("vgg_bn", options.batch_size or USUAL["vgg_bn"], "float32", "cpu")
+    run = replace(run, data=replace(run.data, source="auto"))
+    gap = precision_gap(run)
+    print("\n".join(sentences("VGG-A + BatchNorm", run, gap)))
+    return 0 if gap.within else 1
 
 
 def measure(options: Options, command: str) -> Report:

@@ -108,6 +108,7 @@ def test_a_second_process_is_refused_by_name_and_a_killed_one_leaves_no_lock(tmp
     holder.wait()
     with records.locked(tmp_path):
         assert (tmp_path / ".lock").read_text() == str(os.getpid())
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):

@@ -76,11 +76,13 @@ def _duration(seconds: float) -> str:
 def result_table(runs: Sequence[Records]) -> None:
     """Prints what each run reached: epochs, the last losses and accuracies, the best, seconds."""
     names = sorted({run.environment["data"]["name"] for run in runs if run.environment})
-    table = Table("run", title=f"Results on {', '.join(names) or 'unknown data'}")
+    title = f"Results on {', '.join(names) or 'unknown data'}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("run", overflow="fold")
     headings = ("epochs", "train\nloss", "test\nloss", "train\nacc.", "test\nacc.", "best\ntest", "s an\nepoch")
     others = [key for key in _OTHERS if any(_other(run, key) != "-" for run in runs)]
     for heading in (*headings, *(_OTHERS[key] for key in others)):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for run in runs:
         table.add_row(_name(run), str(len(run.metrics)), *_figures(run), *(_other(run, key) for key in others))
     Console().print(table)

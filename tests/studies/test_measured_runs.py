@@ -69,7 +69,7 @@ def test_no_checkpoints(trained, tmp_path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "config.json").write_text((trained / "config.json").read_text())
     assert main(["landscape", str(tmp_path), "--measure", "trace"]) == 2
     assert "holds no checkpoints" in capsys.readouterr().err
-    assert not (tmp_path / "curvature").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_a_trajectory_of_two_checkpoints(tmp_path, capsys: pytest.CaptureFixture[str]):
