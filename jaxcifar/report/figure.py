@@ -83,7 +83,7 @@ def together(figure: Figure) -> Any:
     for row, height in zip(cells, heights, strict=True):
         bottom, left = bottom - height, 0.0
         for panel in row:
-            _draw(panel, canvas, left, bottom)
+            _draw(panel, canvas, left, bottom + height - panel.size[1])
             left += panel.size[0]
     if figure.legend:
         canvas.legend(handles=_handles(figure.legend), loc="lower left", ncols=3, borderaxespad=0.2)

@@ -115,7 +115,9 @@ def probe_names(study: StudyResults) -> list[str]:
 
 
 def _bands(study: StudyResults, batch_norm: bool) -> list[np.ndarray]:
-    """[rates, steps] of losses for each seed that has two rates or more."""
+    """[rates, steps] of losses for each seed that has two rates or more, all by one optimizer."""
+    if len({type(run.config.optimizer) for run in study.runs if run.config}) > 1:
+        return []
     by_seed: dict[int, list[Result]] = {}
     for run in study.runs:
         model = run.config.model if run.config else None
