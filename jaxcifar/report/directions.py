@@ -12,7 +12,7 @@ import numpy as np
 from jaxcifar.config import VGG, DeepLinear, Model
 from jaxcifar.report.caption import network_name
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.steps import binned, smoothed
+from jaxcifar.report.steps import binned, smoothed, stacked
 from jaxcifar.report.style import Look
 from jaxcifar.studies.results import Result, StudyResults
 
@@ -75,7 +75,7 @@ def _direction_figure(
         title=f"Loss and gradient {DIRECTIONS[measure]}",
         caption=f"At a measured step, on its own batch, {DIRECTIONS[measure]}: least and greatest loss; least and "
         "greatest distance of the gradient there to the one at the start (smaller: more predictive); and the effective "
-        "β, the greatest distance over the way. Mean over seeds, smoothed. Santurkar et al. 2018, figure 4.",
+        "β, the greatest distance over the way. Median over seeds, smoothed. Santurkar et al. 2018, figure 4.",
         panels=tuple(panels),
         legend=_legend(networks),
         columns=("member", "seed", "measure", "step", "mean", "least", "greatest"),
@@ -103,7 +103,7 @@ def _shift_figure(study: StudyResults, looks: dict[str, Look], common: dict[str,
         name="covariate-shift",
         title="Internal covariate shift",
         caption="Gradient of a layer before and after the layers below it have taken their step, on one batch: the "
-        "distance of the two (0: no shift) and their cosine (1: no shift). A middle layer and the last. Mean over "
+        "distance of the two (0: no shift) and their cosine (1: no shift). A middle layer and the last. Median over "
         "seeds, smoothed. Santurkar et al. 2018, definition 2.1.",
         panels=tuple(panels),
         legend=_legend(networks),
@@ -142,8 +142,8 @@ def _median(runs: Sequence[Result], name: str) -> float:
 def _band_drawer(arms: Arms, low: str, high: str, log: bool) -> Callable[[Any], None]:
     def draw(axis: Any) -> None:
         for look, runs in arms:
-            x, bottom = _mean(runs, low)
-            _, top = _mean(runs, high)
+            x, bottom = _median_line(runs, low)
+            _, top = _median_line(runs, high)
             style = line(look)
             axis.fill_between(x, bottom, top, color=style["color"], alpha=0.25, linewidth=0)
             for edge in [bottom] if low == high else [bottom, top]:
@@ -156,8 +156,7 @@ def _band_drawer(arms: Arms, low: str, high: str, log: bool) -> Callable[[Any], 
     return draw
 
 
-def _mean(runs: Sequence[Result], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps, and the mean over seeds of a per-step array, smoothed."""
+def _median_line(runs: Sequence[Result], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps, and the median over seeds, which a diverged one does not move, of a per-step array, smoothed."""
     parts = [binned(run.step_values(name), BINS) for run in runs]
-    points = min(len(part[0]) for part in parts)
-    return parts[0][0][:points], np.mean([smoothed(part[1][:points]) for part in parts], axis=0)
+    return max((part[0] for part in parts), key=len), np.nanmedian(stacked([smoothed(p[1]) for p in parts]), axis=0)

@@ -32,6 +32,12 @@ def binned(values: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, ...]:
     return tuple(np.array(columns).reshape(-1, 4).T)
 
 
+def stacked(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """[columns, points], NaN behind the end of those that are shorter, such as a diverged run's."""
+    points = max(len(column) for column in columns)
+    return np.stack([np.pad(column, (0, points - len(column)), constant_values=np.nan) for column in columns])
+
+
 def smoothed(values: np.ndarray, share: float = 0.04) -> np.ndarray:
     """A moving mean over a share of the points, shorter at the ends."""
     width = max(1, round(len(values) * share))
@@ -265,17 +271,16 @@ def _probe_drawer(arms: Sequence[tuple[Look, list[Result]]], name: str, log: boo
 def _draw_probe(axis: Any, columns: Sequence[np.ndarray], style: dict[str, Any], maximum: bool) -> None:
     columns = [values for values in columns if np.isfinite(values).any()]
     parts = [binned(values) for values in columns]
-    points = min(len(part[0]) for part in parts)
-    x, means = parts[0][0][:points], np.stack([part[1][:points] for part in parts])
-    low = np.min([part[2][:points] for part in parts], axis=0)
-    high = np.max([part[3][:points] for part in parts], axis=0)
+    x, low, high = max((part[0] for part in parts), key=len), *(stacked([part[k] for part in parts]) for k in (2, 3))
+    low, high = np.nanmin(low, axis=0), np.nanmax(high, axis=0)
     axis.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
-    for mean in means:
-        axis.plot(x, mean, color=style["color"], linewidth=0.5, alpha=0.35)
-    lines = np.stack([smoothed(mean) for mean in means])
-    axis.plot(x, lines.mean(0), **{**style, "linewidth": 1.5})
+    for part in parts:
+        axis.plot(part[0], part[1], color=style["color"], linewidth=0.5, alpha=0.35)
+    lines = stacked([smoothed(part[1]) for part in parts])
+    axis.plot(x, np.nanmean(lines, axis=0), **{**style, "linewidth": 1.5})
     if len(lines) > 1:
-        axis.fill_between(x, lines.min(0), lines.max(0), color=style["color"], alpha=0.3, linewidth=0)
+        edges = np.nanmin(lines, axis=0), np.nanmax(lines, axis=0)
+        axis.fill_between(x, *edges, color=style["color"], alpha=0.3, linewidth=0)
     if maximum:
-        running = np.mean([np.maximum.accumulate(part[3][:points]) for part in parts], axis=0)
+        running = np.nanmean(stacked([np.maximum.accumulate(part[3]) for part in parts]), axis=0)
         axis.plot(x, running, color=style["color"], linewidth=1.0, linestyle=(0, (4, 2)))
