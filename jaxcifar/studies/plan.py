@@ -121,7 +121,10 @@ def programs(planned: PlannedStudy) -> list[list[Planned]]:
 
 
 def choose_vectorize(wanted: Vectorize, run: Run, members: int) -> Vectorize:
-    """How a group of members trains: what the user forces, else the rule that the benchmark justifies."""
+    """How a group of members trains: what the user forces, else `map`, in every case measured the cheaper one.
+
+    docs/performance.md has the figures.
+    """
     if members == 1:
         return "off"
     return "map" if wanted == "auto" else wanted
