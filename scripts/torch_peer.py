@@ -228,10 +228,12 @@ def optimizer(kind: config.Optimizer, parameters: Any, fused: bool = False) -> t
 def state_dict(model: config.Model, variables: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """Flax variables (`params` and, with BatchNorm, `batch_stats`) as the state_dict of `build(model)`."""
     found = {}
-    for path, array in _leaves(variables["params"]):
+    stats = _leaves(variables.get("batch_stats", {}))
+    # A whitening layer's frozen kernel is no running statistic.
+    for path, array in [*_leaves(variables["params"]), *(item for item in stats if item[0][-1] == "kernel")]:
         array = _to_torch_layout(model, path, np.asarray(array))
         found[".".join([*path[:-1], _parameter_name(path[-1])])] = torch.from_numpy(np.array(array, order="C"))
-    for path, array in _leaves(variables.get("batch_stats", {})):
+    for path, array in (item for item in stats if item[0][-1] != "kernel"):
         if path[-1] == "kernel":
             array = _to_torch_layout(model, path, np.asarray(array))
             found[".".join([*path[:-1], "weight"])] = torch.from_numpy(np.array(array, order="C"))

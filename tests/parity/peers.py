@@ -35,6 +35,8 @@ NETWORKS: dict[str, config.Model] = {
     **{f"resnet{depth}": config.ResNet(depth) for depth in (18, 34, 50, 101, 152)},  # pyright: ignore
     "bare18": config.ResNet(18, width=8, batch_norm=False),
     "plain18": config.ResNet(18, skip=False),
+    "whitened": config.WhitenedCNN(widths=(8, 12, 16)),
+    "whitened_residual": config.WhitenedCNN(widths=(8, 12, 16), depth=3),
     "linear": config.DeepLinear(width=20, batch_norm=True),
 }
 
@@ -149,8 +151,10 @@ def biased(model: config.Model, new: Any, old: Any, images: int) -> Any:
 
     def convert(path: Any, value: np.ndarray, before: jax.Array) -> np.ndarray:
         *layer, kind = (entry.key for entry in path)
+        if kind != "var":
+            return value
         n = counts[tuple(layer)]
-        kept = 0.9 * np.asarray(before)
-        return kept + (value - kept) * (n - 1) / n if kind == "var" else value
+        kept = (model.norm_momentum if isinstance(model, config.WhitenedCNN) else 0.9) * np.asarray(before)
+        return kept + (value - kept) * (n - 1) / n
 
     return jax.tree_util.tree_map_with_path(convert, new, old)

@@ -9,19 +9,8 @@ import pytest
 
 from jaxcifar.config import Run
 
-FLOAT64 = (
-    "cnn",
-    "cnn_bn",
-    "light",
-    "light_bn",
-    "vgg_a",
-    "vgg_bn",
-    "resnet18",
-    "resnet34",
-    "resnet50",
-    "bare18",
-    "linear",
-)
+FLOAT64 = ("cnn", "cnn_bn", "light", "light_bn", "vgg_a", "vgg_bn", "linear", "whitened", "whitened_residual")
+FLOAT64 += ("resnet18", "resnet34", "resnet50", "bare18")
 FORWARD_ONLY = ("plain18", "resnet101", "resnet152")
 FLOAT32 = ("cnn", "light", "vgg_a", "vgg_bn", "resnet18")
 
