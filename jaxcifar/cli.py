@@ -14,6 +14,7 @@ import tyro
 
 from jaxcifar import records
 from jaxcifar.config import Paper, Run, Study, UserError, flags, load
+from jaxcifar.process import in_huge_pages
 
 if TYPE_CHECKING:
     from jaxcifar.studies.manifest import Invocation
@@ -87,6 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped at once; the same command goes on from the last checkpoint.", file=sys.stderr)
         return 130
+
+
+def command() -> int:
+    """The installed command `jaxcifar`."""
+    in_huge_pages()
+    return main()
 
 
 @dataclass(frozen=True)

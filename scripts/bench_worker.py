@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from jaxcifar.config import Run, UserError, Vectorize, to_json
+from jaxcifar.process import huge_pages
 
 IMAGES = 50_000
 """Synthetic training images, as many as CIFAR-10 has."""
@@ -60,6 +61,8 @@ def started(job: dict[str, Any], cache: Path) -> Iterator[Worker]:
     """
     # On a GPU the other side's memory stays free, and the peak says what was needed.
     variables = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "JAX_COMPILATION_CACHE_DIR": str(cache)}
+    if job["side"] == "jax":
+        variables |= huge_pages()
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(

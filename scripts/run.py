@@ -3,6 +3,8 @@
 import sys
 
 from jaxcifar.cli import main
+from jaxcifar.process import in_huge_pages
 
 if __name__ == "__main__":
+    in_huge_pages()
     sys.exit(main(["run", *sys.argv[1:]]))

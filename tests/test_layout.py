@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "jaxcifar"
 FLOORS = {"config": 0, "records": 0, "landscape": 1, "models": 2, "data": 2, "training": 3, "studies": 4, "report": 5}
-FLOORS["cli"] = 6
+FLOORS |= {"process": 0, "cli": 6}
 
 
 def room(module: str) -> str:
