@@ -113,21 +113,20 @@ def measure(case: Case, rates: dict[str, float], cache: Path) -> Point:
 
 def figure(points: Sequence[Point], note: str) -> Figure:
     """Time above, memory below, by what grows."""
-    colors = ("blue", "vermillion", "green")
-    panels, legend = [], {}
+    colors = ("blue", "vermillion", "green", "purple", "orange", "sky")
+    names = dict.fromkeys(point.series for point in points)
+    looks = {name: Look(name, color) for name, color in zip(names, colors, strict=False)}
+    panels = []
     for axis in dict.fromkeys(point.axis for point in points):
         found: dict[str, list[Point]] = {}
         for point in points:
             if point.axis == axis:
                 found.setdefault(point.series, []).append(point)
-        looks = {name: Look(name, color) for name, color in zip(found, colors, strict=False)}
-        legend |= looks
         what = "an epoch" if axis == "images" else "a step"
         panels.append(
             Panel(f"Seconds {what} by {axis}", _draw(found, looks, axis, False), f"Seconds {what} by {axis}.")
         )
         panels.append(Panel(f"Peak memory (GB) by {axis}", _draw(found, looks, axis, True), f"Peak memory by {axis}."))
-    named = {look.label: look for look in legend.values()}
     limits = (
         Look("limit of the products", "grey", "dashed"),
         Look("limit of the memory, or what must be kept", "grey", "dotted"),
@@ -137,7 +136,7 @@ def figure(points: Sequence[Point], note: str) -> Figure:
         title="How time and memory grow",
         caption="",
         panels=tuple(panels),
-        legend=(*named.values(), *limits),
+        legend=(*looks.values(), *limits),
         note=note,
         columns=tuple(Point.__dataclass_fields__),
         rows=[list(vars(point).values()) for point in points],
