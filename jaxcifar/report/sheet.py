@@ -80,7 +80,7 @@ def _member_row(member: str, runs: Sequence[Result], chapter: Chapter, figures: 
 
 
 def _last(key: str) -> measures.Measure:
-    return lambda run: float(run.column(key)[-1]) * (100 if key.endswith("accuracy") else 1)
+    return lambda run: float(run.column(key)[-1]) * (100 if "accuracy" in key else 1)
 
 
 def _count(value: float) -> str:

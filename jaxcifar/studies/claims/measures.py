@@ -56,7 +56,7 @@ def best_accuracy_until(epoch: int) -> Measure:
 
 def last(key: str, epochs: int = 1) -> Measure:
     """Mean of a figure over the last epochs; a diverged run's losses are infinite. Accuracies in per cent."""
-    accuracy = key.endswith("accuracy")
+    accuracy = "accuracy" in key
 
     def measure(run: Result) -> float:
         if run.status == "diverged" and not accuracy:

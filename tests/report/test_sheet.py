@@ -1,0 +1,25 @@
+"""The table of results: what stands in it beside every study's figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from synthetic import Member as M
+from synthetic import study
+
+from jaxcifar.report import chapters, sheet
+
+
+def test_averaged_weights_and_views_have_columns_in_per_cent(tmp_path: Path):
+    found = study(tmp_path, "speedrun_94", {"speedrun-94": M(spread=(0.0, 0.01))})
+    for run, accuracy in zip(found.runs, (0.5, 0.7), strict=True):
+        assert run.records is not None
+        run.records.metrics[-1]["test_accuracy_tta"] = accuracy
+        run.records.summary["total_seconds"] = 3.0
+    results = sheet.results(found, chapters.chapter("speedrun_94"))
+    (row,) = results.rows
+    cells = dict(zip(results.columns, row, strict=True))
+    assert (cells["with tta"].text, cells["with tta"].value) == ("60.00%", 60.0)
+    assert cells["with tta"].error
+    assert cells["s in all"].text == "3"
+    assert "with ema" not in cells
