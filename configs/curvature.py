@@ -7,8 +7,8 @@ two principal directions with the true losses. The loss is that of 512 training 
 Command:  python scripts/run.py --config configs/curvature.py
           with --model.form light --epochs 4 it is a small real version for two CPU cores.
 Cost:     50 epochs of VGG-A and about 5,000 gradients of 512 images; made for a GPU.
-Expect:   figures for both; in a short run of VGG-A-light the trace and the scale-free sharpness are larger with BatchNorm,
-          the largest eigenvalues at the end alike within three seeds' errors.
+Expect:   figures for both; in a short run of VGG-A-light the trace and the scale-free sharpness are larger with
+          BatchNorm, the largest eigenvalues at the end alike within three seeds' errors.
 """
 
 from jaxcifar.config import VGG, Adam, Checkpoint, Data, Run, Study, Variant
