@@ -118,7 +118,7 @@ def _density(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]
         f"Density of the Hessian's eigenvalues {WHERE}, by stochastic Lanczos quadrature, logarithmic, each snapshot "
         "above the one before it; first seed. The eigenvalue axis is linear near 0 and logarithmic beyond."
     )
-    return Figure("density", "Spectrum along training", caption, tuple(panels), **common)
+    return Figure("density", "Spectrum along training, first seed", caption, tuple(panels), **common)
 
 
 def _waterfall(arrays: Arrays, color: str) -> Callable[[Any], None]:
@@ -175,7 +175,7 @@ def _plane(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) 
         f"The loss around the last snapshot along two random filter-normalised directions (1: as long as the weights), "
         f"{WHERE}; first seed; logarithmic, one scale of colours and heights for all."
     )
-    return Figure("plane", "The loss on a plane", caption, tuple(panels), **common)
+    return Figure("plane", "The loss on a plane, first seed", caption, tuple(panels), **common)
 
 
 def _log_losses(arrays: Arrays) -> np.ndarray:
@@ -246,7 +246,9 @@ def _trajectory(study: StudyResults, looks: dict[str, Look], common: dict[str, A
         "most of its variance into two directions."
     )
     columns = ("member", "step", "first", "second", "off_plane", "true_loss")
-    return Figure("trajectory", "The path of training", caption, tuple(panels), columns=columns, rows=rows, **common)
+    return Figure(
+        "trajectory", "The path of training, first seed", caption, tuple(panels), columns=columns, rows=rows, **common
+    )
 
 
 def _path(arrays: Arrays) -> Callable[[Any], None]:
