@@ -1,4 +1,4 @@
-"""Figures of the curvature along a run: eigenvalues, spectrum, sharpness by layer, planes and the path."""
+"""Figures of the curvature along a run: eigenvalues, spectrum and sharpness by layer; `planes` has the others."""
 
 from __future__ import annotations
 
@@ -11,16 +11,11 @@ import numpy as np
 
 from jaxcifar.report.caption import network_name, provenance
 from jaxcifar.report.figure import Figure, Panel, line, log_axis, save
+from jaxcifar.report.planes import WHERE, path_figure, plane_figure
 from jaxcifar.report.style import INK, Look, looks
 from jaxcifar.studies.curvature import files
-from jaxcifar.studies.results import Result, StudyResults, read_studies
-
-Arrays = dict[str, np.ndarray]
-Limits = tuple[float, float]
-"""Least and greatest log₁₀ loss."""
-ROOMY = (0.62, 0.24, 0.5, 0.32)
-"""Margins of a plane, so that its ticks touch no neighbour's."""
-WHERE = "on one batch of training images, BatchNorm in training mode"
+from jaxcifar.studies.curvature.files import Arrays
+from jaxcifar.studies.results import StudyResults, read_studies
 
 
 def write_figures(folder: Path) -> list[Path]:
@@ -38,7 +33,7 @@ def write_figures(folder: Path) -> list[Path]:
 def figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> list[Figure]:
     """Every figure for which some run of the study has stored the numbers."""
     looks = _named(study, looks)
-    makers = (_eigenvalues, _density, _sharpness, _plane, _trajectory)
+    makers = (_eigenvalues, _density, _sharpness, plane_figure, path_figure)
     return [figure for make in makers if (figure := make(study, looks, common)) is not None]
 
 
@@ -108,7 +103,7 @@ def _density(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]
     panels = [
         Panel(
             looks[member].label,
-            _waterfall(runs[0], line(looks[member])["color"]),
+            _waterfall(runs, line(looks[member])["color"]),
             f"Spectral density of {looks[member].label} at {len(runs[0]['steps'])} snapshots, one above another.",
             (4.4, 3.6),
         )
@@ -116,20 +111,22 @@ def _density(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]
     ]
     caption = (
         f"Density of the Hessian's eigenvalues {WHERE}, by stochastic Lanczos quadrature, logarithmic, each snapshot "
-        "above the one before it; first seed. The eigenvalue axis is linear near 0 and logarithmic beyond."
+        "above the one before it, one line a seed. The eigenvalue axis is linear near 0 and logarithmic beyond."
     )
-    return Figure("density", "Spectrum along training, first seed", caption, tuple(panels), **common)
+    return Figure("density", "Spectrum along training", caption, tuple(panels), **common)
 
 
-def _waterfall(arrays: Arrays, color: str) -> Callable[[Any], None]:
+def _waterfall(runs: list[Arrays], color: str) -> Callable[[Any], None]:
     def draw(axis: Any) -> None:
-        count = len(arrays["steps"])
-        for index in reversed(range(count)):
-            height = np.clip(np.log10(np.maximum(arrays["density"][index], 1e-30)) + 6, 0, None) / 6
-            axis.fill_between(arrays["grid"][index], index, index + height, color=color, alpha=0.2, linewidth=0)
-            axis.plot(arrays["grid"][index], index + height, color=color, linewidth=0.9)
+        steps = runs[0]["steps"]
+        for index in reversed(range(len(steps))):
+            for arrays in runs:
+                height = np.clip(np.log10(np.maximum(arrays["density"][index], 1e-30)) + 6, 0, None) / 6
+                grid, fill = arrays["grid"][index], 0.2 / len(runs)
+                axis.fill_between(grid, index, index + height, color=color, alpha=fill, linewidth=0)
+                axis.plot(grid, index + height, color=color, linewidth=0.9, alpha=0.9 if len(runs) == 1 else 0.6)
         axis.set_xscale("symlog", linthresh=1.0)
-        axis.set_yticks(range(count), [f"step {step:,}" for step in arrays["steps"]], fontsize=7)
+        axis.set_yticks(range(len(steps)), [f"step {step:,}" for step in steps], fontsize=7)
         axis.set_xlabel("eigenvalue")
 
     return draw
@@ -139,129 +136,33 @@ def _sharpness(study: StudyResults, looks: dict[str, Look], common: dict[str, An
     found = _by_member(study, "sharpness")
     if not found:
         return None
+    columns = {member: np.stack([run["sharpness"].max(1) for run in runs]) for member, runs in found.items()}
 
     def draw(axis: Any) -> None:
-        for member, runs in found.items():
-            steps = runs[0]["steps"]
-            axis.plot(
-                steps,
-                np.mean([run["sharpness"].max(1) for run in runs], 0),
-                marker="o",
-                markersize=3,
-                **line(looks[member]),
-            )
+        for member, values in columns.items():
+            steps, style = found[member][0]["steps"], line(looks[member])
+            axis.plot(steps, values.mean(0), marker="o", markersize=3, **style)
+            axis.fill_between(steps, values.min(0), values.max(0), color=style["color"], alpha=0.15, linewidth=0)
         log_axis(axis)
+        axis.set_xlim(left=0)
         axis.set_xlabel("step")
 
-    alt = "; ".join(f"{looks[m].label}: {runs[0]['sharpness'][-1].max():.3g} at the end" for m, runs in found.items())
+    alt = "; ".join(f"{looks[m].label}: {values[:, -1].mean():.3g} at the end" for m, values in columns.items())
     panel = Panel("Largest ‖w‖² λ over layers (nats)", draw, f"Scale-free sharpness. {alt}.", (7.4, 3.2))
-    caption = f"‖w‖² times the largest eigenvalue of a layer's own Hessian, of the layer where it is largest, {WHERE}."
-    return Figure("sharpness", "Sharpness free of scale", caption, (panel,), tuple(looks[m] for m in found), **common)
-
-
-def _plane(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
-    found = _by_member(study, "plane")
-    if not found:
-        return None
-    panels = []
-    every = np.stack([_log_losses(runs[0]) for runs in found.values()])
-    limits = float(every.min()), max(float(every.max()), float(every.min()) + 1e-3)
-    for kind, make in (("contours", _plane_contours), ("surface", _surface)):
-        for member, runs in found.items():
-            losses = runs[0]["losses"]
-            alt = f"Loss of {looks[member].label} around its end, from {losses.min():.3g} to {losses.max():.3g}."
-            panels.append(Panel(f"{looks[member].label}, {kind}", make(runs[0], limits), alt, (4.4, 3.6), ROOMY))
     caption = (
-        f"The loss around the last snapshot along two random filter-normalised directions (1: as long as the weights), "
-        f"{WHERE}; first seed; logarithmic, one scale of colours and heights for all."
+        f"‖w‖² times the largest eigenvalue of a layer's own Hessian, of the layer where it is largest, {WHERE}; mean "
+        "and range over seeds."
     )
-    return Figure("plane", "The loss on a plane, first seed", caption, tuple(panels), **common)
-
-
-def _log_losses(arrays: Arrays) -> np.ndarray:
-    return np.log10(np.maximum(arrays["losses"], 1e-12))
-
-
-def _plane_contours(arrays: Arrays, limits: Limits) -> Callable[[Any], None]:
-    def draw(axis: Any) -> None:
-        _contours(arrays, limits)(axis)
-        for which, name in ((axis.xaxis, "first"), (axis.yaxis, "second")):
-            which.set_ticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
-            which.set_label_text(f"{name} direction")
-
-    return draw
-
-
-def _contours(arrays: Arrays, limits: Limits | None = None) -> Callable[[Any], None]:
-    def draw(axis: Any) -> None:
-        losses = _log_losses(arrays)
-        levels = 24 if limits is None else np.linspace(*limits, 25)
-        axis.contourf(arrays["x"], arrays["y"], losses, levels=levels, cmap="viridis", alpha=0.85)
-        lines = axis.contour(arrays["x"], arrays["y"], losses, levels=8, colors=INK, linewidths=0.5)
-        axis.clabel(lines, fmt=lambda value: f"{10**value:.2g}", fontsize=6.5)
-        axis.grid(False)
-
-    return draw
-
-
-def _surface(arrays: Arrays, limits: Limits) -> Callable[[Any], None]:
-    def draw(axis: Any) -> None:
-        canvas, place, title = axis.figure, axis.get_position(), axis.get_title("left") or axis.get_title()
-        axis.remove()
-        import mpl_toolkits.mplot3d  # noqa: F401 (registers the projection)
-
-        solid = canvas.add_axes(place, projection="3d")
-        x, y = np.meshgrid(arrays["x"], arrays["y"])
-        low, high = limits
-        solid.plot_surface(x, y, _log_losses(arrays), cmap="viridis", linewidth=0.1, vmin=low, vmax=high)
-        solid.set_zlim(low, high)
-        for set_ticks in (solid.set_xticks, solid.set_yticks):
-            set_ticks([-1, 0, 1])
-        solid.set_zlabel("log₁₀ loss")
-        solid.set_title(title, loc="left")
-
-    return draw
-
-
-def _trajectory(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
-    found = _by_member(study, "trajectory")
-    if not found:
-        return None
-    panels, rows = [], []
-    for member, runs in found.items():
-        arrays = runs[0]
-        share = arrays["explained"].sum()
-        title = f"{looks[member].label}, {share:.0%} explained"
-        alt = (
-            f"Path of {looks[member].label} in the plane of its two principal directions, {share:.1%} of its variance."
-        )
-        panels.append(Panel(title, _path(arrays), alt, (4.4, 3.8)))
-        for row in zip(
-            arrays["steps"], *arrays["coordinates"].T, arrays["off_plane"], arrays["true_losses"], strict=True
-        ):
-            rows.append([member, *(float(value) for value in row)])
-    caption = (
-        f"Contours: the loss {WHERE} in the plane of the path's two principal directions through its end; numbers at "
-        "the points: the true loss of that snapshot, which lies off the plane; first seed. A random walk also puts "
-        "most of its variance into two directions."
-    )
-    columns = ("member", "step", "first", "second", "off_plane", "true_loss")
+    rows = [
+        [member, float(step), *(float(f(values[:, i])) for f in (np.mean, np.min, np.max))]
+        for member, values in columns.items()
+        for i, step in enumerate(found[member][0]["steps"])
+    ]
+    headings = ("member", "step", "mean", "least", "greatest")
+    legend = tuple(looks[m] for m in found)
     return Figure(
-        "trajectory", "The path of training, first seed", caption, tuple(panels), columns=columns, rows=rows, **common
+        "sharpness", "Sharpness free of scale", caption, (panel,), legend, columns=headings, rows=rows, **common
     )
-
-
-def _path(arrays: Arrays) -> Callable[[Any], None]:
-    def draw(axis: Any) -> None:
-        _contours(arrays)(axis)
-        axis.plot(*arrays["coordinates"].T, color=INK, marker="o", markersize=3.5, linewidth=1)
-        for place, loss in zip(arrays["coordinates"], arrays["true_losses"], strict=True):
-            box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8}
-            axis.annotate(f"{loss:.2f}", place, xytext=(4, 5), textcoords="offset points", fontsize=7.5, bbox=box)
-        for set_label, share in zip((axis.set_xlabel, axis.set_ylabel), arrays["explained"], strict=True):
-            set_label(f"principal direction ({share:.0%})")
-
-    return draw
 
 
 def _named(study: StudyResults, looks: dict[str, Look]) -> dict[str, Look]:
@@ -274,16 +175,8 @@ def _named(study: StudyResults, looks: dict[str, Look]) -> dict[str, Look]:
 
 
 def _by_member(study: StudyResults, measure: str) -> dict[str, list[Arrays]]:
-    found: dict[str, list[Arrays]] = {}
-    for run in study.runs:
-        arrays = _read(run, measure)
-        if "steps" in arrays:
-            found.setdefault(run.member, []).append(arrays)
-    return found
-
-
-def _read(run: Result, measure: str) -> Arrays:
-    return files.read(run.folder, measure)
+    """A measure's arrays of each member, seed after seed."""
+    return {member: list(runs.values()) for member, runs in files.by_member(study, measure).items()}
 
 
 def _members(study: StudyResults, *measures: str) -> list[str]:

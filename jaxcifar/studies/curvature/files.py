@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxcifar.studies.results import StudyResults
 from jaxcifar.studies.views import files
 
+Arrays = dict[str, np.ndarray]
 FOLDER = "curvature"
 MEASURES = ("eigenvalues", "trace", "density", "sharpness", "plane", "trajectory")
 
@@ -17,6 +19,16 @@ def path(folder: Path, measure: str) -> Path:
     return folder / FOLDER / f"{measure}.npz"
 
 
-def read(folder: Path, measure: str) -> dict[str, np.ndarray]:
+def read(folder: Path, measure: str) -> Arrays:
     """A measure's arrays, empty where it was not taken or is damaged."""
     return files.read_arrays(path(folder, measure))
+
+
+def by_member(study: StudyResults, measure: str) -> dict[str, dict[int, Arrays]]:
+    """A measure's arrays of every run that has them, by member and seed."""
+    found: dict[str, dict[int, Arrays]] = {}
+    for run in study.runs:
+        arrays = read(run.folder, measure)
+        if "steps" in arrays:
+            found.setdefault(run.member, {})[run.seed] = arrays
+    return found

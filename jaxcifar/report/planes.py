@@ -1,0 +1,135 @@
+"""Figures of the loss on planes: around the end of training, and along its path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from jaxcifar.report.figure import Draw, Figure, Panel
+from jaxcifar.report.style import INK, Look
+from jaxcifar.studies.curvature import files
+from jaxcifar.studies.curvature.files import Arrays
+from jaxcifar.studies.results import StudyResults
+
+Limits = tuple[float, float]
+"""Least and greatest log₁₀ loss."""
+ROOMY = (0.62, 0.24, 0.5, 0.32)
+"""Margins of a plane, so that its ticks touch no neighbour's."""
+WHERE = "on one batch of training images, BatchNorm in training mode"
+
+
+def plane_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
+    """Contours of every run's plane, and a surface of each member's first; None where no plane was measured."""
+    found = files.by_member(study, "plane")
+    if not found:
+        return None
+    every = [_log_losses(arrays) for runs in found.values() for arrays in runs.values()]
+    low = float(min(losses.min() for losses in every))
+    limits = low, max(float(max(losses.max() for losses in every)), low + 1e-3)
+    runs = list(_seed_by_seed(found, looks))
+    panels = [_plane_panel(f"{name}, contours", a, _plane_contours(a, limits)) for name, _, a in runs]
+    panels += [_plane_panel(f"{name}, surface", a, _surface(a, limits)) for name, _, a in runs[: len(found)]]
+    caption = (
+        f"The loss around the last snapshot along two random filter-normalised directions (1: as long as the weights), "
+        f"{WHERE}; contours of every seed, surface of the first; logarithmic, one scale of colours and heights for all."
+    )
+    return Figure("plane", "The loss on a plane", caption, tuple(panels), **common)
+
+
+def _seed_by_seed(
+    found: dict[str, dict[int, Arrays]], looks: dict[str, Look]
+) -> Iterator[tuple[str, tuple[str, int], Arrays]]:
+    """Title, member with seed, and arrays of each run; the members of one seed side by side."""
+    seeds = sorted({seed for runs in found.values() for seed in runs})
+    for seed in seeds:
+        for member, runs in found.items():
+            if seed in runs:
+                title = looks[member].label + (f", seed {seed}" if len(seeds) > 1 else "")
+                yield title, (member, seed), runs[seed]
+
+
+def _plane_panel(title: str, arrays: Arrays, draw: Draw) -> Panel:
+    losses = arrays["losses"]
+    alt = f"{title}: the loss around its end, from {losses.min():.3g} to {losses.max():.3g}."
+    return Panel(title, draw, alt, (4.4, 3.6), ROOMY)
+
+
+def _log_losses(arrays: Arrays) -> np.ndarray:
+    return np.log10(np.maximum(arrays["losses"], 1e-12))
+
+
+def _plane_contours(arrays: Arrays, limits: Limits) -> Draw:
+    def draw(axis: Any) -> None:
+        _contours(arrays, limits)(axis)
+        for which, name in ((axis.xaxis, "first"), (axis.yaxis, "second")):
+            which.set_ticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"])
+            which.set_label_text(f"{name} direction")
+
+    return draw
+
+
+def _contours(arrays: Arrays, limits: Limits | None = None) -> Draw:
+    def draw(axis: Any) -> None:
+        losses = _log_losses(arrays)
+        levels = 24 if limits is None else np.linspace(*limits, 25)
+        axis.contourf(arrays["x"], arrays["y"], losses, levels=levels, cmap="viridis", alpha=0.85)
+        lines = axis.contour(arrays["x"], arrays["y"], losses, levels=8, colors=INK, linewidths=0.5)
+        axis.clabel(lines, fmt=lambda value: f"{10**value:.2g}", fontsize=6.5)
+        axis.grid(False)
+
+    return draw
+
+
+def _surface(arrays: Arrays, limits: Limits) -> Draw:
+    def draw(axis: Any) -> None:
+        canvas, place, title = axis.figure, axis.get_position(), axis.get_title("left") or axis.get_title()
+        axis.remove()
+        import mpl_toolkits.mplot3d  # noqa: F401 (registers the projection)
+
+        solid = canvas.add_axes(place, projection="3d")
+        x, y = np.meshgrid(arrays["x"], arrays["y"])
+        low, high = limits
+        solid.plot_surface(x, y, _log_losses(arrays), cmap="viridis", linewidth=0.1, vmin=low, vmax=high)
+        solid.set_zlim(low, high)
+        for set_ticks in (solid.set_xticks, solid.set_yticks):
+            set_ticks([-1, 0, 1])
+        solid.set_zlabel("log₁₀ loss")
+        solid.set_title(title, loc="left")
+
+    return draw
+
+
+def path_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
+    """Every run's path in the plane of its two principal directions; None where none was measured."""
+    found = files.by_member(study, "trajectory")
+    if not found:
+        return None
+    panels, rows = [], []
+    for name, run, arrays in _seed_by_seed(found, looks):
+        share = arrays["explained"].sum()
+        alt = f"Path of {name} in the plane of its two principal directions, {share:.1%} of its variance."
+        panels.append(Panel(f"{name}, {share:.0%} explained", _path(arrays), alt, (4.4, 3.8)))
+        columns = arrays["steps"], *arrays["coordinates"].T, arrays["off_plane"], arrays["true_losses"]
+        rows += [[*run, *(float(value) for value in row)] for row in zip(*columns, strict=True)]
+    caption = (
+        f"Contours: the loss {WHERE} in the plane of the path's two principal directions through its end; numbers at "
+        "the points: the true loss of that snapshot, which lies off the plane. A random walk also puts most of its "
+        "variance into two directions."
+    )
+    headings = ("member", "seed", "step", "first", "second", "off_plane", "true_loss")
+    return Figure("trajectory", "The path of training", caption, tuple(panels), columns=headings, rows=rows, **common)
+
+
+def _path(arrays: Arrays) -> Draw:
+    def draw(axis: Any) -> None:
+        _contours(arrays)(axis)
+        axis.plot(*arrays["coordinates"].T, color=INK, marker="o", markersize=3.5, linewidth=1)
+        for place, loss in zip(arrays["coordinates"], arrays["true_losses"], strict=True):
+            box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8}
+            axis.annotate(f"{loss:.2f}", place, xytext=(4, 5), textcoords="offset points", fontsize=7.5, bbox=box)
+        for set_label, share in zip((axis.set_xlabel, axis.set_ylabel), arrays["explained"], strict=True):
+            set_label(f"principal direction ({share:.0%})")
+
+    return draw
