@@ -98,6 +98,7 @@ def test_json_keeps_every_class():
         (lambda: Average("swa"), "none, ema, lookahead"),  # type: ignore[arg-type]
         (lambda: Average(every=0), "average.every is 0"),
         (lambda: Run(test_views="ten"), "none, mirror, six"),  # type: ignore[arg-type]
+        (lambda: Run(model=CNN(dropout=0.5), probes=(Probe("noise_floor"),)), "model.dropout is 0.5 with the probe"),
         (lambda: Checkpoint(keep=1), "checkpoint.keep is 1"),
         (lambda: Study("s", Run(), ()), "no variants"),
         (lambda: Study("s", Run(), (V("a"), V("a"))), "two variants of one name"),

@@ -135,3 +135,9 @@ class Run:
         check_count("seed", self.seed, 0, 2**31 - 1)
         check_choice("precision", self.precision, Precision)
         check_choice("test_views", self.test_views, TestViews)
+        random = next((name for name in ("dropout", "noise") if getattr(self.model, name, 0)), None)
+        if random and any(probe.measure == "noise_floor" for probe in self.probes):
+            raise UserError(
+                f"model.{random} is {getattr(self.model, random)} with the probe noise_floor, which reorders a batch "
+                f"and so would see other random numbers; take {random} out of the model or the probe out of the config."
+            )

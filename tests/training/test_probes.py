@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxcifar import data, landscape, records
-from jaxcifar.config import SGD, VGG, Checkpoint, Data, Probe, Run, UserError
+from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Probe, Run, UserError
 from jaxcifar.training import Member, interrupt, probes, state, train_members
 from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.optimizers import numbers
@@ -22,7 +22,6 @@ PROBES = (
     Probe("gradient_distance"),
     Probe("beta", "cross_batch"),
     Probe("gradient_distance", "cross_batch"),
-    Probe("noise_floor", every=2),
     Probe("gradient_direction"),
     Probe("update_direction"),
     Probe("covariate_shift"),
@@ -37,6 +36,9 @@ RUN = Run(
     probes=PROBES,
     checkpoint=Checkpoint(every_seconds=0, snapshots=(1, 2, 3)),
 )
+
+
+FLOOR = dataclasses.replace(RUN, model=CNN(widths=(4,), head=(8, 8)), probes=(Probe("noise_floor", every=2),))
 
 
 def fit(run: Run, folder: Path) -> records.Records:
@@ -125,7 +127,8 @@ def test_the_covariate_shift_of_a_layer_is_that_of_the_layers_before_it(probed: 
 
 def test_every_gradient_that_probes_take_is_counted():
     counted = probes.gradients(RUN)
-    assert counted == 1 + 0 + 0.5 + 9 + 9 + 5
+    assert counted == 1 + 0 + 9 + 9 + 5
+    assert probes.gradients(FLOOR) == 0.5
 
 
 def test_undefined_is_nan_and_the_rest_is_finite(probed: records.Records):
@@ -133,10 +136,15 @@ def test_undefined_is_nan_and_the_rest_is_finite(probed: records.Records):
         undefined = np.isnan(values)
         if "cross_batch" in name:
             assert undefined.tolist() == [True, False, False]
-        elif name.startswith("noise_floor"):
-            assert undefined.tolist() == [False, True, False]
         else:
             assert not undefined.any(), name
+
+
+def test_the_noise_floor_is_rounding_and_due_every_second_step(tmp_path: Path):
+    steps = fit(FLOOR, tmp_path).steps
+    np.testing.assert_array_equal(np.isnan(steps["noise_floor/relative"]), np.arange(9) % 2 == 1)
+    assert np.all(steps["noise_floor/relative"][::2] < 1e-5)
+    assert np.any(steps["noise_floor/distance"][::2] > 0)
 
 
 def test_probes_do_not_change_training(probed: records.Records, tmp_path: Path):
