@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 from jaxcifar.models import layers
-from jaxcifar.models.layers import choice
+from jaxcifar.models.layers import choice, linear
 from jaxcifar.models.layers.choice import Form
 from jaxcifar.models.layers.geometry import Geometry
 
@@ -137,6 +137,17 @@ def test_conv2d_under_vmap_inside_scan(axes):
 
     ours = descend(lambda x, k: layers.conv2d(x, k, padding=1))
     assert relative(ours, descend(lambda x, k: reference(x, k, 1, 1))) < 1e-5
+
+
+@settings(max_examples=4, deadline=None, derandomize=True)
+@given(images=st.integers(1, linear.FEW_EXAMPLES + 1), inputs=st.integers(1, 9), features=st.integers(1, 9))
+def test_matmul_equals_jax_numpy_to_second_order(images, inputs, features):
+    with jax.enable_x64(True):
+        shapes = (images, inputs), (inputs, features)
+        x, weights, vx, vw = normal(12, *shapes, *shapes)
+        ours, theirs = to_second_order(linear.matmul), to_second_order(jnp.matmul)
+        for a, b in zip(ours((x, weights), (vx, vw)), theirs((x, weights), (vx, vw)), strict=True):
+            assert relative(a, b) < 1e-12
 
 
 def test_blocks_of_images_change_nothing():

@@ -11,6 +11,7 @@ from jax import lax
 from jaxcifar.config import Initialization
 from jaxcifar.models import initializers
 from jaxcifar.models.layers.convolution import Pair, conv2d
+from jaxcifar.models.layers.linear import matmul
 
 
 class Conv(nn.Module):
@@ -78,5 +79,5 @@ class Linear(nn.Module):
         if self.use_bias:
             bias = self.param("bias", initializers.bias(self.initialization, inputs), (self.features,), jnp.float32)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-        y = jnp.matmul(x, kernel, precision=self.precision)
+        y = matmul(x, kernel, self.precision)
         return y if bias is None else y + bias

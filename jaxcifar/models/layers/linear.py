@@ -1,0 +1,42 @@
+"""The product of a fully-connected layer, with a kernel gradient that small batches need not write to memory."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+FEW_EXAMPLES = 8
+"""Up to so many, the kernel's gradient is a sum of outer products."""
+
+
+def matmul(x: jax.Array, kernel: jax.Array, precision: lax.PrecisionLike = None) -> jax.Array:
+    """[N, inputs] x [inputs, F] -> [N, F].
+
+    Of a small batch on a CPU the kernel's gradient, sum over n of x[n] dy[n]^T, is written as that sum: the compiler
+    computes it inside the optimizer's update instead of writing and reading a matrix as large as the kernel, which
+    costs more than the products. Derivatives of every order go reverse over reverse there, as in `conv2d`.
+    """
+    if jax.default_backend() == "cpu" and len(x) <= FEW_EXAMPLES:
+        return _matmul(x, kernel, precision)
+    return jnp.matmul(x, kernel, precision=precision)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _matmul(x, kernel, precision):
+    return jnp.matmul(x, kernel, precision=precision)
+
+
+def _forward(x, kernel, precision):
+    return _matmul(x, kernel, precision), (x, kernel)
+
+
+def _backward(precision, saved, dy):
+    x, kernel = saved
+    dx = lax.dot_general(dy, kernel, (((1,), (1,)), ((), ())), precision=precision)
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    outer = [column[:, None] * row[None, :] for column, row in zip(x.astype(wide), dy.astype(wide), strict=True)]
+    return dx, sum(outer[1:], start=outer[0]).astype(kernel.dtype)
+
+
+_matmul.defvjp(_forward, _backward)
