@@ -16,7 +16,7 @@ RATES = (1e-4, 5e-4, 1e-3, 2e-3)
 SEEDS = 16
 TUTORIAL = CNN(widths=(6, 16), kernel=5, padding=0, head=(120, 84))
 """PyTorch's tutorial's network of 62,006 parameters, where a step is mostly overhead."""
-TURN_SECONDS = 1.5
+TURN_SECONDS = 3.0
 SAME_BATCH = (Probe("beta"), Probe("gradient_distance"))
 CROSS_BATCH = (Probe("beta", "cross_batch"), Probe("gradient_distance", "cross_batch"))
 

@@ -18,6 +18,7 @@ from jaxcifar.models import training_flops
 from jaxcifar.training import runtime
 from jaxcifar.training.environment import environment
 from jaxcifar.training.group import Group
+from jaxcifar.training.pace import Pace
 
 LONGEST_CHUNK = 8192
 
@@ -46,6 +47,7 @@ class Side:
         self.compile_seconds, _ = group()
         jax.clear_caches()
         self.cached_compile_seconds, self.group = group()
+        self.pace = Pace(length, self.group.programs)
 
     def hello(self) -> dict[str, Any]:
         return {
@@ -56,12 +58,13 @@ class Side:
         }
 
     def answer(self, steps: int) -> dict[str, Any]:
-        """Trains so many steps in chunks that end with their epoch, as training does."""
+        """Trains so many steps in chunks as training does: about a second long, and ending with their epoch."""
         start = time.perf_counter()
         while steps:
             left = self.steps_per_epoch - self.step % self.steps_per_epoch
-            count = min(steps, left, LONGEST_CHUNK)
+            count, began = min(steps, left, self.pace.steps), time.perf_counter()
             self.group.train(self.step, count, self.step // self.steps_per_epoch)
+            self.pace.took(count, time.perf_counter() - began)
             self.step += count
             steps -= count
         return {"seconds": time.perf_counter() - start, "peak_bytes": _peak_bytes()}

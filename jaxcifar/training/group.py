@@ -1,8 +1,8 @@
 """The members that train together: their states on the devices, and the programs that are compiled for them.
 
 `vmap` stacks the members' arrays along a leading axis, in one program. `map` keeps each member's own arrays and calls
-one compiled program for every member, so nothing is copied; several devices share the members, and on a CPU two train
-at once. A single run is a group of one.
+one compiled program for every member, so nothing is copied; several devices share the members, and on a CPU two small
+ones train at once. A single run is a group of one.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxcifar.config import Run, Vectorize
+from jaxcifar.models import training_flops
 from jaxcifar.training import metrics, program, sharding
 from jaxcifar.training.optimizers import numbers
 from jaxcifar.training.state import State
@@ -28,6 +29,8 @@ Values = dict[str, np.ndarray]
 
 AT_ONCE = 2
 """Members that train at once on a CPU: one leaves cores idle between its products, more would only take memory."""
+FULL_STEP = 5e10
+"""From so many operations a step on, a member fills the cores by itself, and members train one after another."""
 
 
 class Group:
@@ -48,6 +51,7 @@ class Group:
         places = [_Place(runs[0], train, test, length, place, self.stacked) for place in meshes]
         values = self._parts_of([numbers(run) for run in runs])
         self._parts = [_Part(places[index % len(places)], value) for index, value in enumerate(values)]
+        self._at_once = AT_ONCE if runs[0].batch_size * training_flops(runs[0].model) < FULL_STEP else 1
 
     def _parts_of(self, members: Sequence[Any]) -> Sequence[Any]:
         return [jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)] if self.stacked else members
@@ -55,10 +59,15 @@ class Group:
     def _of_members(self, work: Callable[[_Part], Any]) -> list[Any]:
         """What the parts give, member by member on the host; every device has its work before the first is awaited."""
         if len(self._parts) > 1 and jax.default_backend() == "cpu":
-            with ThreadPoolExecutor(AT_ONCE) as threads:
+            with ThreadPoolExecutor(self._at_once) as threads:
                 return list(threads.map(lambda part: jax.device_get(work(part)), self._parts))
         host = jax.device_get([work(part) for part in self._parts])
         return [jax.tree.map(lambda leaf, i=i: leaf[i], host[0]) for i in range(self.size)] if self.stacked else host
+
+    @property
+    def programs(self) -> int:
+        """As many are called for one chunk."""
+        return len(self._parts)
 
     @property
     def shape(self) -> State:

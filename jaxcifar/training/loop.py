@@ -26,9 +26,9 @@ from jaxcifar.training.group import Group
 from jaxcifar.training.history import History
 from jaxcifar.training.interrupt import Interrupted, Stop
 from jaxcifar.training.optimizers import schedule_factor
+from jaxcifar.training.pace import Pace
 from jaxcifar.training.progress import Progress, Status
 
-CHUNK_SECONDS = 1.0
 LONGEST_CHUNK = 8192
 
 
@@ -155,16 +155,16 @@ class _Trainer:
             self.group.warm_up()
             self._factor()
         started = saved_at = time.monotonic()
-        size = 1
+        pace = Pace(self.length, self.group.programs)
         if is_timed:
             self.group.create()
         if self.step in self.snapshots:
             self._save()
         while self.step < self.total:
             position = self.step % self.steps_per_epoch
-            count = min(size, self.steps_per_epoch - position)
+            count = min(pace.steps, self.steps_per_epoch - position)
             elapsed = self._chunk(count)
-            size = int(np.clip(count * CHUNK_SECONDS / elapsed, 1, min(8 * size, self.length)))
+            pace.took(count, elapsed)
             ended = self.step % self.steps_per_epoch == 0
             if ended:
                 self._end_epoch()
