@@ -36,26 +36,23 @@ def input_gradient(
     """dx as one stride-1 convolution per phase of the stride, on the flipped, transposed kernel.
 
     Pixel q of the padded image meets kernel position i for output (q - i) / s: with q = s a + r only the positions
-    i = r mod s count, so each of the s x s phases r is an ordinary convolution with its own part of the kernel.
+    i = r mod s count, so each of the s x s phases r is an ordinary convolution with its own part of the kernel, and
+    those that no position reaches (all but one, of a kernel of one pixel) are left out.
     """
     (sh, sw), (ph, pw) = geometry
     rows, columns = image[0] + 2 * ph, image[1] + 2 * pw
-    phases = [
-        [
-            _phase(dy, kernel[r::sh, q::sw], (-(-(rows - r) // sh), -(-(columns - q) // sw)), precision)
-            for q in range(sw)
-        ]
-        for r in range(sh)
-    ]
-    dx = _interleave(phases, (rows, columns)) if sh * sw > 1 else phases[0][0]
+    phases = {
+        (r, q): _phase(dy, kernel[r::sh, q::sw], (-(-(rows - r) // sh), -(-(columns - q) // sw)), precision)
+        for r in range(min(sh, kernel.shape[0]))
+        for q in range(min(sw, kernel.shape[1]))
+    }
+    dx = _interleave(phases, (sh, sw), (rows, columns)) if sh * sw > 1 else phases[0, 0]
     return pad(dx, (-ph, -ph), (-pw, -pw))
 
 
 def _phase(dy: jax.Array, part: jax.Array, size: tuple[int, int], precision: lax.PrecisionLike) -> jax.Array:
     """Full correlation of dy with one part of the kernel, cut or filled with zeros to `size`."""
     kh, kw, channels, features = part.shape
-    if 0 in (kh, kw):
-        return jnp.zeros((dy.shape[0], *size, channels), dy.dtype)
     # Rows the stride never reaches have gradient zero: they come out of the zeros after dy.
     after = size[0] - dy.shape[1], size[1] - dy.shape[2]
     # Windows in reverse order rather than a reversed kernel: the kernel is read as it lies.
@@ -66,14 +63,13 @@ def _phase(dy: jax.Array, part: jax.Array, size: tuple[int, int], precision: lax
     return dx.reshape(dy.shape[0], *size, channels)
 
 
-def _interleave(phases: list[list[jax.Array]], size: tuple[int, int]) -> jax.Array:
-    """The image whose pixels (s a + r, s b + q) are phases[r][q][:, a, b]."""
-    steps = len(phases), len(phases[0])
+def _interleave(phases: dict[tuple[int, int], jax.Array], stride: tuple[int, int], size: tuple[int, int]) -> jax.Array:
+    """The image whose pixels (s a + r, s b + q) are phases[r, q][:, a, b], and zero where there is none."""
 
-    def spread(part: jax.Array, r: int, q: int) -> jax.Array:
-        last = [first + (n - 1) * step for first, n, step in zip((r, q), part.shape[1:3], steps, strict=True)]
-        edges = [(first, n - 1 - end, step - 1) for first, n, end, step in zip((r, q), size, last, steps, strict=True)]
+    def spread(part: jax.Array, first: tuple[int, int]) -> jax.Array:
+        axes = zip(first, part.shape[1:3], stride, size, strict=True)
+        edges = [(start, total - 1 - start - (n - 1) * step, step - 1) for start, n, step, total in axes]
         return lax.pad(part, jnp.zeros((), part.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
 
-    parts = [spread(part, r, q) for r, row in enumerate(phases) for q, part in enumerate(row)]
+    parts = [spread(part, first) for first, part in phases.items()]
     return sum(parts[1:], start=parts[0])
