@@ -74,13 +74,14 @@ def calls(batch: int, shape: tuple[int, ...], direction: str) -> Iterator[tuple[
     x = jax.random.normal(keys[0], (batch, *image, channels))
     weights = jax.random.normal(keys[1], (*kernel, channels, features)) / size / channels**0.5
     dy = jax.random.normal(keys[2], (batch, *geometry.output_size(image, kernel), features))
+    blocks = choice.blocks(batch, image, kernel, max(channels, features), direction == "kernel gradient")
     match direction:
         case "forward":
-            functions, operands = forward(geometry, batch, image), (x, weights)
+            functions, operands = forward(geometry, blocks), (x, weights)
         case "input gradient":
-            functions, operands = input_gradient(geometry, batch, image, size), (dy, weights)
+            functions, operands = input_gradient(geometry, batch, image, size, blocks), (dy, weights)
         case _:
-            functions, operands = kernel_gradient(geometry, batch, image, kernel), (x, dy)
+            functions, operands = kernel_gradient(geometry, kernel, blocks), (x, dy)
     fits = {
         "lax.conv": not (direction != "forward" and small_image.fits(image, kernel, geometry)),
         Form.WINOGRAD.value: kernel == (3, 3) and (stride, padding) == (1, 1) and side > 2,
@@ -91,22 +92,23 @@ def calls(batch: int, shape: tuple[int, ...], direction: str) -> Iterator[tuple[
     yield from ((name, (function, *operands)) for name, function in functions.items() if fits[name])
 
 
-def forward(geometry: Geometry, batch: int, image: tuple[int, int]) -> dict[str, Callable]:
+def forward(geometry: Geometry, blocks: int) -> dict[str, Callable]:
     """Every form of (x, kernel) -> y."""
-    blocks = choice.blocks(batch, image[0] * image[1])
     return {
         "lax.conv": partial(_lax_conv, geometry=geometry),
         "winograd": partial(winograd.forward, blocks=blocks),
         "small image": partial(small_image.forward, geometry=geometry),
         "row tiles": partial(row_tiles.forward, padding=geometry.padding),
-        "patches": partial(patches.forward, geometry=geometry),
+        "patches": partial(patches.forward, geometry=geometry, blocks=blocks),
     }
 
 
-def input_gradient(geometry: Geometry, batch: int, image: tuple[int, int], size: int) -> dict[str, Callable]:
+def input_gradient(
+    geometry: Geometry, batch: int, image: tuple[int, int], size: int, blocks: int
+) -> dict[str, Callable]:
     """Every form of (dy, kernel) -> dx."""
     rest = Geometry((1, 1), (size - 1 - geometry.padding[0], size - 1 - geometry.padding[1]))
-    flipped = forward(rest, batch, image)
+    flipped = forward(rest, blocks)
 
     def transposed(name: str) -> Callable:
         return lambda dy, kernel: flipped[name](dy, kernel[::-1, ::-1].swapaxes(2, 3))
@@ -117,16 +119,14 @@ def input_gradient(geometry: Geometry, batch: int, image: tuple[int, int], size:
 
     return {
         "lax.conv": transposed("lax.conv") if geometry.stride == (1, 1) else by_autodiff,
-        "winograd": partial(winograd.input_gradient, blocks=choice.blocks(batch, image[0] * image[1])),
+        "winograd": partial(winograd.input_gradient, blocks=blocks),
         "small image": partial(small_image.input_gradient, image=image, geometry=geometry),
         "row tiles": transposed("row tiles"),
-        "patches": partial(patches.input_gradient, image=image, geometry=geometry),
+        "patches": partial(patches.input_gradient, image=image, geometry=geometry, blocks=blocks),
     }
 
 
-def kernel_gradient(
-    geometry: Geometry, batch: int, image: tuple[int, int], size: tuple[int, int]
-) -> dict[str, Callable]:
+def kernel_gradient(geometry: Geometry, size: tuple[int, int], blocks: int) -> dict[str, Callable]:
     """Every form of (x, dy) -> dK."""
 
     def by_autodiff(x: jax.Array, dy: jax.Array) -> jax.Array:
@@ -135,10 +135,10 @@ def kernel_gradient(
 
     return {
         "lax.conv": by_autodiff,
-        "winograd": partial(winograd.kernel_gradient, blocks=choice.blocks(batch, image[0] * image[1])),
+        "winograd": partial(winograd.kernel_gradient, blocks=blocks),
         "small image": partial(small_image.kernel_gradient, size=size, geometry=geometry),
         "row tiles": partial(row_tiles.kernel_gradient, size=size, padding=geometry.padding),
-        "patches": partial(patches.kernel_gradient, kernel=size, geometry=geometry),
+        "patches": partial(patches.kernel_gradient, kernel=size, geometry=geometry, blocks=blocks),
     }
 
 

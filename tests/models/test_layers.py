@@ -120,10 +120,10 @@ def test_each_form_equals_lax_to_second_order_on_random_shapes(case):
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=["images", "kernels", "both"])
 def test_conv2d_under_vmap_inside_scan(axes):
     """Two steps of descent by the gradient of a vectorised loss, float32, in two blocks of images."""
-    x, weights = normal(2, (2, 16, 12, 12, 9), (2, 3, 3, 9, 9), dtype="float32")
+    x, weights = normal(2, (2, 64, 12, 12, 9), (2, 3, 3, 9, 9), dtype="float32")
     x, weights = (a[0] if axis is None else a for a, axis in zip((x, weights), axes, strict=True))
-    assert choice.blocks(16, 12 * 12) == 1
-    assert choice.blocks(32, 12 * 12) == 2
+    assert choice.blocks(32, (12, 12), (3, 3), 9) == 1
+    assert choice.blocks(64, (12, 12), (3, 3), 9) == 2
 
     def descend(conv):
         def loss(arguments):
@@ -150,15 +150,26 @@ def test_matmul_equals_jax_numpy_to_second_order(images, inputs, features):
             assert relative(a, b) < 1e-12
 
 
-def test_blocks_of_images_change_nothing():
-    x, weights, dy = normal(3, (32, 12, 12, 9), (3, 3, 9, 9), (32, 12, 12, 9), dtype="float32")
+@pytest.mark.parametrize(("stride", "side"), [(1, 12), (2, 6)])
+def test_blocks_of_images_change_nothing(stride, side):
+    assert choice.blocks(64, (12, 12), (3, 3), 9) == choice.blocks(64, (12, 12), (3, 3), 9, kernel_gradient=True) == 2
+    x, weights, dy = normal(3, (64, 12, 12, 9), (3, 3, 9, 9), (64, side, side, 9), dtype="float32")
 
     def both(conv):
         return jax.jit(lambda x, k, dy: (lambda y, pull: (y, *pull(dy)))(*jax.vjp(conv, x, k)))(x, weights, dy)
 
-    ours, theirs = both(lambda x, k: layers.conv2d(x, k, padding=1)), both(lambda x, k: reference(x, k, 1, 1))
-    for a, b in zip(ours, theirs, strict=True):
+    ours = both(lambda x, k: layers.conv2d(x, k, stride=stride, padding=1))
+    for a, b in zip(ours, both(lambda x, k: reference(x, k, stride, 1)), strict=True):
         assert relative(a, b) < 1e-5
+
+
+def test_blocks_are_equal_and_stay_in_the_cache():
+    shape = (3, 3)
+    assert choice.blocks(128, (32, 32), shape, 64) == 16
+    assert choice.blocks(128, (8, 8), shape, 256, kernel_gradient=True) == 8
+    assert choice.blocks(1000, (4, 4), shape, 512) * 32 <= 1280
+    assert choice.blocks(127, (32, 32), shape, 64) == 1  # no equal blocks
+    assert choice.blocks(128, (32, 32), (1, 1), 64) == 1
 
 
 def test_bfloat16_rounds_once():

@@ -12,10 +12,11 @@ Size = tuple[int, int]
 
 FEW_CHANNELS = 8
 """Up to so many input or output channels, copies cost more than products."""
-LARGE_IMAGE = 12 * 12
-"""From so many pixels on, Winograd's tiles of a whole batch leave the cache."""
-BLOCK = 16
-"""Images of a block, about."""
+BLOCK_VALUES = 2**19
+"""Values of a block's images or outputs, about: its tiles stay in the cache. Of a kernel's gradient, which has tiles of
+both, half as many."""
+FEWEST_IMAGES, MOST_IMAGES = 8, 32
+"""Of a block, about: fewer make products too small, more gain nothing."""
 
 
 class Form(Enum):
@@ -40,11 +41,20 @@ def form(image: Size, kernel: Size, channels: int, features: int, geometry: Geom
     return Form.PATCHES
 
 
-def blocks(images: int, pixels: int) -> int:
-    """Into how many blocks of images to cut a batch; 1 is the whole batch at once."""
-    if pixels < LARGE_IMAGE:
+def blocks(images: int, image: Size, kernel: Size, channels: int, kernel_gradient: bool = False) -> int:
+    """Into how many equal blocks of images to cut a batch; 1 is the whole batch at once.
+
+    Args:
+        images: of the batch.
+        image: height and width, of the larger one of input and output.
+        kernel: height and width; of one pixel, nothing is copied that could outgrow the cache.
+        channels: of the one that has more of them.
+        kernel_gradient: whether it is the kernel's gradient that is computed.
+    """
+    values = image[0] * image[1] * channels
+    wanted = BLOCK_VALUES // (2 if kernel_gradient else 1) // values
+    wanted = min(max(wanted, FEWEST_IMAGES), MOST_IMAGES)
+    sizes = [size for size in range(wanted // 2, 2 * wanted) if images % size == 0]
+    if kernel == (1, 1) or images <= wanted or not sizes:
         return 1
-    sizes = [size for size in range(BLOCK // 2, 2 * BLOCK) if images % size == 0]
-    if not sizes:
-        return 1
-    return images // min(sizes, key=lambda size: abs(size - BLOCK))
+    return images // min(sizes, key=lambda size: abs(size - wanted))

@@ -4,11 +4,18 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxcifar.models.layers.blocks import mapped, summed
 from jaxcifar.models.layers.geometry import CONTRACT_ROWS, Geometry, pad, taps
 
 
-def forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike = None) -> jax.Array:
-    """y = patches(x) K, with patches [N H' W', kh kw C] and K [kh kw C, F]."""
+def forward(
+    x: jax.Array, kernel: jax.Array, geometry: Geometry, blocks: int = 1, precision: lax.PrecisionLike = None
+) -> jax.Array:
+    """y = patches(x) K, with patches [N H' W', kh kw C] and K [kh kw C, F], in `blocks` blocks of images."""
+    return mapped(lambda part: _forward(part, kernel, geometry, precision), x, blocks)
+
+
+def _forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike) -> jax.Array:
     kh, kw, _, features = kernel.shape
     windows = taps(x, (kh, kw), geometry)
     n, oh, ow, _ = windows[0].shape
@@ -18,20 +25,31 @@ def forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.
 
 
 def kernel_gradient(
-    x: jax.Array, dy: jax.Array, kernel: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike = None
+    x: jax.Array,
+    dy: jax.Array,
+    kernel: tuple[int, int],
+    geometry: Geometry,
+    blocks: int = 1,
+    precision: lax.PrecisionLike = None,
 ) -> jax.Array:
     """dK = patches(x)^T dy, one product per kernel position: nothing is stored nine times."""
     channels, features = x.shape[-1], dy.shape[-1]
-    rows = dy.reshape(-1, features)
-    products = [
-        lax.dot_general(window.reshape(-1, channels), rows, CONTRACT_ROWS, precision=precision)
-        for window in taps(x, kernel, geometry)
-    ]
-    return jnp.stack(products).reshape(*kernel, channels, features)
+
+    def products(x: jax.Array, dy: jax.Array) -> list[jax.Array]:
+        rows = dy.reshape(-1, features)
+        windows = [window.reshape(-1, channels) for window in taps(x, kernel, geometry)]
+        return [lax.dot_general(window, rows, CONTRACT_ROWS, precision=precision) for window in windows]
+
+    return jnp.stack(summed(products, x, dy, blocks)).reshape(*kernel, channels, features)
 
 
 def input_gradient(
-    dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike = None
+    dy: jax.Array,
+    kernel: jax.Array,
+    image: tuple[int, int],
+    geometry: Geometry,
+    blocks: int = 1,
+    precision: lax.PrecisionLike = None,
 ) -> jax.Array:
     """dx as one stride-1 convolution per phase of the stride, on the flipped, transposed kernel.
 
@@ -39,6 +57,12 @@ def input_gradient(
     i = r mod s count, so each of the s x s phases r is an ordinary convolution with its own part of the kernel, and
     those that no position reaches (all but one, of a kernel of one pixel) are left out.
     """
+    return mapped(lambda part: _input_gradient(part, kernel, image, geometry, precision), dy, blocks)
+
+
+def _input_gradient(
+    dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike
+) -> jax.Array:
     (sh, sw), (ph, pw) = geometry
     rows, columns = image[0] + 2 * ph, image[1] + 2 * pw
     phases = {

@@ -29,15 +29,16 @@ def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax
     """x [N, H, W, C], kernel [kh, kw, C, F] -> [N, H', W', F]."""
     n, h, w, channels = x.shape
     kh, kw, _, features = kernel.shape
+    blocks = choice.blocks(n, (h, w), (kh, kw), max(channels, features))
     match choice.form((h, w), (kh, kw), channels, features, geometry):
         case Form.WINOGRAD:
-            return winograd.forward(x, kernel, choice.blocks(n, h * w), precision)
+            return winograd.forward(x, kernel, blocks, precision)
         case Form.SMALL_IMAGE:
             return small_image.forward(x, kernel, geometry, precision)
         case Form.ROW_TILES:
             return row_tiles.forward(x, kernel, geometry.padding, precision)
         case Form.PATCHES:
-            return patches.forward(x, kernel, geometry, precision)
+            return patches.forward(x, kernel, geometry, blocks, precision)
 
 
 @_at_least_float32
@@ -46,16 +47,17 @@ def input_gradient(
 ) -> jax.Array:
     """dy [N, H', W', F], kernel [kh, kw, C, F] -> [N, H, W, C]."""
     kh, kw, channels, features = kernel.shape
+    blocks = choice.blocks(len(dy), image, (kh, kw), max(channels, features))
     match choice.form(image, (kh, kw), channels, features, geometry):
         case Form.WINOGRAD:
-            return winograd.input_gradient(dy, kernel, choice.blocks(dy.shape[0], image[0] * image[1]), precision)
+            return winograd.input_gradient(dy, kernel, blocks, precision)
         case Form.SMALL_IMAGE:
             return small_image.input_gradient(dy, kernel, image, geometry, precision)
     # A convolution with the flipped, transposed kernel may have a faster form of its own.
     rest = kh - 1 - geometry.padding[0], kw - 1 - geometry.padding[1]
     if geometry.stride == (1, 1) and min(rest) >= 0:
         return convolve(dy, kernel[::-1, ::-1].swapaxes(2, 3), Geometry((1, 1), rest), precision)
-    return patches.input_gradient(dy, kernel, image, geometry, precision)
+    return patches.input_gradient(dy, kernel, image, geometry, blocks, precision)
 
 
 @_at_least_float32
@@ -64,12 +66,13 @@ def kernel_gradient(
 ) -> jax.Array:
     """x [N, H, W, C], dy [N, H', W', F] -> [kh, kw, C, F]."""
     n, h, w, channels = x.shape
+    blocks = choice.blocks(n, (h, w), size, max(channels, dy.shape[-1]), kernel_gradient=True)
     match choice.form((h, w), size, channels, dy.shape[-1], geometry):
         case Form.WINOGRAD:
-            return winograd.kernel_gradient(x, dy, choice.blocks(n, h * w), precision)
+            return winograd.kernel_gradient(x, dy, blocks, precision)
         case Form.SMALL_IMAGE:
             return small_image.kernel_gradient(x, dy, size, geometry, precision)
         case Form.ROW_TILES:
             return row_tiles.kernel_gradient(x, dy, size, geometry.padding, precision)
         case Form.PATCHES:
-            return patches.kernel_gradient(x, dy, size, geometry, precision)
+            return patches.kernel_gradient(x, dy, size, geometry, blocks, precision)

@@ -15,12 +15,14 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxcifar.models.layers.blocks import mapped, summed
 from jaxcifar.models.layers.geometry import CONTRACT_ROWS, interleave, tile_pixels
 
 
 def forward(x: jax.Array, kernel: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
     """Stride 1, padding 1: x [N, H, W, C], kernel [3, 3, C, F] -> [N, H, W, F], in `blocks` blocks of images."""
-    return _in_blocks(x, kernel_factors(kernel), (1, 0), blocks, precision)
+    factors = kernel_factors(kernel)
+    return mapped(lambda part: _convolve(part, factors, (1, 0), precision), x, blocks)
 
 
 def input_gradient(dy: jax.Array, kernel: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
@@ -31,30 +33,12 @@ def input_gradient(dy: jax.Array, kernel: jax.Array, blocks: int = 1, precision:
     """
     factors = kernel_factors(kernel)
     mirrored = [factors[4 * i + j] for i in (3, 1, 2, 0) for j in (3, 1, 2, 0)]
-    return _in_blocks(dy, mirrored, (1, 1), blocks, precision)
+    return mapped(lambda part: _convolve(part, mirrored, (1, 1), precision), dy, blocks)
 
 
 def kernel_gradient(x: jax.Array, dy: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
     """Gradient [3, 3, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
-    if blocks == 1:
-        return kernel_from_sums(_sums(x, dy, precision))
-
-    def add(total: list[jax.Array], parts: tuple[jax.Array, jax.Array]) -> tuple[list[jax.Array], None]:
-        return [a + b for a, b in zip(total, _sums(*parts, precision), strict=True)], None
-
-    zero = [jnp.zeros((x.shape[-1], dy.shape[-1]), x.dtype)] * 16
-    parts = x.reshape(blocks, -1, *x.shape[1:]), dy.reshape(blocks, -1, *dy.shape[1:])
-    return kernel_from_sums(lax.scan(add, zero, parts)[0])
-
-
-def _in_blocks(
-    x: jax.Array, factors: list[jax.Array], contract: tuple[int, int], blocks: int, precision: lax.PrecisionLike
-) -> jax.Array:
-    if blocks == 1:
-        return _convolve(x, factors, contract, precision)
-    parts = x.reshape(blocks, -1, *x.shape[1:])
-    y = lax.map(lambda part: _convolve(part, factors, contract, precision), parts)
-    return y.reshape(-1, *y.shape[2:])
+    return kernel_from_sums(summed(lambda x, dy: _sums(x, dy, precision), x, dy, blocks))
 
 
 def _convolve(

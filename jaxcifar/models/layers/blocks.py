@@ -1,0 +1,30 @@
+"""A batch in blocks of images, one after another, so that what is computed of a block stays in the cache."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+def mapped(function: Callable[[jax.Array], jax.Array], x: jax.Array, blocks: int) -> jax.Array:
+    """function(x) of images x [N, ...], for a function that treats every image alone."""
+    if blocks == 1:
+        return function(x)
+    y = lax.map(function, x.reshape(blocks, -1, *x.shape[1:]))
+    return y.reshape(-1, *y.shape[2:])
+
+
+def summed(
+    function: Callable[[jax.Array, jax.Array], list[jax.Array]], x: jax.Array, dy: jax.Array, blocks: int
+) -> list[jax.Array]:
+    """function(x, dy) of images x, dy [N, ...], for a function that is a sum over images."""
+    if blocks == 1:
+        return function(x, dy)
+
+    def add(total: list[jax.Array], parts: tuple[jax.Array, jax.Array]) -> tuple[list[jax.Array], None]:
+        return [a + b for a, b in zip(total, function(*parts), strict=True)], None
+
+    parts = x.reshape(blocks, -1, *x.shape[1:]), dy.reshape(blocks, -1, *dy.shape[1:])
+    shapes = jax.eval_shape(function, *(part[0] for part in parts))
+    return lax.scan(add, [jnp.zeros(s.shape, s.dtype) for s in shapes], parts)[0]
