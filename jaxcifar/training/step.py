@@ -72,15 +72,16 @@ def train_step(
 
 
 def _once_known(gradient: Any, values: Numbers) -> Numbers:
-    """The numbers, unchanged, but not to be had before the whole gradient.
+    """The numbers, unchanged, but not to be had before the gradient of the first layer, which comes last.
 
     So every update depends on each parameter's last use in another layer's gradient, and XLA updates in place. Without
     this it copies large parameters at every step, since nothing it sees says that the update comes last; a barrier does
-    not tell it, because on a CPU barriers are gone before copies are decided.
+    not tell it, because on a CPU barriers are gone before copies are decided. The first layer is taken to be the kernel
+    with the fewest input channels; a wrong guess costs a copy. All layers at once would be one huge fused expression.
     """
-    firsts = [leaf.ravel()[0].astype(jnp.float32) for leaf in jax.tree.leaves(gradient)]
-    bits = lax.bitcast_convert_type(sum(firsts[1:], start=firsts[0]), jnp.uint32)
-    zero = ((bits >> 31) >> 1).astype(jnp.float32)
+    kernels = [leaf for leaf in jax.tree.leaves(gradient) if leaf.ndim > 1]
+    first = min(kernels, key=lambda kernel: kernel.shape[-2]).ravel()[0].astype(jnp.float32)
+    zero = ((lax.bitcast_convert_type(first, jnp.uint32) >> 31) >> 1).astype(jnp.float32)
     return jax.tree.map(lambda value: value + zero.astype(value.dtype), values)
 
 
