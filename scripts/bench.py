@@ -185,7 +185,7 @@ def _row(name: str, run: Run, options: Options, rate: float, platform: Platform,
         turns = []
         for turn in range(options.rounds):
             show(f"{name}: turn {turn + 1} of {options.rounds}, {steps} steps each")
-            turns.append([side.ask(steps) for side in sides])
+            turns.append([side.turn(steps) for side in sides])
     seconds = [[answer["seconds"] / steps for answer in turn] for turn in turns]
     return Row.of(name, run, hello, seconds, steps, turns[-1][0]["peak_bytes"], rate)
 

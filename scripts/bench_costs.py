@@ -64,4 +64,4 @@ def turns(
     program.ask(1)
     steps = math.ceil(seconds / program.ask(1)["seconds"])
     plain = steps * members
-    return [(program.ask(steps)["seconds"] / steps, single.ask(plain)["seconds"] / plain) for _ in range(rounds)]
+    return [(program.turn(steps)["seconds"] / steps, single.turn(plain)["seconds"] / plain) for _ in range(rounds)]

@@ -183,9 +183,9 @@ def legend(report: Report) -> list[str]:
     return [
         f"{device['kind']} ({device['platform']}), {date.today().isoformat()}, {names}; `{report.command}`.",
         f"Precision {report.precision}. A step is training's own, with the config's augmentation; times are medians "
-        "over the turns. Compile: first, and again from the cache. Share: of what large matrix products reach here, "
-        f"{report.matrix_product_rate / 1e12:.3g} TFLOP/s. Peak: the memory {memory}. ≈: extrapolated from fewer "
-        "steps.",
+        "over the turns, of which the first step is not counted. Compile: first, and again from the cache. Share: of "
+        f"what large matrix products reach here, {report.matrix_product_rate / 1e12:.3g} TFLOP/s. Peak: the memory "
+        f"{memory}. ≈: extrapolated from fewer steps.",
         *(
             ["One program: its step over the plain steps that it stands for, in turn with a single run of the same."]
             if report.costs

@@ -45,6 +45,15 @@ class Worker:
             raise UserError(f"A side of the bench ended early: {lines[-1] if lines else 'it said nothing'}.")
         return json.loads(answer)
 
+    def turn(self, steps: int) -> dict[str, Any]:
+        """What it answers to so many steps, after one that is not counted.
+
+        Memory that it gave back before the other side's turn, and a virtual machine to its host, is touched anew in the
+        first step; training, which does not pause, never pays that.
+        """
+        self.ask(1)
+        return self.ask(steps)
+
 
 def training(side: str, runs: Sequence[Run], vectorize: Vectorize = "off", images: int = IMAGES) -> dict[str, Any]:
     """The job of a side that trains a run, or several as members of one program, on so many images."""
