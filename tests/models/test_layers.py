@@ -163,6 +163,12 @@ def test_blocks_of_images_change_nothing(stride, side):
         assert relative(a, b) < 1e-5
 
 
+def test_matmul_takes_images_of_one_pixel():
+    x, weights = normal(13, (2, 1, 1, 5), (5, 3), dtype="float32")
+    gradient = jax.grad(lambda a: jnp.sum(jnp.sin(linear.matmul(*a))))((x, weights))
+    assert relative(gradient, jax.grad(lambda a: jnp.sum(jnp.sin(jnp.matmul(*a))))((x, weights))) < 1e-6
+
+
 def test_blocks_are_equal_and_stay_in_the_cache():
     shape = (3, 3)
     assert choice.blocks(128, (32, 32), shape, 64) == 16
