@@ -1,0 +1,24 @@
+"""The original paper's probes on VGG-A-light with and without BatchNorm and with noise after it, for two CPU cores."""
+
+from jaxcifar.config import SGD, VGG, Data, Probe, Run, Study, Variant
+
+
+def get_config() -> Study:
+    return Study(
+        name="santurkar_light",
+        base=Run(
+            name="santurkar_light",
+            model=VGG(form="light"),
+            data=Data(normalization="half"),
+            optimizer=SGD(learning_rate=1e-2, momentum=0.9),
+            epochs=3,
+            batch_size=128,
+            probes=(Probe("gradient_direction", every=10), Probe("covariate_shift", every=25)),
+        ),
+        variants=(
+            Variant("vgg-a-light"),
+            Variant("vgg-a-light-bn", {"model.batch_norm": True}),
+            Variant("vgg-a-light-noisy-bn", {"model": VGG(form="light", batch_norm=True, noise=True)}),
+        ),
+        varies=("model",),
+    )
