@@ -28,9 +28,9 @@ Values = dict[str, np.ndarray]
 
 
 AT_ONCE = 2
-"""Members that train at once on a CPU: one leaves cores idle between its products, more would only take memory."""
+"""Members that train at once on one CPU device: one leaves cores idle between its products, more only take memory."""
 FULL_STEP = 5e10
-"""From so many operations a step on, a member fills the cores by itself, and members train one after another."""
+"""From so many operations a step on, a member fills a device by itself, and its members train one after another."""
 
 
 class Group:
@@ -51,7 +51,8 @@ class Group:
         places = [_Place(runs[0], train, test, length, place, self.stacked) for place in meshes]
         values = self._parts_of([numbers(run) for run in runs])
         self._parts = [_Part(places[index % len(places)], value) for index, value in enumerate(values)]
-        self._at_once = AT_ONCE if runs[0].batch_size * training_flops(runs[0].model) < FULL_STEP else 1
+        fills = runs[0].batch_size * training_flops(runs[0].model) >= FULL_STEP
+        self._at_once = len(places) * (1 if fills else AT_ONCE)
 
     def _parts_of(self, members: Sequence[Any]) -> Sequence[Any]:
         return [jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)] if self.stacked else members
