@@ -52,8 +52,9 @@ def main() -> None:
         if arguments.match not in name:
             continue
         geometry = Geometry((stride, stride), (padding, padding))
-        chosen = choice.form((side, side), (kernel, kernel), channels, features, geometry)
         for direction in DIRECTIONS:
+            of_kernel = direction == "kernel gradient"
+            chosen = choice.form((side, side), (kernel, kernel), channels, features, geometry, of_kernel)
             times = {form: seconds(*call) for form, call in calls(arguments.batch, shape, direction)}
             cells = [_cell(times.get(column), column == chosen.value) for column in COLUMNS]
             print(f"| {name} | {direction} | {' | '.join(cells)} |", flush=True)

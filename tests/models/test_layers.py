@@ -15,8 +15,8 @@ from jaxcifar.models.layers.choice import Form
 from jaxcifar.models.layers.geometry import Geometry
 
 CASES = [  # image, channels, features, kernel, stride, padding, the form on a CPU
-    ((6, 6), 9, 10, (3, 3), 1, 1, Form.WINOGRAD),
-    ((5, 7), 9, 9, (3, 3), 1, 1, Form.WINOGRAD),
+    ((6, 6), 17, 10, (3, 3), 1, 1, Form.WINOGRAD),
+    ((5, 7), 9, 18, (3, 3), 1, 1, Form.WINOGRAD),
     ((2, 2), 4, 3, (3, 3), 1, 1, Form.SMALL_IMAGE),
     ((8, 7), 3, 2, (3, 3), 1, 1, Form.ROW_TILES),
     ((7, 9), 3, 2, (5, 5), 1, 0, Form.ROW_TILES),
@@ -90,7 +90,8 @@ def test_gradient_equals_lax_on_random_shapes(image, channels, features, kernel,
 
 
 FORMS = [  # the form on a CPU, channels and features, side of the kernel, stride, padding
-    (Form.WINOGRAD, (9, 12), 3, 1, 1),
+    (Form.WINOGRAD, (9, 12), 3, 1, 1),  # its kernel's gradient by patches
+    (Form.WINOGRAD, (choice.NARROW + 1, 20), 3, 1, 1),
     (Form.ROW_TILES, (1, 8), 3, 1, 1),
     (Form.PATCHES, (1, 12), 3, 2, 1),
 ]
@@ -120,10 +121,10 @@ def test_each_form_equals_lax_to_second_order_on_random_shapes(case):
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=["images", "kernels", "both"])
 def test_conv2d_under_vmap_inside_scan(axes):
     """Two steps of descent by the gradient of a vectorised loss, float32, in two blocks of images."""
-    x, weights = normal(2, (2, 64, 12, 12, 9), (2, 3, 3, 9, 9), dtype="float32")
+    x, weights = normal(2, (2, 64, 12, 12, 17), (2, 3, 3, 17, 17), dtype="float32")
     x, weights = (a[0] if axis is None else a for a, axis in zip((x, weights), axes, strict=True))
-    assert choice.blocks(32, (12, 12), (3, 3), 9) == 1
-    assert choice.blocks(64, (12, 12), (3, 3), 9) == 2
+    assert choice.blocks(32, (12, 12), (3, 3), 17) == 1
+    assert choice.blocks(64, (12, 12), (3, 3), 17) == 2
 
     def descend(conv):
         def loss(arguments):
@@ -152,8 +153,8 @@ def test_matmul_equals_jax_numpy_to_second_order(images, inputs, features):
 
 @pytest.mark.parametrize(("stride", "side"), [(1, 12), (2, 6)])
 def test_blocks_of_images_change_nothing(stride, side):
-    assert choice.blocks(64, (12, 12), (3, 3), 9) == choice.blocks(64, (12, 12), (3, 3), 9, kernel_gradient=True) == 2
-    x, weights, dy = normal(3, (64, 12, 12, 9), (3, 3, 9, 9), (64, side, side, 9), dtype="float32")
+    assert choice.blocks(64, (12, 12), (3, 3), 17) == choice.blocks(64, (12, 12), (3, 3), 17, kernel_gradient=True) == 2
+    x, weights, dy = normal(3, (64, 12, 12, 17), (3, 3, 17, 17), (64, side, side, 17), dtype="float32")
 
     def both(conv):
         return jax.jit(lambda x, k, dy: (lambda y, pull: (y, *pull(dy)))(*jax.vjp(conv, x, k)))(x, weights, dy)

@@ -12,6 +12,8 @@ Size = tuple[int, int]
 
 FEW_CHANNELS = 8
 """Up to so many input or output channels, copies cost more than products."""
+NARROW = 16
+"""Up to so many input channels, a 3x3 kernel's gradient takes less than transforming what it is made of."""
 BLOCK_VALUES = 2**19
 """Values of a block's images or outputs, about: its tiles stay in the cache. Of a kernel's gradient, which has tiles of
 both, half as many."""
@@ -28,8 +30,10 @@ class Form(Enum):
     PATCHES = "patches"
 
 
-def form(image: Size, kernel: Size, channels: int, features: int, geometry: Geometry) -> Form:
-    """The fastest form for images and kernel of these heights and widths."""
+def form(
+    image: Size, kernel: Size, channels: int, features: int, geometry: Geometry, kernel_gradient: bool = False
+) -> Form:
+    """The fastest form for images and kernel of these heights and widths; the kernel's gradient may have its own."""
     if geometry.stride != (1, 1):
         return Form.PATCHES
     if small_image.fits(image, kernel, geometry):
@@ -37,7 +41,7 @@ def form(image: Size, kernel: Size, channels: int, features: int, geometry: Geom
     if kernel != (1, 1) and min(channels, features) <= FEW_CHANNELS:
         return Form.ROW_TILES
     if kernel == (3, 3) and geometry.padding == (1, 1):
-        return Form.WINOGRAD
+        return Form.PATCHES if kernel_gradient and channels <= NARROW else Form.WINOGRAD
     return Form.PATCHES
 
 

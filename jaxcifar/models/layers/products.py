@@ -67,7 +67,7 @@ def kernel_gradient(
     """x [N, H, W, C], dy [N, H', W', F] -> [kh, kw, C, F]."""
     n, h, w, channels = x.shape
     blocks = choice.blocks(n, (h, w), size, max(channels, dy.shape[-1]), kernel_gradient=True)
-    match choice.form((h, w), size, channels, dy.shape[-1], geometry):
+    match choice.form((h, w), size, channels, dy.shape[-1], geometry, kernel_gradient=True):
         case Form.WINOGRAD:
             return winograd.kernel_gradient(x, dy, blocks, precision)
         case Form.SMALL_IMAGE:
