@@ -16,9 +16,10 @@ from flax import linen as nn
 import jaxcifar
 from jaxcifar import data, records
 from jaxcifar.config import Run, UserError, load
-from jaxcifar.models import build, layers
+from jaxcifar.models import build, layers, whitened
 from jaxcifar.studies.views.networks import restore, saved_steps
 from jaxcifar.training import state as states
+from jaxcifar.training.averaging import Weights
 from jaxcifar.training.optimizers import numbers
 
 INPUT, OUTPUT, BATCH = "images", "logits", "N"
@@ -53,6 +54,8 @@ class Network:
 def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> Network:
     """The network of a run's newest checkpoint, or of a config file as a run would begin with it.
 
+    Where a run keeps a moving average of its weights, that is its network.
+
     Args:
         source: a run's folder, or a config file.
         flags: overrides of the config file, such as `--model.depth 34`.
@@ -74,15 +77,18 @@ def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> N
     steps = saved_steps(source, notify)
     if not steps:
         raise UserError(f"{source} holds no checkpoints; train it again with this --out, and export before deleting.")
-    return Network(run, _variables(restore(run, source, steps[-1])), f"{run.name}, seed {run.seed}, step {steps[-1]}")
+    state, origin = restore(run, source, steps[-1]), f"{run.name}, seed {run.seed}, step {steps[-1]}"
+    if run.average.kind == "ema":
+        return Network(run, _variables(state.average), f"{origin}, the moving average of its weights")
+    return Network(run, _variables(state), origin)
 
 
 def _initial(run: Run) -> Any:
     return jax.jit(lambda: _variables(states.create(run, numbers(run))))()
 
 
-def _variables(state: states.State) -> Any:
-    return {"params": state.params, "batch_stats": state.batch_stats}
+def _variables(weights: states.State | Weights) -> Any:
+    return {"params": weights.params, "batch_stats": weights.batch_stats}
 
 
 def export(network: Network, path: Path) -> float:
@@ -179,9 +185,15 @@ def _as_standard_layer(next_call: Any, args: Any, kwargs: Any, context: Any) -> 
             strides = np.broadcast_to(layer.stride, 2).tolist()
             standard = nn.Conv(layer.features, layer.kernel, strides, padding, use_bias=layer.use_bias, parent=None)
         case layers.BatchNorm():
-            standard = nn.BatchNorm(use_running_average=True, epsilon=layer.epsilon, parent=None)
+            standard = nn.BatchNorm(
+                use_running_average=True, epsilon=layer.epsilon, use_scale=layer.use_scale, parent=None
+            )
         case layers.Linear():
             standard = nn.Dense(layer.features, parent=None)
+        case whitened.Whitening():
+            kernel, bias = layer.variables["batch_stats"]["kernel"], layer.variables["params"]["bias"]
+            standard = nn.Conv(kernel.shape[-1], kernel.shape[:2], padding="VALID", parent=None)
+            return standard.apply({"params": {"kernel": kernel, "bias": bias}}, args[0])
         case _:
             return next_call(*args, **kwargs)
     return standard.apply(layer.variables, args[0])

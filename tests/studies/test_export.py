@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import importlib.util
 import os
 import re
@@ -37,6 +38,8 @@ NETWORKS: dict[str, config.Model] = {
     "resnet18": config.ResNet(width=8),
     "plain18": config.ResNet(width=4, skip=False, batch_norm=False, activation="softplus"),
     "resnet50": config.ResNet(depth=50, width=4, activation="sigmoid"),
+    "speedrun_94": config.WhitenedCNN(widths=(4, 6, 6), depth=2, output_scale=0.1),
+    "speedrun_96": config.WhitenedCNN(widths=(4, 6, 6), depth=3, output_scale=0.1),
 }
 
 
@@ -76,7 +79,8 @@ def test_logits_are_ours_for_any_number_of_images(name: str, tmp_path: Path):
     onnx.checker.check_model(model, full_check=True)
     kinds = [node.op_type for node in model.graph.node]
     kernels = kernel_layers(given.run)
-    assert kinds.count("Conv") == sum("conv" in kernel for kernel in kernels)
+    whitening = isinstance(given.run.model, config.WhitenedCNN)
+    assert kinds.count("Conv") == sum("conv" in kernel for kernel in kernels) + whitening
     assert kinds.count("Gemm") == sum("conv" not in kernel for kernel in kernels)
     norms = [item for item in jax.tree_util.tree_leaves_with_path(given.variables) if item[0][-1].key == "var"]
     assert kinds.count("BatchNormalization") == len(norms)
@@ -106,6 +110,19 @@ def test_a_finished_run_keeps_its_accuracy(small_run: Run, tmp_path: Path, capsy
     assert accuracy == pytest.approx(found.summary["last"]["test_accuracy"])
     assert main(["export", str(tmp_path / "run")]) == 2
     assert "is there already" in capsys.readouterr().err
+
+
+@needs_onnx
+def test_a_moving_average_is_what_is_written(small_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    run = dataclasses.replace(small_run, average=config.Average(kind="ema", decay=0.9))
+    found = jaxcifar.train(run, tmp_path / "run")
+    assert main(["export", str(tmp_path / "run")]) == 0
+    assert "moving average" in capsys.readouterr().out
+    dataset = data.load(run.data)
+    mean, deviation = (np.array(values, np.float32) for values in data.statistics(run.data))
+    images = (dataset.test_images / np.float32(255) - mean) / deviation
+    answers = export.logits((tmp_path / "run" / "network.onnx").read_bytes(), images).argmax(1)
+    assert np.mean(answers == dataset.test_labels) == pytest.approx(found.summary["last"]["test_accuracy_ema"])
 
 
 @needs_onnx
