@@ -16,11 +16,16 @@ CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 
 
 def shrunk(run: Run) -> Run:
-    """The same form with few channels, two batches of two images and one epoch; what was written stays."""
+    """The same form with few channels, the fewest layers of its kind of block, two batches of two images, one epoch.
+
+    What was written stays; that the deep ResNets have their exact parameters is tests/models/test_build.py's.
+    """
     match run.model:
         case CNN():
             model = dataclasses.replace(run.model, widths=(2,) * len(run.model.widths), head=(4,) * len(run.model.head))
-        case ResNet() | VGG():
+        case ResNet():
+            model = dataclasses.replace(run.model, width=2, depth=18 if run.model.depth < 50 else 50)
+        case VGG():
             model = dataclasses.replace(run.model, width=2)
         case WhitenedCNN():
             model = dataclasses.replace(run.model, widths=(2, 2, 2))
