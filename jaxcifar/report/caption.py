@@ -1,4 +1,4 @@
-"""What stands below every figure and table: data set, network, device, versions, seeds, the command that repeats it."""
+"""What stands below every figure and table: data set, network, batch, seeds, device, versions, the command."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ DATA_NAMES = {
 }
 
 
+TRAINING_MODE = "BatchNorm in training mode"
+"""Of every measure of the loss that training sees."""
+
+
 @dataclass(frozen=True)
 class Provenance:
     """Where a study's numbers come from."""
 
     data: str
     networks: str
+    batch: str
     device: str
     versions: str
     seeds: str
@@ -32,27 +37,29 @@ class Provenance:
     @property
     def line(self) -> str:
         """All but the command, in one line."""
-        parts = (self.scaled, self.data, self.networks, self.seeds, self.device, self.versions)
+        parts = (self.scaled, self.data, self.networks, self.batch, self.seeds, self.device, self.versions)
         return " · ".join(part for part in parts if part)
 
     @property
     def short(self) -> str:
-        """For a figure's file: data, networks where they are one or two, scaling, seeds."""
+        """For a figure's file: data, networks where they are one or two, scaling, batch, seeds."""
         networks = self.networks if self.networks.count(",") < 2 else ""
-        return ", ".join(part for part in (self.data, networks, self.scaled, self.seeds) if part)
+        return ", ".join(part for part in (self.data, networks, self.scaled, self.batch, self.seeds) if part)
 
 
 def provenance(study: StudyResults) -> Provenance:
     """Where a study's numbers come from, as far as the records say it."""
     runs = [run for run in study.runs if run.records]
     networks = dict.fromkeys(network_name(run.config.model) for run in runs if run.config)
+    batches = sorted({run.config.batch_size for run in runs if run.config})
     seeds = sorted({run.seed for run in runs})
     return Provenance(
         data=data_name(study),
         networks=", ".join(networks),
+        batch=f"batch {_listed(batches)}" if batches else "",
         device=", ".join(dict.fromkeys(_device(run) for run in runs if _device(run))),
         versions=", ".join(dict.fromkeys(_versions(run) for run in runs if _versions(run))),
-        seeds=f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(str(seed) for seed in seeds)}",
+        seeds=f"seed{'s' if len(seeds) > 1 else ''} {_listed(seeds)}",
         command=study.command,
         scaled=scaled(study),
     )
@@ -93,6 +100,10 @@ def network_name(model: Model) -> str:
         case WhitenedCNN():
             name = "whitened CNN " + "-".join(str(width) for width in model.widths)
             return name + (", residual" if model.depth == 3 else "")
+
+
+def _listed(values: Sequence[int]) -> str:
+    return ", ".join(f"{value:,}" for value in values)
 
 
 def _span(values: Sequence[int]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcifar.report.caption import network_name, provenance
+from jaxcifar.report.caption import TRAINING_MODE, network_name, provenance
 from jaxcifar.report.figure import Figure, Panel, line, log_axis, save
 from jaxcifar.report.planes import WHERE, path_figure, plane_figure
 from jaxcifar.report.style import INK, Look, looks
@@ -24,7 +24,7 @@ def write_figures(folder: Path) -> list[Path]:
     runs = tuple(run for run in study.runs if run.folder.resolve() == folder.resolve())
     study = StudyResults(study.name, study.folder, study.data, runs, study.command, study.changed, study.scale)
     place = folder / files.FOLDER
-    found = figures(study, looks(list(study.members)), {"note": provenance(study).short})
+    found = figures(study, looks(list(study.members)), {"note": f"{provenance(study).short}, {TRAINING_MODE}"})
     for figure in found:
         save(figure, place)
     return [place / f"{figure.name}.png" for figure in found]

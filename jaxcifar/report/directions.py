@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.config import VGG, DeepLinear, Model
-from jaxcifar.report.caption import network_name
+from jaxcifar.report.caption import TRAINING_MODE, network_name
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
 from jaxcifar.report.steps import binned, smoothed, stacked
 from jaxcifar.report.style import Look
@@ -21,6 +21,7 @@ DIRECTIONS = {
     "update_direction": "along the optimizer's update, from half to four times its length",
 }
 BINS = 120
+SEEDS = f"Median over seeds, smoothed; faint: every seed; {TRAINING_MODE}."
 Arms = list[tuple[Look, list[Result]]]
 
 
@@ -75,7 +76,7 @@ def _direction_figure(
         title=f"Loss and gradient {DIRECTIONS[measure]}",
         caption=f"At a measured step, on its own batch, {DIRECTIONS[measure]}: least and greatest loss; least and "
         "greatest distance of the gradient there to the one at the start (smaller: more predictive); and the effective "
-        "β, the greatest distance over the way. Median over seeds, smoothed. Santurkar et al. 2018, figure 4.",
+        f"β, the greatest distance over the way. {SEEDS} Santurkar et al. 2018, figure 4.",
         panels=tuple(panels),
         legend=_legend(networks),
         columns=("member", "seed", "measure", "step", "mean", "least", "greatest"),
@@ -103,8 +104,8 @@ def _shift_figure(study: StudyResults, looks: dict[str, Look], common: dict[str,
         name="covariate-shift",
         title="Internal covariate shift",
         caption="Gradient of a layer before and after the layers below it have taken their step, on one batch: the "
-        "distance of the two (0: no shift) and their cosine (1: no shift). A middle layer and the last. Median over "
-        "seeds, smoothed. Santurkar et al. 2018, definition 2.1.",
+        "distance of the two (0: no shift) and their cosine (1: no shift). A middle layer and the last. "
+        f"{SEEDS} Santurkar et al. 2018, definition 2.1.",
         panels=tuple(panels),
         legend=_legend(networks),
         columns=("member", "seed", "measure", "step", "mean", "least", "greatest"),
@@ -142,12 +143,15 @@ def _median(runs: Sequence[Result], name: str) -> float:
 def _band_drawer(arms: Arms, low: str, high: str, log: bool) -> Callable[[Any], None]:
     def draw(axis: Any) -> None:
         for look, runs in arms:
-            x, bottom = _median_line(runs, low)
-            _, top = _median_line(runs, high)
             style = line(look)
-            axis.fill_between(x, bottom, top, color=style["color"], alpha=0.25, linewidth=0)
-            for edge in [bottom] if low == high else [bottom, top]:
-                axis.plot(x, edge, **{**style, "linewidth": 1.2})
+            edges = [_seed_lines(runs, name) for name in dict.fromkeys((low, high))]
+            # A diverged seed does not move the median.
+            x, medians = edges[0][0], [np.nanmedian(lines, axis=0) for _, lines in edges]
+            axis.fill_between(x, medians[0], medians[-1], color=style["color"], alpha=0.25, linewidth=0)
+            for (_, lines), median in zip(edges, medians, strict=True):
+                axis.plot(x, median, **{**style, "linewidth": 1.2})
+                if len(lines) > 1:
+                    axis.plot(x, lines.T, color=style["color"], linewidth=0.5, alpha=0.35)
         if log:
             log_axis(axis)
         axis.set_xlabel("step")
@@ -156,7 +160,7 @@ def _band_drawer(arms: Arms, low: str, high: str, log: bool) -> Callable[[Any], 
     return draw
 
 
-def _median_line(runs: Sequence[Result], name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Steps, and the median over seeds, which a diverged one does not move, of a per-step array, smoothed."""
+def _seed_lines(runs: Sequence[Result], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Steps [points], and a per-step array of every seed, smoothed, [seeds, points]."""
     parts = [binned(run.step_values(name), BINS) for run in runs]
-    return max((part[0] for part in parts), key=len), np.nanmedian(stacked([smoothed(p[1]) for p in parts]), axis=0)
+    return max((part[0] for part in parts), key=len), stacked([smoothed(part[1]) for part in parts])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Draw, Figure, Panel
 from jaxcifar.report.style import INK, Look
 from jaxcifar.studies.curvature import files
@@ -17,7 +18,7 @@ Limits = tuple[float, float]
 """Least and greatest log₁₀ loss."""
 ROOMY = (0.62, 0.24, 0.5, 0.32)
 """Margins of a plane, so that its ticks touch no neighbour's."""
-WHERE = "on one batch of training images, BatchNorm in training mode"
+WHERE = f"on one batch of training images, {TRAINING_MODE}"
 
 
 def plane_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:

@@ -21,7 +21,7 @@ from jaxcifar.report import (
     steps,
     style,
 )
-from jaxcifar.report.caption import Provenance, provenance
+from jaxcifar.report.caption import TRAINING_MODE, Provenance, provenance
 from jaxcifar.report.chapters import Chapter
 from jaxcifar.report.figure import Figure
 from jaxcifar.report.sheet import Sheet
@@ -85,17 +85,18 @@ def _named(item: Named, key: str) -> Named:
 def _figures(study: StudyResults, chapter: Chapter, source: Provenance) -> list[Figure]:
     looks = style.looks(list(study.members))
     common: dict[str, Any] = {"note": source.short, "command": source.command}
+    measured = {**common, "note": f"{source.short}, {TRAINING_MODE}"}
     found = []
     if any(len(run.column("epoch")) or run.status == "diverged" for run in study.runs):
         found.append(curves(study, chapter, looks, common))
-    for figure in (layers.gradient_figure(study, looks, common), steps.band_figure(study, common)):
+    for figure in (layers.gradient_figure(study, looks, measured), steps.band_figure(study, measured)):
         found += [figure] if figure else []
     return [
         *found,
-        *steps.probe_figures(study, looks, common),
-        *directions.figures(study, looks, common),
+        *steps.probe_figures(study, looks, measured),
+        *directions.figures(study, looks, measured),
         *pictures.figures(study, common),
-        *curvature.figures(study, looks, common),
+        *curvature.figures(study, looks, measured),
     ]
 
 

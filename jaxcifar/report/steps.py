@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.config import VGG
+from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
 from jaxcifar.report.sheet import Cell, Sheet
 from jaxcifar.report.style import BATCH_NORM, Look, label
@@ -74,7 +75,7 @@ def band_figure(study: StudyResults, common: dict[str, Any]) -> Figure | None:
         title="Band of the train loss over learning rates",
         caption=(
             f"Least and greatest train loss over the learning rates {', '.join(map(str, rates))} at each step (faint), "
-            "smoothed (lines), mean over seeds. Figure 13 of the study."
+            f"smoothed (lines), mean over seeds; {TRAINING_MODE}. Figure 13 of the study."
         ),
         panels=(Panel("Train loss (nats an image)", draw, f"Bands of train loss. At the end {alt}.", (7.4, 3.4)),),
         legend=tuple(BATCH_NORM[b] for b in shown),
@@ -179,7 +180,7 @@ def _probe_figure(study: StudyResults, name: str, looks: dict[str, Look], common
         name=name.replace("/", "-").replace("_", "-"),
         title=title,
         caption=f"{title}. Faint: the values of every run, and least to greatest of stretches of steps; line: "
-        f"smoothed, over learning rates and seeds.{running}",
+        f"smoothed, over learning rates and seeds; {TRAINING_MODE}.{running}",
         panels=tuple(panels),
         legend=legend,
         columns=("member", "seed", "step", "mean", "least", "greatest"),

@@ -46,7 +46,9 @@ def plan_table(outline: Outline) -> None:
         table.add_row(*_plan_row(name, group))
     console.print(table)
     steps, flops, disk = (sum(getattr(row, name) for row in outline.trained) for name in ("steps", "flops", "disk"))
-    console.print(f"In all {steps:,} steps, {flops / 1e15:,.3g} PFLOP, {_bytes(disk)} of checkpoints and arrays.")
+    console.print(
+        f"In all {steps:,} steps, {flops / 1e15:,.3g} PFLOP, at most {_bytes(disk)} of checkpoints and arrays."
+    )
     if outline.seconds is not None:
         console.print(f"Estimated time on {outline.device}: {_duration(outline.seconds)}.")
 

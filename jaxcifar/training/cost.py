@@ -19,7 +19,7 @@ class Cost:
     flops: float
     """Floating-point operations of training, probes and evaluation; 2 per multiply-add."""
     disk: int
-    """Bytes of the checkpoints that are kept and of the per-step arrays."""
+    """Bytes of the checkpoints that are kept and of the per-step arrays, at most: a short run saves fewer."""
     layers: int
     """Layers that are compiled."""
 

@@ -127,7 +127,8 @@ def test_what_the_page_says(tmp_path: Path):
     assert "a processor, 2 cores" in text
     assert "jaxcifar 0.1.0, jax 0.10.2" in text
     assert "python scripts/run.py --config configs/losses.py" in text
-    assert "seeds 0, 1" in text
+    assert "batch 128 · seeds 0, 1 ·" in text
+    assert "over learning rates and seeds; BatchNorm in training mode." in text
     assert "silent: our choice" in text
     assert "scaled" not in text.lower()
     names = {path.name for path in (page.parent / "figures").iterdir()}
