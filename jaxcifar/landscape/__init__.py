@@ -7,9 +7,9 @@
     >>> round(float(landscape.gradient_direction_probe(loss, jnp.ones(3), step_sizes).effective_beta), 4)
     9.5736
 
-The caller's loss closes over the batch, the BatchNorm mode and the dropout key. Every function works under `jit`,
-computes in the parameters' dtype but never below float32, and at highest matrix-product precision. Outside `jit` a
-loss that is not finite is refused; inside, the measure comes out NaN.
+The caller's loss closes over the batch, the BatchNorm mode and the dropout key. Every measure of a loss works under
+`jit`, computes in the parameters' dtype but never below float32, and at highest matrix-product precision. Outside `jit`
+a loss that is not finite is refused; inside, the measure comes out NaN.
 """
 
 from jaxcifar.landscape.band import Band, UsableRates, loss_band, usable_rates
@@ -58,6 +58,7 @@ from jaxcifar.landscape.stability import (
     adam_threshold,
     gradient_descent_threshold,
     momentum_threshold,
+    nesterov_threshold,
 )
 from jaxcifar.landscape.trajectories import Trajectory, project, trajectory
 from jaxcifar.landscape.trees import tree_cosine, tree_distance, tree_dot, tree_norm, tree_size
@@ -101,6 +102,7 @@ __all__ = [
     "loss_band",
     "maximum_and_quantiles",
     "momentum_threshold",
+    "nesterov_threshold",
     "noise_floor",
     "noise_floor_from_gradients",
     "plane",

@@ -111,6 +111,14 @@ def if_finite(value: Array, result: R) -> R:
     return result
 
 
+def as_axis(values: Any, name: str, what: str) -> Array:
+    """`values` as an array, refused where it is not a row of numbers; `what` says of what."""
+    values = jnp.asarray(values)
+    if values.ndim != 1 or values.size == 0:
+        raise ValueError(f"{name} has shape {values.shape}, but must be a one-dimensional array of {what}.")
+    return values
+
+
 def check_alike(first: PyTree, second: PyTree, names: str) -> None:
     """Refuse two pytrees of different structure or shapes."""
     shapes = [jax.tree.map(jnp.shape, tree) for tree in (first, second)]

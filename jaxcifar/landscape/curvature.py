@@ -58,7 +58,7 @@ def hvp(loss: Loss, params: PyTree, vector: PyTree) -> PyTree:
         Pytree shaped like `params`, in loss per unit of parameter if v has the unit of the parameters.
 
     Raises:
-        ValueError: unfit loss or parameters.
+        ValueError: unfit loss or parameters; a loss that is not finite at `params` (outside `jit`).
 
     Cost: about 3 gradients (2 for each further product at the same point with `hessian_operator`).
 
@@ -67,7 +67,13 @@ def hvp(loss: Loss, params: PyTree, vector: PyTree) -> PyTree:
     """
     params = prepared(loss, params)
     check_alike(params, vector, "params and vector")
-    return jax.jit(lambda params, vector: hessian_operator(loss, params)[0](vector))(params, measured(vector))
+
+    def compute(params: PyTree, vector: PyTree) -> tuple[PyTree, Array]:
+        operator, value = hessian_operator(loss, params)
+        return operator(vector), value
+
+    product, value = jax.jit(compute)(params, measured(vector))
+    return if_finite(value, product)
 
 
 def hessian_operator(loss: Loss, params: PyTree) -> tuple[Operator, Array]:

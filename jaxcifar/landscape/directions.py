@@ -10,6 +10,7 @@ from jaxcifar.landscape.checks import (
     Array,
     Loss,
     PyTree,
+    as_axis,
     at_highest_precision,
     check_alike,
     if_finite,
@@ -124,5 +125,5 @@ def _probe(loss: Loss, params: PyTree, direction: PyTree | None, step_sizes: Arr
         losses, distances, cosines, beta = lax.map(at, step_sizes)
         return DirectionProbe(step_sizes, losses, distances, cosines, beta, value, tree_norm(gradient), jnp.max(beta))
 
-    probe = jax.jit(compute)(params, direction, jnp.asarray(step_sizes))
+    probe = jax.jit(compute)(params, direction, as_axis(step_sizes, "step_sizes", "step sizes"))
     return if_finite(probe.loss, probe)

@@ -39,7 +39,7 @@ class Ritz(NamedTuple):
 
 def check_iterations(params: PyTree, iterations: int, memory_limit: int | None) -> None:
     """Refuse fewer than one iteration, more iterations than parameters, and a basis that does not fit."""
-    if not 1 <= iterations <= tree_size(params):
+    if not isinstance(iterations, int) or not 1 <= iterations <= tree_size(params):
         raise ValueError(
             f"iterations is {iterations}, but Lanczos takes 1 to {tree_size(params)} of them here, one a parameter at "
             "most."
@@ -63,7 +63,7 @@ def lanczos(operator: Operator, start: PyTree, iterations: int) -> Ritz:
     large = lanczos_memory(start, iterations) > LARGE_BASIS
     tridiagonalise = row_major_tridiagonal(iterations) if large else matfree_tridiagonal(iterations)
     basis, (diagonal, off_diagonal), _, _ = tridiagonalise(lambda v: ravel_pytree(operator(unravel(v)))[0], flat)
-    return _ritz(basis, diagonal, off_diagonal)
+    return _ritz(basis, diagonal, off_diagonal, finite_rows=large)
 
 
 def matfree_tridiagonal(iterations: int) -> Tridiagonalise:
@@ -77,9 +77,9 @@ def row_major_tridiagonal(iterations: int) -> Tridiagonalise:
     def decompose(matvec: Callable[[Array], Array], start: Array):
         def step(i: Array, carry: tuple[Array, Array, Array, Array, Array]):
             basis, diagonal, lengths, rest, length = carry
-            vector = rest / length
-            previous = lax.dynamic_index_in_dim(basis, jnp.maximum(i - 1, 0), keepdims=False)
+            vector = rest / jnp.where(length > 0, length, 1)
             basis = lax.dynamic_update_index_in_dim(basis, vector, i, 0)
+            previous = lax.dynamic_index_in_dim(basis, jnp.maximum(i - 1, 0), keepdims=False)
             image = matvec(vector)
             along = jnp.vdot(vector, image)
             rest = image - along * vector - jnp.where(i > 0, length, 0) * previous
@@ -96,8 +96,11 @@ def row_major_tridiagonal(iterations: int) -> Tridiagonalise:
     return decompose
 
 
-def _ritz(basis: Array, diagonal: Array, off_diagonal: Array) -> Ritz:
-    """Eigenpairs of the tridiagonal matrix up to its first breakdown; the rest is set above all of them."""
+def _ritz(basis: Array, diagonal: Array, off_diagonal: Array, finite_rows: bool) -> Ritz:
+    """Eigenpairs of the tridiagonal matrix up to its first breakdown; the rest is set above all of them.
+
+    Rows of the basis behind a breakdown get no coordinate; where they may be NaN the basis is copied without them.
+    """
     sizes = jnp.abs(jnp.concatenate([diagonal, off_diagonal]))
     scale = jnp.max(jnp.where(jnp.isfinite(sizes), sizes, 0))
     joined = off_diagonal > 10 * jnp.finfo(diagonal.dtype).eps * scale
@@ -106,4 +109,6 @@ def _ritz(basis: Array, diagonal: Array, off_diagonal: Array) -> Ritz:
     diagonal = jnp.where(valid, diagonal, 4 * scale)
     tridiagonal = jnp.diag(diagonal) + jnp.diag(off_diagonal, 1) + jnp.diag(off_diagonal, -1)
     values, coordinates = jnp.linalg.eigh(tridiagonal)
-    return Ritz(values, coordinates, jnp.where(valid[:, None], basis, 0), jnp.sum(valid))
+    # The matrix is two blocks, so this changes rounding at most; the vectors of the second block come after `count`.
+    coordinates = jnp.where(valid[:, None], coordinates, 0)
+    return Ritz(values, coordinates, basis if finite_rows else jnp.where(valid[:, None], basis, 0), jnp.sum(valid))

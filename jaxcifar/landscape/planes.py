@@ -12,6 +12,7 @@ from jaxcifar.landscape.checks import (
     Array,
     Loss,
     PyTree,
+    as_axis,
     at_highest_precision,
     check_alike,
     if_finite,
@@ -45,8 +46,8 @@ def filter_normalised(direction: PyTree, params: PyTree, filter_axis: int = -1) 
 
     $$ d_{i,j} \\leftarrow \\frac{d_{i,j}}{\\lVert d_{i,j} \\rVert} \\lVert w_{i,j} \\rVert $$
 
-    A filter is what makes one output channel. Leaves of one axis or none (biases, BatchNorm's scale and offset) are
-    set to zero, as in the paper.
+    A filter is what makes one output channel. Biases and BatchNorm's scale and offset are set to zero, as in the paper:
+    leaves of one axis or none, and of three or more of which all but one are of size 1 (Equinox's convolution biases).
 
     Args:
         direction: pytree shaped like `params`.
@@ -64,7 +65,7 @@ def filter_normalised(direction: PyTree, params: PyTree, filter_axis: int = -1) 
     check_alike(params, direction, "params and direction")
 
     def scaled(d: Array, w: Array) -> Array:
-        if w.ndim < 2:
+        if w.ndim < 2 or (w.ndim > 2 and w.size == w.shape[filter_axis]):
             return jnp.zeros_like(w)
         others = tuple(axis for axis in range(w.ndim) if axis != filter_axis % w.ndim)
         lengths = [jnp.sqrt(jnp.sum(jnp.square(leaf), axis=others, keepdims=True)) for leaf in (w, d)]
@@ -135,7 +136,7 @@ def plane(
     """
     if len(directions) != 2:
         raise ValueError(f"{len(directions)} directions were given, but a plane needs 2 (a line: `line`).")
-    x, y = _axis(x, "x"), _axis(y, "y")
+    x, y = as_axis(x, "x", "coordinates"), as_axis(y, "y", "coordinates")
     points = jnp.stack(jnp.meshgrid(x, y), axis=-1)
     return Plane(x, y, _evaluate(loss, params, directions, points, progress))
 
@@ -164,15 +165,8 @@ def line(
     References:
         Goodfellow, Vinyals and Saxe (2015), arXiv 1412.6544.
     """
-    x = _axis(x, "x")
+    x = as_axis(x, "x", "coordinates")
     return Line(x, _evaluate(loss, params, [direction], x[:, None, None], progress)[:, 0])
-
-
-def _axis(values: Array | np.ndarray, name: str) -> Array:
-    values = jnp.asarray(values)
-    if values.ndim != 1 or values.size == 0:
-        raise ValueError(f"{name} has shape {values.shape}, but must be a one-dimensional array of coordinates.")
-    return values
 
 
 @at_highest_precision

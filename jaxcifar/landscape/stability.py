@@ -46,6 +46,24 @@ def momentum_threshold(learning_rate: Array | float, momentum: Array | float) ->
     return 2 * (1 + momentum) / learning_rate
 
 
+def nesterov_threshold(learning_rate: Array | float, momentum: Array | float) -> Array | float:
+    """Largest stable Hessian eigenvalue of gradient descent with Nesterov's momentum.
+
+    $$ \\lambda < \\frac{2 (1 + \\mu)}{\\eta (1 + 2 \\mu)} $$
+
+    Args:
+        learning_rate: η.
+        momentum: μ of m ← μ m + g, w ← w - η (g + μ m), as in PyTorch and Optax; in [0, 1).
+
+    Returns:
+        The threshold, in loss per squared unit of parameter.
+
+    References:
+        Cohen et al. (2021), arXiv 2103.00065, equation 1.
+    """
+    return 2 * (1 + momentum) / (learning_rate * (1 + 2 * momentum))
+
+
 def adam_threshold(learning_rate: Array | float, beta1: Array | float = 0.9) -> Array | float:
     """Largest stable eigenvalue of the preconditioned Hessian of Adam.
 

@@ -58,7 +58,7 @@ def tree_cosine(first: PyTree, second: PyTree) -> Array:
 
 def tree_size(tree: PyTree) -> int:
     """How many numbers a pytree holds."""
-    return sum(jnp.size(leaf) for leaf in jax.tree.leaves(tree))
+    return sum(getattr(leaf, "size", 1) for leaf in jax.tree.leaves(tree))
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:

@@ -34,7 +34,20 @@ def figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any])
     """Every figure for which some run of the study has stored the numbers."""
     looks = _named(study, looks)
     makers = (_eigenvalues, _density, _sharpness, plane_figure, path_figure)
-    return [figure for make in makers if (figure := make(study, looks, common)) is not None]
+    found = [figure for make in makers if (figure := make(study, looks, common)) is not None]
+    return [_with_images(figure, study) for figure in found]
+
+
+def _with_images(figure: Figure, study: StudyResults) -> Figure:
+    """A figure that says how many training images its loss is that of."""
+    every = (runs for measure in files.MEASURES for runs in _by_member(study, measure).values())
+    numbers = sorted({int(arrays["images"]) for runs in every for arrays in runs if "images" in arrays})
+    if not numbers:
+        return figure
+    where = f"measured on {' or '.join(f'{number:,}' for number in numbers)} images"
+    return dataclasses.replace(
+        figure, note=f"{figure.note}, {where}", caption=f"{figure.caption} {where.capitalize()}."
+    )
 
 
 def _eigenvalues(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
@@ -55,7 +68,8 @@ def _eigenvalues(study: StudyResults, looks: dict[str, Look], common: dict[str, 
     caption = (
         f"Of the Hessian {WHERE}, at snapshots of training. Bars: the residual ‖Hv - λv‖, or the trace's standard "
         "error. The third panel: what decides stability for the optimizer (for Adam the preconditioned Hessian); "
-        "dashed: its line in the theory of full-batch training, at the learning rate of the step."
+        "dashed: its line in the theory of full-batch training, at the learning rate of the step (only SGD and Adam "
+        "have one)."
     )
     legend = tuple(looks[member] for member in _members(study, "eigenvalues", "trace"))
     columns = ("member", "measure", "step", "value", "error")
@@ -97,7 +111,7 @@ def _drawer(found: dict[str, list[Arrays]], name: str, looks: dict[str, Look]) -
 
 
 def _density(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
-    found = _by_member(study, "density")
+    found = _at_shared_steps(_by_member(study, "density"))
     if not found:
         return None
     panels = [
@@ -133,7 +147,7 @@ def _waterfall(runs: list[Arrays], color: str) -> Callable[[Any], None]:
 
 
 def _sharpness(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
-    found = _by_member(study, "sharpness")
+    found = _at_shared_steps(_by_member(study, "sharpness"))
     if not found:
         return None
     columns = {member: np.stack([run["sharpness"].max(1) for run in runs]) for member, runs in found.items()}
@@ -177,6 +191,17 @@ def _named(study: StudyResults, looks: dict[str, Look]) -> dict[str, Look]:
 def _by_member(study: StudyResults, measure: str) -> dict[str, list[Arrays]]:
     """A measure's arrays of each member, seed after seed."""
     return {member: list(runs.values()) for member, runs in files.by_member(study, measure).items()}
+
+
+def _at_shared_steps(found: dict[str, list[Arrays]]) -> dict[str, list[Arrays]]:
+    """Each member's arrays at the snapshots that all its seeds have; without a member whose seeds share none."""
+    shared = {m: set.intersection(*(set(a["steps"].tolist()) for a in runs)) for m, runs in found.items()}
+    return {m: [_at(arrays, shared[m]) for arrays in runs] for m, runs in found.items() if shared[m]}
+
+
+def _at(arrays: Arrays, steps: set[int]) -> Arrays:
+    kept = np.isin(arrays["steps"], list(steps))
+    return {name: values[kept] if values.ndim else values for name, values in arrays.items()}
 
 
 def _members(study: StudyResults, *measures: str) -> list[str]:

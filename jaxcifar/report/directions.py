@@ -12,7 +12,7 @@ import numpy as np
 from jaxcifar.config import VGG, DeepLinear, Model
 from jaxcifar.report.caption import TRAINING_MODE, network_name
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.steps import binned, smoothed, stacked
+from jaxcifar.report.steps import binned, binned_together, smoothed
 from jaxcifar.report.style import Look
 from jaxcifar.studies.results import Result, StudyResults
 
@@ -162,5 +162,5 @@ def _band_drawer(arms: Arms, low: str, high: str, log: bool) -> Callable[[Any], 
 
 def _seed_lines(runs: Sequence[Result], name: str) -> tuple[np.ndarray, np.ndarray]:
     """Steps [points], and a per-step array of every seed, smoothed, [seeds, points]."""
-    parts = [binned(run.step_values(name), BINS) for run in runs]
-    return max((part[0] for part in parts), key=len), stacked([smoothed(part[1]) for part in parts])
+    x, mean, *_ = binned_together([run.step_values(name) for run in runs], BINS)
+    return x, np.array([smoothed(values) for values in mean])

@@ -26,9 +26,11 @@ def plane_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, 
     found = files.by_member(study, "plane")
     if not found:
         return None
-    every = [_log_losses(arrays) for runs in found.values() for arrays in runs.values()]
-    low = float(min(losses.min() for losses in every))
-    limits = low, max(float(max(losses.max() for losses in every)), low + 1e-3)
+    every = np.ma.concatenate([_log_losses(arrays).ravel() for runs in found.values() for arrays in runs.values()])
+    if not every.count():
+        return None
+    low = float(every.min())
+    limits = low, max(float(every.max()), low + 1e-3)
     runs = list(_seed_by_seed(found, looks))
     panels = [_plane_panel(f"{name}, contours", a, _plane_contours(a, limits)) for name, _, a in runs]
     panels += [_plane_panel(f"{name}, surface", a, _surface(a, limits)) for name, _, a in runs[: len(found)]]
@@ -52,13 +54,14 @@ def _seed_by_seed(
 
 
 def _plane_panel(title: str, arrays: Arrays, draw: Draw) -> Panel:
-    losses = arrays["losses"]
+    losses = np.ma.masked_invalid(arrays["losses"])
     alt = f"{title}: the loss around its end, from {losses.min():.3g} to {losses.max():.3g}."
     return Panel(title, draw, alt, (4.4, 3.6), ROOMY)
 
 
-def _log_losses(arrays: Arrays) -> np.ndarray:
-    return np.log10(np.maximum(arrays["losses"], 1e-12))
+def _log_losses(arrays: Arrays) -> np.ma.MaskedArray:
+    """A point whose loss is not finite is left out of the picture."""
+    return np.ma.log10(np.ma.maximum(np.ma.masked_invalid(arrays["losses"]), 1e-12))
 
 
 def _plane_contours(arrays: Arrays, limits: Limits) -> Draw:
@@ -92,7 +95,7 @@ def _surface(arrays: Arrays, limits: Limits) -> Draw:
         solid = canvas.add_axes(place, projection="3d")
         x, y = np.meshgrid(arrays["x"], arrays["y"])
         low, high = limits
-        solid.plot_surface(x, y, _log_losses(arrays), cmap="viridis", linewidth=0.1, vmin=low, vmax=high)
+        solid.plot_surface(x, y, _log_losses(arrays).filled(np.nan), cmap="viridis", linewidth=0.1, vmin=low, vmax=high)
         solid.set_zlim(low, high)
         for set_ticks in (solid.set_xticks, solid.set_yticks):
             set_ticks([-1, 0, 1])

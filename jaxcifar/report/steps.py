@@ -22,15 +22,30 @@ QUANTILES = (0.5, 0.9, 0.99, 1.0)
 NOT_PROBES = ("loss", "accuracy")
 GROUPED = ("gradient_direction", "update_direction", "covariate_shift")
 """Drawn together, in figures of their own."""
+FLOORS = {"beta/same_batch": "noise_floor/beta", "gradient_distance/same_batch/all": "noise_floor/distance"}
+"""What rounding alone makes of a measure."""
 BATCHES = {"same_batch": "both gradients on the same batch", "cross_batch": "each gradient on its own batch"}
 
 
 def binned(values: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, ...]:
     """Steps, mean, least and greatest in at most `bins` equal stretches of a per-step array; NaN is passed over."""
-    kept = np.flatnonzero(np.isfinite(values))
-    parts = [part for part in np.array_split(kept, min(bins, len(kept))) if len(part)] if len(kept) else []
-    columns = [(part.mean() + 1, values[part].mean(), values[part].min(), values[part].max()) for part in parts]
-    return tuple(np.array(columns).reshape(-1, 4).T)
+    x, *found = binned_together([values], bins)
+    return x, *(table[0] for table in found)
+
+
+def binned_together(columns: Sequence[np.ndarray], bins: int = BINS) -> tuple[np.ndarray, ...]:
+    """Per-step arrays in at most `bins` stretches of steps that are the same for all.
+
+    Returns:
+        Steps [points]; mean, least and greatest [columns, points], NaN where an array has no number in a stretch, as
+        behind the end of a diverged run.
+    """
+    table = np.ma.masked_invalid(stacked(columns))
+    kept = np.flatnonzero(~np.ma.getmaskarray(table).all(axis=0))
+    parts = np.array_split(kept, min(bins, len(kept))) if len(kept) else []
+    x = np.array([part.mean() + 1 for part in parts])
+    found = [[f(table[:, part], axis=1).filled(np.nan) for part in parts] for f in (np.ma.mean, np.ma.min, np.ma.max)]
+    return x, *(np.array(columns_of).reshape(-1, len(columns)).T for columns_of in found)
 
 
 def stacked(columns: Sequence[np.ndarray]) -> np.ndarray:
@@ -40,10 +55,10 @@ def stacked(columns: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def smoothed(values: np.ndarray, share: float = 0.04) -> np.ndarray:
-    """A moving mean over a share of the points, shorter at the ends."""
-    width = max(1, round(len(values) * share))
-    kernel = np.ones(width)
-    return np.convolve(values, kernel, "same") / np.convolve(np.ones(len(values)), kernel, "same")
+    """A moving mean over a share of the points, shorter at the ends; NaN stays NaN, and touches no neighbour."""
+    kernel, there = np.ones(max(1, round(len(values) * share))), np.isfinite(values)
+    sums = np.convolve(np.where(there, values, 0.0), kernel, "same")
+    return np.where(there, sums / np.maximum(np.convolve(there, kernel, "same"), 1), np.nan)
 
 
 def band_figure(study: StudyResults, common: dict[str, Any]) -> Figure | None:
@@ -165,17 +180,20 @@ def _draw_band(axis: Any, bands: Sequence[np.ndarray], color: str) -> None:
 def _probe_figure(study: StudyResults, name: str, looks: dict[str, Look], common: dict[str, Any]) -> Figure:
     title, log, maximum = _describe(name)
     groups = _arms(study, name, looks)
+    floor = FLOORS.get(name) if FLOORS.get(name) in probe_names(study) else None
     panels = []
     for optimizer, arms in groups.items():
         text = "; ".join(f"{look.label}: median {_median(runs, name):.3g}" for look, runs in arms)
         alt = f"{title} over steps, {optimizer}. {text}."
         size = (4.4, 3.1) if len(groups) > 1 else (7.4, 3.4)
-        panels.append(Panel(f"{_short(name)}, {optimizer}", _probe_drawer(arms, name, log, maximum), alt, size))
+        drawer = _probe_drawer(arms, name, floor, log, maximum)
+        panels.append(Panel(f"{_short(name)}, {optimizer}", drawer, alt, size))
     legend = tuple(dict.fromkeys(look for arms in groups.values() for look, _ in arms))
     rows = [
         [run.member, run.seed, *row] for run in study.runs for row in zip(*binned(run.step_values(name)), strict=True)
     ]
     running = " Dashed: running maximum." if maximum else ""
+    running += " Dotted: the noise floor, what rounding alone makes of it." if floor else ""
     return Figure(
         name=name.replace("/", "-").replace("_", "-"),
         title=title,
@@ -201,7 +219,10 @@ def _describe(name: str) -> tuple[str, bool, bool]:
         case "gradient_distance":
             return f"Distance of successive gradients ‖g(t+1) - g(t)‖, {which}", True, False
         case "noise_floor":
-            return f"Noise floor: one batch in two orders, {batch} of the gradients", True, False
+            what = {"beta": "distance of the gradients over the length of the step"}.get(
+                batch, f"{batch} of the gradients"
+            )
+            return f"Noise floor: one batch in two orders, {what}", True, False
         case "gradient_cosine":
             return f"Cosine of successive gradients, {which}", False, False
         case _:
@@ -257,10 +278,14 @@ def _median(runs: Sequence[Result], name: str) -> float:
     return float(np.nanmedian(np.concatenate([run.step_values(name) for run in runs])))
 
 
-def _probe_drawer(arms: Sequence[tuple[Look, list[Result]]], name: str, log: bool, maximum: bool):
+def _probe_drawer(arms: Sequence[tuple[Look, list[Result]]], name: str, floor: str | None, log: bool, maximum: bool):
     def draw(axis: Any) -> None:
         for look, runs in arms:
             _draw_probe(axis, [run.step_values(name) for run in runs], line(look), maximum)
+            if floor:
+                x, mean, *_ = binned_together([run.step_values(floor) for run in runs])
+                style = {**line(look), "linewidth": 1.0, "linestyle": (0, (1, 1.6))}
+                axis.plot(x, np.nanmedian(mean, axis=0), **style)
         if log:
             log_axis(axis)
         axis.set_xlabel("step")
@@ -270,18 +295,15 @@ def _probe_drawer(arms: Sequence[tuple[Look, list[Result]]], name: str, log: boo
 
 
 def _draw_probe(axis: Any, columns: Sequence[np.ndarray], style: dict[str, Any], maximum: bool) -> None:
-    columns = [values for values in columns if np.isfinite(values).any()]
-    parts = [binned(values) for values in columns]
-    x, low, high = max((part[0] for part in parts), key=len), *(stacked([part[k] for part in parts]) for k in (2, 3))
-    low, high = np.nanmin(low, axis=0), np.nanmax(high, axis=0)
+    x, mean, least, greatest = binned_together([values for values in columns if np.isfinite(values).any()])
+    low, high = np.nanmin(least, axis=0), np.nanmax(greatest, axis=0)
     axis.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
-    for part in parts:
-        axis.plot(part[0], part[1], color=style["color"], linewidth=0.5, alpha=0.35)
-    lines = stacked([smoothed(part[1]) for part in parts])
+    axis.plot(x, mean.T, color=style["color"], linewidth=0.5, alpha=0.35)
+    lines = np.array([smoothed(values) for values in mean])
     axis.plot(x, np.nanmean(lines, axis=0), **{**style, "linewidth": 1.5})
     if len(lines) > 1:
         edges = np.nanmin(lines, axis=0), np.nanmax(lines, axis=0)
         axis.fill_between(x, *edges, color=style["color"], alpha=0.3, linewidth=0)
     if maximum:
-        running = np.nanmean(stacked([np.maximum.accumulate(part[3]) for part in parts]), axis=0)
-        axis.plot(x, running, color=style["color"], linewidth=1.0, linestyle=(0, (4, 2)))
+        running = np.where(np.isfinite(greatest), np.fmax.accumulate(greatest, axis=1), np.nan)
+        axis.plot(x, np.nanmean(running, axis=0), color=style["color"], linewidth=1.0, linestyle=(0, (4, 2)))

@@ -42,7 +42,7 @@ class Moment(NamedTuple):
     """Parameters before the step."""
     after: Any
     gradient: Any
-    """At `before`, on the step's batch."""
+    """At `before`, on the step's batch; None where training's own is not exact enough and none was computed."""
     learning_rate: jax.Array
     """Of this step."""
     previous: Any
@@ -62,7 +62,7 @@ def _names(model: Model, probe: Probe) -> list[str]:
             measures = ("gradient_distance", "gradient_cosine")
             return [f"{measure}/{probe.batch}/{part}" for measure in measures for part in ("last_linear", "all")]
         case "noise_floor":
-            return ["noise_floor/distance", "noise_floor/relative"]
+            return ["noise_floor/distance", "noise_floor/relative", "noise_floor/beta"]
         case "gradient_direction" | "update_direction":
             return [f"{probe.measure}/{name}" for name in DIRECTIONS]
         case "covariate_shift":
@@ -84,10 +84,14 @@ def layers(model: Model) -> dict[str, list[str]]:
 def gradients(run: Run) -> float:
     """Gradients a step that the run's probes take beyond training's own, on average."""
     taken = {(_kind(probe), probe.every) for probe in run.probes}
-    return sum(_gradients_of(kind, run.model) / every for kind, every in taken)
+    # Where training's own gradient is not exact enough, the cross-batch probes take one at every step, for all.
+    exact, at_every_step = reuses_training_gradient(run), crosses_batches(run)
+    own = 0 if exact or at_every_step else 1
+    found = sum(_gradients_of(kind, run.model, own) / every for kind, every in taken)
+    return found + (at_every_step and not exact)
 
 
-def _gradients_of(kind: str, model: Model) -> int:
+def _gradients_of(kind: str, model: Model, own: int) -> int:
     match kind:
         case "cross_batch":
             return 0
@@ -96,7 +100,7 @@ def _gradients_of(kind: str, model: Model) -> int:
         case "covariate_shift":
             return len(layers(model))
         case _:
-            return 1
+            return 1 + own
 
 
 def _kind(probe: Probe) -> str:
@@ -109,9 +113,14 @@ def reuses_training_gradient(run: Run) -> bool:
     return run.precision == "float32" and jax.default_backend() == "cpu"
 
 
+def crosses_batches(run: Run) -> bool:
+    """Whether a probe compares this step's gradient with the step's before."""
+    return any(probe.batch == "cross_batch" for probe in run.probes)
+
+
 def initial(run: Run, params: Any) -> Previous | tuple[()]:
     """What is carried before the first step; nothing without cross-batch probes."""
-    if not any(probe.batch == "cross_batch" for probe in run.probes):
+    if not crosses_batches(run):
         return ()
     return Previous(jax.tree.map(jnp.zeros_like, params), jnp.full((), jnp.nan, jnp.float32))
 
@@ -154,14 +163,20 @@ def measure(run: Run, step: jax.Array, moment: Moment, loss: Loss, reordered: Lo
 def _values(run: Run, kind: str, moment: Moment, loss: Loss, reordered: Loss) -> dict[str, jax.Array]:
     match kind:
         case "same_batch":
-            after = jax.grad(loss)(moment.after)
-            beta = landscape.beta_from_gradients(moment.gradient, after, moment.before, moment.after)
-            return {"beta/same_batch": beta, **_distances("same_batch", moment.gradient, after)}
+            before, after = _exact(moment, loss), jax.grad(loss)(moment.after)
+            beta = landscape.beta_from_gradients(before, after, moment.before, moment.after)
+            return {"beta/same_batch": beta, **_distances("same_batch", before, after)}
         case "cross_batch":
             return _cross_batch(moment)
         case "noise_floor":
-            floor = landscape.noise_floor_from_gradients(moment.gradient, jax.grad(reordered)(moment.before))
-            return {"noise_floor/distance": floor.distance, "noise_floor/relative": floor.relative}
+            gradient, again = _exact(moment, loss), jax.grad(reordered)(moment.before)
+            floor = landscape.noise_floor_from_gradients(gradient, again)
+            beta = landscape.beta_from_gradients(gradient, again, moment.before, moment.after)
+            return {
+                "noise_floor/distance": floor.distance,
+                "noise_floor/relative": floor.relative,
+                "noise_floor/beta": beta,
+            }
         case "gradient_direction":
             step_sizes = landscape.probe_step_sizes(moment.learning_rate, POINTS)
             return _direction(kind, landscape.gradient_direction_probe(loss, moment.before, step_sizes))
@@ -174,6 +189,11 @@ def _values(run: Run, kind: str, moment: Moment, loss: Loss, reordered: Loss) ->
             shift = landscape.covariate_shift(loss, moment.before, moment.after, list(groups.values()))
             rows = shift._asdict().items()
             return {f"covariate_shift/{what}/{name}": v[i] for what, v in rows for i, name in enumerate(groups)}
+
+
+def _exact(moment: Moment, loss: Loss) -> Any:
+    """The gradient at the step's start."""
+    return jax.grad(loss)(moment.before) if moment.gradient is None else moment.gradient
 
 
 def _cross_batch(moment: Moment) -> dict[str, jax.Array]:

@@ -97,5 +97,6 @@ def _probe(
     with jax.default_matmul_precision("highest"):
         loss, reordered = loss_on(batch), loss_on(jax.tree.map(lambda x: x[::-1], batch))
         if not probes.reuses_training_gradient(run):
-            moment = moment._replace(gradient=jax.grad(loss)(moment.before))
+            gradient = jax.grad(loss)(moment.before) if probes.crosses_batches(run) else None
+            moment = moment._replace(gradient=gradient)
         return probes.following(moment), probes.measure(run, step, moment, loss, reordered)

@@ -131,8 +131,9 @@ def test_a_preconditioner_that_is_not_positive_is_refused(quadratic):
 def test_more_iterations_than_parameters_are_refused(quadratic, measure):
     with pytest.raises(ValueError, match="iterations is 4, but Lanczos takes 1 to 3"):
         measure(quadratic(np.eye(3)), jnp.ones(3), KEY, iterations=4)
-    with pytest.raises(ValueError, match="iterations is 0"):
-        measure(quadratic(np.eye(3)), jnp.ones(3), KEY, iterations=0)
+    for wrong in (0, 2.0):
+        with pytest.raises(ValueError, match=f"iterations is {wrong}"):
+            measure(quadratic(np.eye(3)), jnp.ones(3), KEY, iterations=wrong)
 
 
 @pytest.mark.parametrize("measure", [landscape.extreme_eigenvalues, landscape.spectral_density])
@@ -153,6 +154,17 @@ def test_more_free_memory_than_a_machine_has_is_refused(quadratic):
         jax.eval_shape(
             lambda w: landscape.extreme_eigenvalues(lambda w: jnp.sum(w**2), w, KEY, iterations=20).top.values, vast
         )
+
+
+def test_one_copy_of_a_large_basis_is_kept():
+    params, iterations = jax.ShapeDtypeStruct((1_000_000,), jnp.float32), 20
+    vector = 4 * 1_000_000
+
+    def measure(w):
+        return landscape.extreme_eigenvalues(lambda w: jnp.sum(w**3), w, jax.random.key(0), iterations=iterations)
+
+    used = jax.jit(measure).lower(params).compile().memory_analysis()
+    assert used.temp_size_in_bytes < landscape.lanczos_memory(params, iterations) + 8 * vector
 
 
 def test_counts_of_eigenvalues_are_checked(quadratic):

@@ -72,6 +72,13 @@ def test_filters_are_as_long_as_the_weights(float64, filter_axis):
     assert np.all(scaled["bias"] == 0)
 
 
+def test_biases_do_not_move_whatever_their_shape():
+    params = {"kernel": jnp.ones((4, 3, 3, 3)), "bias": jnp.ones(4), "broadcast_bias": jnp.ones((4, 1, 1))}
+    (direction,) = landscape.random_directions(params, jax.random.key(0), 1, filter_axis=0)
+    assert landscape.tree_norm(direction["kernel"]) == pytest.approx(float(jnp.sqrt(4 * 27)))
+    assert landscape.tree_norm([direction["bias"], direction["broadcast_bias"]]) == 0
+
+
 def test_random_directions_are_two_and_as_long_as_the_weights():
     params = {"kernel": jnp.asarray(RANDOM.normal(size=(40, 3)), jnp.float32)}
     first, second = landscape.random_directions(params, jax.random.key(0))

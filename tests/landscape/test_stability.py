@@ -9,12 +9,12 @@ from jaxcifar import landscape
 RATE = 0.1
 
 
-def _grows(curvature, beta1=0.0, share=1.0, preconditioner=1.0, steps=4000):
-    """Whether |w| grows under m ← β₁ m + share g, w ← w - η m / P on ½ curvature w²."""
+def _grows(curvature, beta1=0.0, share=1.0, preconditioner=1.0, nesterov=False, steps=4000):
+    """Whether |w| grows under m ← β₁ m + share g, w ← w - η m / P (Nesterov: g + β₁ m for m) on ½ curvature w²."""
     w, m = 1.0, 0.0
     for _ in range(steps):
         m = beta1 * m + share * curvature * w
-        w -= RATE * m / preconditioner
+        w -= RATE * (curvature * w + beta1 * m if nesterov else m) / preconditioner
     return abs(w) + abs(m) > 1
 
 
@@ -23,10 +23,11 @@ def _grows(curvature, beta1=0.0, share=1.0, preconditioner=1.0, steps=4000):
     [
         (landscape.gradient_descent_threshold(RATE), {}),
         (landscape.momentum_threshold(RATE, 0.9), {"beta1": 0.9}),
+        (landscape.nesterov_threshold(RATE, 0.9), {"beta1": 0.9, "nesterov": True}),
         (landscape.adam_threshold(RATE), {"beta1": 0.9, "share": 0.1}),
         (landscape.adam_threshold(RATE) * 0.02, {"beta1": 0.9, "share": 0.1, "preconditioner": 0.02}),
     ],
-    ids=["gradient_descent", "momentum", "adam", "adam_preconditioned"],
+    ids=["gradient_descent", "momentum", "nesterov", "adam", "adam_preconditioned"],
 )
 def test_thresholds_part_the_stable_from_the_unstable(threshold, update):
     assert not _grows(0.99 * threshold, **update)
@@ -36,6 +37,7 @@ def test_thresholds_part_the_stable_from_the_unstable(threshold, update):
 def test_thresholds_in_closed_form():
     np.testing.assert_allclose(landscape.gradient_descent_threshold(0.1), 20)
     np.testing.assert_allclose(landscape.momentum_threshold(0.1, 0.9), 38)
+    np.testing.assert_allclose(landscape.nesterov_threshold(0.1, 0.9), 38 / 2.8)
     np.testing.assert_allclose(landscape.adam_threshold(0.1), 380)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,8 +16,8 @@ from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Probe, Run, UserErr
 from jaxcifar.training import Member, interrupt, probes, state, train_members
 from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.optimizers import numbers
-from jaxcifar.training.progress import PlainProgress
-from jaxcifar.training.step import loss_function
+from jaxcifar.training.progress import PlainProgress, Status
+from jaxcifar.training.step import loss_function, train_step
 
 PROBES = (
     Probe("beta"),
@@ -122,13 +124,91 @@ def test_the_covariate_shift_of_a_layer_is_that_of_the_layers_before_it(probed: 
     expected = landscape.distance_from_gradients(gradient, mixed)
     np.testing.assert_allclose(found["covariate_shift/distance/output"], expected.distance, rtol=2e-3)
     np.testing.assert_allclose(found["covariate_shift/cosine/output"], expected.cosine, rtol=2e-3)
-    assert (found["covariate_shift/distance/conv1_1"], found["covariate_shift/cosine/conv1_1"]) == (0, 1)
+    assert (found["covariate_shift/distance/conv1_1"], found["covariate_shift/cosine/conv1_1"]) == (
+        0,
+        pytest.approx(1, abs=1e-6),
+    )
 
 
 def test_every_gradient_that_probes_take_is_counted():
     counted = probes.gradients(RUN)
     assert counted == 1 + 0 + 9 + 9 + 5
     assert probes.gradients(FLOOR) == 0.5
+
+
+def gradients_in_step(run: Run) -> np.ndarray:
+    """Gradients that the program takes at every step, and those only where a probe is due, in plain steps."""
+
+    def count(run: Run) -> np.ndarray:
+        values = numbers(run)
+        states = jax.eval_shape(lambda: state.create(run, values))
+        batch = jax.ShapeDtypeStruct((16, 32, 32, 3), "float32"), jax.ShapeDtypeStruct((16,), "int32")
+        step = jax.ShapeDtypeStruct((), "int32")
+        return products(jax.make_jaxpr(partial(train_step, run, 3))(values, states, batch, step).jaxpr)
+
+    return count(run) / count(dataclasses.replace(run, probes=()))[0]
+
+
+def products(jaxpr: Any, inside: bool = False) -> np.ndarray:
+    """Matrix products and convolutions outside conditions, and inside them; not the products of two vectors."""
+    found = np.zeros(2)
+    for equation in jaxpr.eqns:
+        product = equation.primitive.name in ("dot_general", "conv_general_dilated")
+        found[int(inside)] += product and equation.outvars[0].aval.ndim > 0
+        within = inside or equation.primitive.name == "cond"
+        for value in equation.params.values():
+            for part in value if isinstance(value, tuple | list) else (value,):
+                inner = getattr(part, "jaxpr", part)
+                found += products(inner, within) if hasattr(inner, "eqns") else 0
+    return found
+
+
+@pytest.mark.parametrize("exact", [True, False], ids=["float32 on a CPU", "elsewhere"])
+@pytest.mark.parametrize(
+    ("taken", "every_step", "when_due"),
+    [
+        ((Probe("noise_floor", every=50),), 1, 1),
+        ((Probe("beta", every=5),), 1, 1),
+        ((Probe("beta", "cross_batch", every=5),), 1, 0),
+        ((Probe("beta", "cross_batch"), Probe("beta", every=5)), 1, 1),
+        ((Probe("beta"),), 2, 0),
+    ],
+    ids=["floor", "same batch", "cross batch", "both", "every step"],
+)
+def test_a_probe_costs_what_is_counted_and_only_where_it_is_due(taken, every_step, when_due, exact, monkeypatch):
+    run = dataclasses.replace(FLOOR, model=CNN(widths=(4,), head=(8,)), probes=taken)
+    monkeypatch.setattr(probes, "reuses_training_gradient", lambda run: exact)
+    always, due = gradients_in_step(run)
+    if not exact:
+        crossing = probes.crosses_batches(run)
+        every_step += crossing or (every_step > 1)
+        when_due += when_due and not crossing
+    # Activation gradients of the first layer are missing everywhere alike.
+    assert (always, due) == (every_step, when_due)
+    assert probes.gradients(run) == pytest.approx(always - 1 + due / taken[-1].every)
+
+
+def test_probes_resume_with_the_run(tmp_path: Path):
+    """Interrupted at a step whose gradient and step length the cross-batch probes carry on."""
+    taken = (Probe("beta", every=2), Probe("beta", "cross_batch"), Probe("noise_floor", every=3))
+    run = dataclasses.replace(FLOOR, probes=taken)
+    whole = fit(run, tmp_path / "whole")
+    stop = interrupt.Stop()
+
+    class Stopping(PlainProgress):
+        def update(self, status: Status) -> None:
+            if status.step >= 4:
+                stop.signal_number = 2
+
+    member = Member(dataclasses.replace(run, checkpoint=Checkpoint(every_seconds=0)), tmp_path / "cut")
+    with pytest.raises(interrupt.Interrupted):
+        train_members([member], data.load(run.data), "off", Stopping(), stop)
+    assert 0 < records.read(tmp_path / "cut").summary["steps"] < 9
+    train_members([member], data.load(run.data), "off", PlainProgress(), interrupt.Stop())
+    again = records.read(tmp_path / "cut").steps
+    assert set(again) == set(whole.steps)
+    for name, values in whole.steps.items():
+        np.testing.assert_array_equal(again[name], values)
 
 
 def test_undefined_is_nan_and_the_rest_is_finite(probed: records.Records):

@@ -96,9 +96,10 @@ class Curvature:
                 found["stability"] = jnp.where(begun, sharp.top.values[0], jnp.nan)
                 found["stability_residual"] = jnp.where(begun, sharp.top.residuals[0], jnp.nan)
                 found["threshold"] = jnp.asarray(landscape.adam_threshold(rate, beta1))
-            case SGD(momentum=momentum):
+            case SGD(momentum=momentum, nesterov=nesterov):
+                threshold = landscape.nesterov_threshold if nesterov else landscape.momentum_threshold
                 found["stability"], found["stability_residual"] = hessian.top.values[0], hessian.top.residuals[0]
-                found["threshold"] = jnp.asarray(landscape.momentum_threshold(rate, momentum))
+                found["threshold"] = jnp.asarray(threshold(rate, momentum))
         return found
 
     def _trace(self, loss: Loss, state: State, key: jax.Array) -> Arrays:

@@ -1,0 +1,66 @@
+"""Figures over steps, from records with known answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure as Canvas
+from synthetic import Member, study
+
+from jaxcifar.config import VGG, Run
+from jaxcifar.report import steps, style
+from jaxcifar.report.figure import Figure
+
+
+def test_stretches_are_the_same_steps_for_runs_of_different_length():
+    """Of β(t) = t every point lies at its own step, though one run ends after a fifth of the other."""
+    columns = [np.arange(1.0, 1001), np.arange(1.0, 5001)]
+    x, mean, least, greatest = steps.binned_together(columns, bins=300)
+    assert mean.shape == least.shape == greatest.shape == (2, 300)
+    np.testing.assert_allclose(mean[1], x)
+    ended = np.isnan(mean[0])
+    assert x[~ended].max() == pytest.approx(1000, abs=20)
+    np.testing.assert_allclose(mean[0, ~ended][:-1], x[~ended][:-1])
+    np.testing.assert_allclose(steps.binned(columns[0], bins=10)[1], 50.5 + 100 * np.arange(10))
+
+
+def test_smoothing_leaves_gaps_and_does_not_spread_them():
+    values = np.r_[np.full(50, 2.0), np.full(50, np.nan)]
+    np.testing.assert_array_equal(steps.smoothed(values), values)
+
+
+def probes(tmp_path: Path, **more: float) -> list[Figure]:
+    measured = {"beta/same_batch": 10.0, "gradient_distance/same_batch/all": 0.5, **more}
+    values = {name: np.full(60, value) for name, value in measured.items()}
+    runs = {f"vgg-a{'-bn' * norm}": Member(run=Run(model=VGG(batch_norm=norm)), steps=values) for norm in (False, True)}
+    found = study(tmp_path, "beta_smoothness", runs)
+    return steps.probe_figures(found, style.looks(list(found.members)), {})
+
+
+def dotted(figure: Figure) -> list[float]:
+    """The heights of the dotted lines."""
+    axis = Canvas().add_subplot()
+    figure.panels[0].draw(axis)
+    return [float(np.mean(line.get_ydata())) for line in axis.lines if line.get_linestyle() == ":" or _dots(line)]
+
+
+def _dots(line) -> bool:
+    _, dashes = line._unscaled_dash_pattern
+    return bool(dashes) and dashes[0] <= 1
+
+
+def test_the_noise_floor_is_drawn_beside_what_it_qualifies(tmp_path: Path):
+    floors = {"noise_floor/beta": 1e-3, "noise_floor/distance": 1e-6}
+    found = {figure.name: figure for figure in probes(tmp_path, **floors)}
+    for name, floor in (("beta-same-batch", 1e-3), ("gradient-distance-same-batch-all", 1e-6)):
+        assert "Dotted: the noise floor" in found[name].caption
+        assert dotted(found[name]) == pytest.approx([floor, floor])
+    assert dotted(found["noise-floor-distance"]) == []
+
+
+def test_without_a_noise_floor_none_is_drawn(tmp_path: Path):
+    for figure in probes(tmp_path):
+        assert "Dotted" not in figure.caption
+        assert dotted(figure) == []
