@@ -31,6 +31,13 @@ def test_smoothing_leaves_gaps_and_does_not_spread_them():
     np.testing.assert_array_equal(steps.smoothed(values), values)
 
 
+def test_smoothing_moves_nothing():
+    for points in (40, 100, 300):
+        line = np.arange(float(points))
+        inside = slice(points // 10, -points // 10)
+        np.testing.assert_allclose(steps.smoothed(line)[inside], line[inside])
+
+
 def probes(tmp_path: Path, **more: float) -> list[Figure]:
     measured = {"beta/same_batch": 10.0, "gradient_distance/same_batch/all": 0.5, **more}
     values = {name: np.full(60, value) for name, value in measured.items()}
