@@ -55,7 +55,7 @@ def stacked(columns: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def smoothed(values: np.ndarray, share: float = 0.04) -> np.ndarray:
-    """A centred moving mean over a share of the points, shorter at the ends; NaN stays NaN, and touches no neighbour."""
+    """A centred moving mean over a share of the points, shorter at the ends; NaN stays and touches no neighbour."""
     kernel, there = np.ones(2 * round(len(values) * share / 2) + 1), np.isfinite(values)
     sums = np.convolve(np.where(there, values, 0.0), kernel, "same")
     return np.where(there, sums / np.maximum(np.convolve(there, kernel, "same"), 1), np.nan)
