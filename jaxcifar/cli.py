@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import tyro
 
 from jaxcifar import records
 from jaxcifar.config import Paper, Run, Study, UserError, flags, load
+from jaxcifar.config.parse import parse
 from jaxcifar.process import in_huge_pages
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class LandscapeOptions:
 
 
 def _landscape(argv: list[str]) -> int:
-    options = tyro.cli(LandscapeOptions, prog="jaxcifar landscape", args=argv)
+    options = parse(LandscapeOptions, argv, "jaxcifar landscape --help", prog="jaxcifar landscape")
     from jaxcifar import data
     from jaxcifar.report.curvature import write_figures
     from jaxcifar.studies.curvature.measure import check_names, measure_run
@@ -140,7 +140,9 @@ class ExportOptions:
 
 
 def _export(argv: list[str]) -> int:
-    options, rest = tyro.cli(ExportOptions, prog="jaxcifar export", args=argv, return_unknown_args=True)
+    options, rest = parse(
+        ExportOptions, argv, "jaxcifar export --help", prog="jaxcifar export", return_unknown_args=True
+    )
     from jaxcifar.studies import export
     from jaxcifar.training import progress, runtime
 
@@ -161,9 +163,9 @@ def _run(argv: list[str]) -> int:
     wants_help = "-h" in argv or "--help" in argv
     has_config = any(token == "--config" or token.startswith("--config=") for token in argv)
     if wants_help and not has_config:
-        tyro.cli(RunOptions, prog="jaxcifar run", args=["--help"])
+        parse(RunOptions, ["--help"], "jaxcifar run --help", prog="jaxcifar run")
     plain = [token for token in argv if token not in ("-h", "--help")]
-    options, rest = tyro.cli(RunOptions, prog="jaxcifar run", args=plain, return_unknown_args=True)
+    options, rest = parse(RunOptions, plain, "jaxcifar run --help", prog="jaxcifar run", return_unknown_args=True)
     usage = (
         "Options beside the fields below: --out DIR, --restart, --summary, --plan, --seeds N, --scale S, --only NAMES, "
         "--max-minutes M (see jaxcifar run --help)."
@@ -212,16 +214,12 @@ def _out(options: RunOptions) -> Path:
 
 
 def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocation) -> int:
-    from jaxcifar.studies.execute import execute, plan
+    from jaxcifar.studies.execute import execute
     from jaxcifar.training import Interrupted, runtime
 
     out = _out(options)
     runtime.configure()
     with records.locked(out):
-        if options.restart:
-            plan(config, out, options.seeds, options.scale, options.studies)  # a slip is told before anything goes
-            for folder in [out / name for name in options.studies] or [out]:
-                _clear(folder)
         try:
             folders = execute(
                 config,
@@ -231,34 +229,13 @@ def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocat
                 only=options.studies,
                 max_minutes=options.max_minutes,
                 invocation=invocation,
+                restart=options.restart,
             )
         except Interrupted as stopped:
             print(stopped, file=sys.stderr)
             return 128 + stopped.signal_number
         _show(config, out, folders)
     return 0
-
-
-def _clear(out: Path) -> None:
-    """Deletes the folder's contents, all but the lock that is held, if they are this program's records."""
-    if not out.is_dir():
-        return
-    foreign = [path.name for path in out.iterdir() if not _is_record(path)]
-    if foreign:
-        raise UserError(f"--restart would delete {foreign[0]!r} in {out}, which is no record; give another --out.")
-    for path in out.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != records.LOCK:
-            path.unlink()
-
-
-def _is_record(path: Path) -> bool:
-    own = {records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, records.LOCK}
-    own |= {"study.json", "speed.json"}
-    if path.is_file():
-        return path.name in own or path.suffix in (".png", ".svg", ".onnx", ".partial")
-    return path.name in (records.CHECKPOINTS, "report", "views", "curvature") or any(path.rglob(records.CONFIG))
 
 
 def _show(config: Run | Study | Paper, out: Path, folders: list[Path]) -> None:

@@ -51,6 +51,13 @@ class Records:
         """How the run ended, or None while it has not."""
         return self.summary.get("status", None)
 
+    @property
+    def data(self) -> dict[str, str]:
+        """The `name` and `sha256` of the data set; empty where the environment does not say both."""
+        data = self.environment.get("data")
+        known = isinstance(data, dict) and all(isinstance(data.get(key), str) for key in ("name", "sha256"))
+        return data if known and isinstance(data, dict) else {}
+
 
 def read(folder: Path) -> Records:
     """Reads a run folder as far as it goes; never raises for a damaged or older record."""
@@ -94,10 +101,16 @@ def check_config(folder: Path, run: Run) -> bool:
     """Whether the folder holds this run already, name aside; False where it holds none.
 
     Raises:
-        UserError: it holds a run of another config.
+        UserError: it holds a run of another config, or one whose config cannot be read.
     """
     stored = _read_json(folder / CONFIG, [])
     if not stored:
+        left = next((name for name in (CONFIG, METRICS, STEPS, CHECKPOINTS) if (folder / name).exists()), None)
+        if left:
+            raise UserError(
+                f"{folder} holds {left} but no {CONFIG} that can be read; give --restart to delete it and begin anew, "
+                "or another --out."
+            )
         return False
     with suppress(UserError):
         # What an older version did not know yet stands at its default.
@@ -129,6 +142,8 @@ def append_metrics(folder: Path, row: Mapping[str, Any]) -> None:
     """Adds an epoch's line to metrics.jsonl."""
     with open(folder / METRICS, "a") as file:
         file.write(json.dumps(_finite(row)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_metrics(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -174,6 +189,7 @@ def locked(folder: Path) -> Iterator[None]:
         UserError: another process holds it, or the folder cannot be written.
     """
     path = folder / LOCK
+    created = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = _take(path)
@@ -187,6 +203,9 @@ def locked(folder: Path) -> Iterator[None]:
             yield
         finally:
             path.unlink(missing_ok=True)
+            with suppress(OSError):
+                for place in created:
+                    place.rmdir()  # where nothing was written after all
 
 
 def _take(path: Path) -> IO[str]:
@@ -229,10 +248,12 @@ def _read_metrics(folder: Path, problems: list[str]) -> list[dict[str, Any]]:
     rows = []
     if path.is_file():
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-            try:
-                rows.append(json.loads(line))
-            except ValueError:
-                problems.append(f"{path}, line {number} is cut off or damaged and was left out")
+            with suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict) and isinstance(row.get("epoch"), int):
+                    rows.append(row)
+                    continue
+            problems.append(f"{path}, line {number} is cut off or damaged and was left out")
     return rows
 
 

@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Literal
 
 import bench_report
-import tyro
 from bench_costs import costs
 from bench_precision import precision_gap, sentences
 from bench_report import Platform, Report, Row
@@ -28,6 +27,7 @@ from bench_worker import IMAGES, Worker, started, training
 from rich.console import Console
 
 from jaxcifar.config import Precision, Run, UserError, load
+from jaxcifar.config.parse import parse
 from jaxcifar.training import Interrupted
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -80,7 +80,7 @@ class Options:
         unknown = [name for name in self.names() if name not in USUAL | DEEP]
         if unknown:
             raise UserError(f"--networks names {unknown[0]!r}; allowed are {', '.join(USUAL | DEEP)}.")
-        if self.json is not None and not self.json.absolute().parent.is_dir():
+        if self.json is not None and (self.json.is_dir() or not self.json.absolute().parent.is_dir()):
             raise UserError(f"--json {str(self.json)!r} cannot be written; give a file in a folder that exists.")
         if self.write is not None:
             bench_report.check_document(self.write)
@@ -96,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the bench; returns its exit code: 0, 1 where a check fails, or 2 for a user's slip."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        options = tyro.cli(Options, args=arguments, prog="bench.py")
+        options = parse(Options, arguments, "python scripts/bench.py --help", prog="bench.py")
         if options.against == "torch" and importlib.util.find_spec("torch") is None:
             raise UserError("--against torch needs PyTorch, which is not installed: pip install 'jaxcifar[parity]'.")
         if options.precision_check:

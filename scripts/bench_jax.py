@@ -18,9 +18,8 @@ from jaxcifar.models import training_flops
 from jaxcifar.training import runtime
 from jaxcifar.training.environment import environment
 from jaxcifar.training.group import Group
+from jaxcifar.training.loop import LONGEST_CHUNK
 from jaxcifar.training.pace import Pace
-
-LONGEST_CHUNK = 8192
 
 
 class Side:

@@ -89,10 +89,12 @@ def test_refuses_a_slip(arguments: str, message: str, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("arguments", ["--against tensorflow", "--network cnn", "--steps many"])
-def test_refuses_what_does_not_parse(arguments: str):
-    with pytest.raises(SystemExit) as stop:
-        bench.main(arguments.split())
-    assert stop.value.code == 2
+def test_refuses_what_does_not_parse(arguments: str, capsys: pytest.CaptureFixture[str]):
+    assert bench.main(arguments.split()) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("Error: ")
+    assert error.count("\n") == 1
+    assert arguments.split()[0] in error
 
 
 @pytest.mark.skipif(HAS_TORCH, reason="PyTorch is installed here")

@@ -123,12 +123,19 @@ def test_overrides_reach_nested_fields(tmp_path: Path):
 @pytest.mark.parametrize(
     "argv", [["--epoch", "1"], ["--epochs", "many"], ["--model.depth", "19"], ["--precision=half"]]
 )
-def test_a_bad_flag_exits_with_2(tmp_path: Path, argv: list[str], capsys: pytest.CaptureFixture[str]):
+def test_a_bad_flag_is_one_sentence(tmp_path: Path, argv: list[str], capsys: pytest.CaptureFixture[str]):
     path = write(tmp_path, "def get_config(): return Run(model=ResNet())")
-    with pytest.raises(SystemExit) as exit_:
-        config.load(path, argv)
-    assert exit_.value.code == 2
-    assert argv[0].split("=")[0] in capsys.readouterr().err
+    with pytest.raises(UserError, match=argv[0].split("=")[0]) as caught:
+        config.load(path, argv, prog="jaxcifar run")
+    assert "\n" not in str(caught.value)
+    assert "`jaxcifar run --config FILE --help` lists what is allowed" in str(caught.value)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_flag_that_is_nearly_right_is_told(tmp_path: Path):
+    path = write(tmp_path, "def get_config(): return Run(model=ResNet())")
+    with pytest.raises(UserError, match="Unrecognized options: --epoch, 3; perhaps --epochs"):
+        config.load(path, ["--epoch", "3"])
 
 
 def test_help_shows_the_files_values(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -31,5 +31,9 @@ def check_choice(name: str, value: Any, literal: Any) -> None:
 
 
 def _range_text(low: float, high: float, above: bool) -> str:
-    upper = "" if math.isinf(high) else f" and at most {high:g}"
-    return f"{'above' if above else 'at least'} {low:g}{upper}"
+    upper = "" if math.isinf(high) else f" and at most {_plain(high)}"
+    return f"{'above' if above else 'at least'} {_plain(low)}{upper}"
+
+
+def _plain(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxcifar.config.check import UserError
 from jaxcifar.config.paper import Paper
+from jaxcifar.config.parse import parse
 from jaxcifar.config.paths import get_path, set_path
 from jaxcifar.config.run import Run
 from jaxcifar.config.study import Study, Variant
@@ -30,9 +31,9 @@ def load(
         The Run, the Study or the Paper.
 
     Raises:
-        UserError: the file is missing, broken or returns something else, a value is out of its range, or a flag names
-            what a study varies.
-        SystemExit: with 2 for a flag that does not exist or does not parse, with 0 after `--help`.
+        UserError: the file is missing, broken or returns something else, a flag does not exist or does not parse, a
+            value is out of its range, or a flag names what a study varies.
+        SystemExit: with 0 after `--help`.
     """
     config, docstring = _execute(Path(path))
     description = f"{docstring}\n\n{usage}".strip()
@@ -94,7 +95,7 @@ def _execute(path: Path) -> tuple[Run | Study | Paper, str]:
         config = module.get_config()
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"The config file {str(path)!r} fails with {type(error).__name__}: {error}; mend it and try again."
         raise UserError(message) from error
     if not isinstance(config, Run | Study | Paper):
@@ -106,11 +107,10 @@ def _execute(path: Path) -> tuple[Run | Study | Paper, str]:
 def _parse(base: Run, argv: Sequence[str], prog: str | None, description: str) -> Run:
     if not argv:
         return base
-    import tyro
+    from tyro.conf import AvoidSubcommands
 
-    return tyro.cli(
-        Run, args=list(argv), default=base, config=(tyro.conf.AvoidSubcommands,), prog=prog, description=description
-    )
+    way_out = "--help beside the config file" if prog is None else f"{prog} --config FILE --help"
+    return parse(Run, argv, way_out, default=base, config=(AvoidSubcommands,), prog=prog, description=description)
 
 
 def flags(argv: Sequence[str]) -> list[str]:

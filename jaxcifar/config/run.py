@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from jaxcifar.config.check import UserError, check_choice, check_count, check_number
 from jaxcifar.config.data import Data
@@ -67,9 +67,11 @@ class Checkpoint:
     keep: int = 2
     """How many of the newest are kept."""
     snapshots: tuple[int, ...] = ()
-    """Epochs after which a checkpoint is kept for good (0: the initial state), to be measured afterwards."""
+    """Epochs after which a checkpoint is kept for good (0: the initial state), to be measured afterwards; a shorter run
+    passes over those behind its end."""
 
     def __post_init__(self):
+        object.__setattr__(self, "snapshots", tuple(self.snapshots))
         check_number("checkpoint.every_seconds", self.every_seconds, 0)
         check_count("checkpoint.keep", self.keep, 2, 1000)
         for epoch in self.snapshots:
@@ -130,6 +132,14 @@ class Run:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
 
     def __post_init__(self):
+        object.__setattr__(self, "probes", tuple(self.probes))
+        for name, kind in _PARTS.items():
+            if not isinstance(getattr(self, name), kind):
+                allowed = ", ".join(part.__name__ for part in get_args(kind) or (kind,))
+                raise UserError(f"{name} is {getattr(self, name)!r}; it must be made by one of {allowed}.")
+        wrong = next((probe for probe in self.probes if not isinstance(probe, Probe)), None)
+        if wrong is not None:
+            raise UserError(f"probes holds {wrong!r}; each must be made by Probe.")
         check_count("epochs", self.epochs, 1)
         check_count("batch_size", self.batch_size, 1)
         check_count("seed", self.seed, 0, 2**31 - 1)
@@ -141,3 +151,21 @@ class Run:
                 f"model.{random} is {getattr(self.model, random)} with the probe noise_floor, which reorders a batch "
                 f"and so would see other random numbers; take {random} out of the model or the probe out of the config."
             )
+
+
+_PARTS = {
+    "model": Model,
+    "data": Data,
+    "optimizer": Optimizer,
+    "loss": Loss,
+    "average": Average,
+    "checkpoint": Checkpoint,
+}
+
+
+def check_batch_size(run: Run, images: int) -> None:
+    """Raises: UserError: a batch would be larger than the training images are many."""
+    if run.batch_size > images:
+        raise UserError(
+            f"batch_size is {run.batch_size} with {images:,} training images; it must be at most their number."
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -43,12 +44,25 @@ class Study:
     the `curvature` at the snapshots."""
 
     def __post_init__(self):
+        for name in ("variants", "seeds", "views", "varies"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         check_choice("vectorize", self.vectorize, Vectorize)
+        for name, values in {"seeds": self.seeds, **self.sweep}.items():
+            if not values or len({f"{value:g}" for value in values}) < len(values):
+                raise UserError(
+                    f"Study {self.name!r} has {name} {values}; give at least one, and each once in six digits, since "
+                    "folders are named by them."
+                )
         for view in self.views:
             check_choice("views", view, View)
         if not self.variants:
             raise UserError(f"Study {self.name!r} has no variants; give at least one.")
         names = [variant.name for variant in self.variants]
+        for name in names:
+            if not re.fullmatch(r"\w[\w.+-]*", name):
+                raise UserError(
+                    f"Study {self.name!r} has a variant {name!r}; a name is a folder's, of letters, digits and . + - _."
+                )
         if len(set(names)) < len(names):
             raise UserError(f"Study {self.name!r} has two variants of one name in {names}; names must differ.")
         for variant in self.variants:

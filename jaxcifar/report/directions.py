@@ -12,7 +12,7 @@ import numpy as np
 from jaxcifar.config import VGG, DeepLinear, Model
 from jaxcifar.report.caption import TRAINING_MODE, network_name
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.steps import binned, binned_together, smoothed
+from jaxcifar.report.stretches import binned, binned_together, smoothed
 from jaxcifar.report.style import Look
 from jaxcifar.studies.results import Result, StudyResults
 

@@ -12,12 +12,12 @@ from jaxcifar.config import VGG
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
 from jaxcifar.report.sheet import Cell, Sheet
+from jaxcifar.report.stretches import binned, binned_together, smoothed
 from jaxcifar.report.style import BATCH_NORM, Look, label
 from jaxcifar.studies.claims.claim import standard_error
 from jaxcifar.studies.claims.landscape import STUDY_RATES, stacked_losses
 from jaxcifar.studies.results import Result, StudyResults
 
-BINS = 300
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 NOT_PROBES = ("loss", "accuracy")
 GROUPED = ("gradient_direction", "update_direction", "covariate_shift")
@@ -25,40 +25,6 @@ GROUPED = ("gradient_direction", "update_direction", "covariate_shift")
 FLOORS = {"beta/same_batch": "noise_floor/beta", "gradient_distance/same_batch/all": "noise_floor/distance"}
 """What rounding alone makes of a measure."""
 BATCHES = {"same_batch": "both gradients on the same batch", "cross_batch": "each gradient on its own batch"}
-
-
-def binned(values: np.ndarray, bins: int = BINS) -> tuple[np.ndarray, ...]:
-    """Steps, mean, least and greatest in at most `bins` equal stretches of a per-step array; NaN is passed over."""
-    x, *found = binned_together([values], bins)
-    return x, *(table[0] for table in found)
-
-
-def binned_together(columns: Sequence[np.ndarray], bins: int = BINS) -> tuple[np.ndarray, ...]:
-    """Per-step arrays in at most `bins` stretches of steps that are the same for all.
-
-    Returns:
-        Steps [points]; mean, least and greatest [columns, points], NaN where an array has no number in a stretch, as
-        behind the end of a diverged run.
-    """
-    table = np.ma.masked_invalid(stacked(columns))
-    kept = np.flatnonzero(~np.ma.getmaskarray(table).all(axis=0))
-    parts = np.array_split(kept, min(bins, len(kept))) if len(kept) else []
-    x = np.array([part.mean() + 1 for part in parts])
-    found = [[f(table[:, part], axis=1).filled(np.nan) for part in parts] for f in (np.ma.mean, np.ma.min, np.ma.max)]
-    return x, *(np.array(columns_of).reshape(-1, len(columns)).T for columns_of in found)
-
-
-def stacked(columns: Sequence[np.ndarray]) -> np.ndarray:
-    """[columns, points], NaN behind the end of those that are shorter, such as a diverged run's."""
-    points = max(len(column) for column in columns)
-    return np.stack([np.pad(column, (0, points - len(column)), constant_values=np.nan) for column in columns])
-
-
-def smoothed(values: np.ndarray, share: float = 0.04) -> np.ndarray:
-    """A centred moving mean over a share of the points, shorter at the ends; NaN stays and touches no neighbour."""
-    kernel, there = np.ones(2 * round(len(values) * share / 2) + 1), np.isfinite(values)
-    sums = np.convolve(np.where(there, values, 0.0), kernel, "same")
-    return np.where(there, sums / np.maximum(np.convolve(there, kernel, "same"), 1), np.nan)
 
 
 def band_figure(study: StudyResults, common: dict[str, Any]) -> Figure | None:

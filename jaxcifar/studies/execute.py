@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from jaxcifar import data, records
-from jaxcifar.config import Paper, Run, Study, UserError
+from jaxcifar.config import Paper, Run, Study
 from jaxcifar.config.check import check_number
+from jaxcifar.config.run import check_batch_size
 from jaxcifar.studies import manifest, speed
 from jaxcifar.studies.manifest import Invocation
 from jaxcifar.studies.plan import Planned, PlannedStudy, choose_vectorize, group, make_plan
+from jaxcifar.studies.restart import clear
 from jaxcifar.studies.share import share
 from jaxcifar.studies.speed import Speed
 from jaxcifar.studies.views.make import make
@@ -61,6 +63,7 @@ def execute(
     only: Sequence[str] = (),
     max_minutes: float | None = None,
     invocation: Invocation | None = None,
+    restart: bool = False,
 ) -> list[Path]:
     """Trains a run, or every run of a study or a paper.
 
@@ -72,6 +75,7 @@ def execute(
         only: names of a paper's studies; empty means all.
         max_minutes: start nothing that would not end within so many minutes from now.
         invocation: how the user started it, for the report.
+        restart: delete the records of what is planned and begin anew.
 
     Returns:
         The run folders, in the order of the plan; of a run that another stands for, the other's.
@@ -82,9 +86,13 @@ def execute(
     started = time.monotonic()
     if max_minutes is not None:
         check_number("--max-minutes", max_minutes, 0, above=True)
-    planned = plan(config, out, seeds, scale, only)
+    planned = plan(config, None if restart else out, seeds, scale, only)
     with interrupt.handling() as stop, progress.showing() as shown:
         load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, shown.message))
+        if restart:
+            _check(planned, None, load)  # a slip is told before anything goes
+            clear(out, planned, only)
+            planned = plan(config, out, seeds, scale, only)
         _check(planned, out, load)
         for study in planned:
             manifest.write(out / study.folder, study, invocation or Invocation(scale=scale))
@@ -95,23 +103,23 @@ def execute(
     return [out / (item.same_as or study.folder / item.folder) for study in planned for item in study.runs]
 
 
-def _check(planned: Sequence[PlannedStudy], out: Path, load: Callable) -> None:
-    """Tells of batches that are too large and of data that are not there before anything is written."""
-    left = [
-        (study.folder / item.folder, item.run)
-        for study in planned
-        for item in study.runs
-        if item.same_as is None and not records.is_complete(out / study.folder / item.folder)
-    ]
-    for folder, run in left:
-        if run.batch_size > data.train_size(run.data):
-            size = data.train_size(run.data)
-            raise UserError(
-                f"batch_size is {run.batch_size} with {size:,} training images; it must be at most their number."
-            )
-        records.check_config(out / folder, run)
+def _check(planned: Sequence[PlannedStudy], out: Path | None, load: Callable) -> None:
+    """Tells of other records, of batches that are too large and of data that are not there before anything is written.
+
+    Args:
+        planned: the studies.
+        out: where records may lie; None where they are to go.
+        load: from a config's data to the data set.
+    """
+    own = [(study.folder / item.folder, item.run) for study in planned for item in study.runs if item.same_as is None]
+    left = [run for folder, run in own if out is None or not records.is_complete(out / folder)]
+    for run in left:
+        check_batch_size(run, data.train_size(run.data))
+    if out is not None:
+        for folder, run in own:
+            records.check_config(out / folder, run)
     if left:
-        load(left[0][1].data)
+        load(left[0].data)
 
 
 def measured_speed(

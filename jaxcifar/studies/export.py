@@ -76,7 +76,9 @@ def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> N
         raise UserError(f"jaxcifar export got {flags[0]!r}; beside a run's folder it takes --out only.")
     steps = saved_steps(source, notify)
     if not steps:
-        raise UserError(f"{source} holds no checkpoints; train it again with this --out, and export before deleting.")
+        raise UserError(
+            f"{source} holds no whole checkpoint; train it again with --restart, and export before deleting."
+        )
     state, origin = restore(run, source, steps[-1]), f"{run.name}, seed {run.seed}, step {steps[-1]}"
     if run.average.kind == "ema":
         return Network(run, _variables(state.average), f"{origin}, the moving average of its weights")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxcifar.config import SGD, Paper, Run, Study, UserError, Variant, Vectorize, apply_changes
+from jaxcifar.config.check import check_count
 from jaxcifar.studies.scale import check_scale, scale_run
 
 
@@ -77,9 +78,9 @@ def as_study(config: Run | Study, seeds: int | None) -> Study:
         config = Study(config.name, config, (Variant(config.name),), seeds=(config.seed,))
     if seeds is None:
         return config
-    if seeds < 1:
-        raise UserError(f"--seeds is {seeds}; it must be a whole number at least 1.")
     first = config.base.seed
+    check_count("--seeds", seeds, 1, 10_000)
+    check_count("the last of the --seeds", first + seeds - 1, 0, 2**31 - 1)
     return dataclasses.replace(config, seeds=tuple(range(first, first + seeds)))
 
 

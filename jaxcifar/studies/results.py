@@ -165,7 +165,7 @@ def _read_study(folder: Path, run_folders: Sequence[Path]) -> list[StudyResults]
         "folder": folder,
         "command": manifest.get("command", ""),
         "changed": tuple(manifest.get("changed", ())),
-        "scale": float(manifest.get("scale", 1.0)),
+        "scale": manifest.get("scale", 1.0),
     }
     return _by_data(shared, results, problems)
 
@@ -188,9 +188,7 @@ def _by_data(shared: dict[str, Any], results: list[Result], problems: list[str])
 
 
 def _data_name(result: Result) -> str | None:
-    environment = result.records.environment if result.records else {}
-    data = environment.get("data", {})
-    return data.get("name") if isinstance(data, dict) else None
+    return result.records.data.get("name") if result.records else None
 
 
 def _read_result(folder: Path, row: dict[str, Any] | None, problems: list[str]) -> Result | None:
@@ -201,7 +199,7 @@ def _read_result(folder: Path, row: dict[str, Any] | None, problems: list[str]) 
         return Result(member, seed, folder, None, planned=row) if row else None
     found = records.read(folder)
     same_as = None
-    if "same_as" in found.summary and not found.metrics:
+    if isinstance(found.summary.get("same_as"), str) and not found.metrics:
         target = folder / found.summary["same_as"]
         same_as = "/".join(target.resolve().parts[-3:-1])
         if not (target / records.CONFIG).is_file():
@@ -221,10 +219,15 @@ def _read_manifest(path: Path, problems: list[str]) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(path.read_text())
-        wanted = {"member", "seed", "folder"}
-        if isinstance(value, dict) and all(wanted <= set(row) for row in value.get("runs", [])):
+        scale = value.get("scale", 1.0)
+        if isinstance(scale, int | float) and all(_is_row(row) for row in value.get("runs", [])):
             return value
         problems.append(f"{path} is no manifest of this program and was passed over.")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         problems.append(f"{path} cannot be read: {error}")
     return {}
+
+
+def _is_row(row: Any) -> bool:
+    kinds = {"member": str, "seed": int, "folder": str}
+    return isinstance(row, dict) and all(isinstance(row.get(key), kind) for key, kind in kinds.items())

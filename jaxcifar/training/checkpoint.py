@@ -20,6 +20,7 @@ import numpy as np
 from flax import serialization
 
 from jaxcifar import records
+from jaxcifar.config import UserError
 
 MANIFEST = "manifest.txt"
 
@@ -33,6 +34,8 @@ class Checkpoints:
         from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
         self._path = (folder / records.CHECKPOINTS).absolute()
+        if self._path.exists() and not self._path.is_dir():
+            raise UserError(f"{self._path} is no folder; move it away, or give --restart to begin anew.")
         self._args = ocp.args
         self._pending: tuple[int, dict[str, Any]] | None = None
         kept = policy.AnyPreservationPolicy([policy.LatestN(keep), policy.CustomSteps(list(snapshots))])

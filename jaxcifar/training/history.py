@@ -30,12 +30,29 @@ class History:
         """Steps recorded so far."""
         return len(self.values["loss"]) if self.values else 0
 
+    def holds(self, step: int) -> bool:
+        """Whether the folder has every step and every epoch up to this one, or up to where the run diverged before."""
+        values, rows, diverged = self._recorded(step)
+        done = len(values["loss"]) if "loss" in values else 0
+        whole = (done == step or diverged) and all(len(array) == done for array in values.values())
+        epochs = (done - diverged) // self.steps_per_epoch
+        return whole and [row["epoch"] for row in rows] == [*range(1, epochs + 1)]
+
     def restore(self, step: int) -> None:
         """Goes back to a step: what was recorded up to there is read, what came after is dropped."""
-        stored = records.read(self.folder)
-        self.values = {name: array[:step] for name, array in stored.steps.items()} if step else {}
-        self.rows = [row for row in stored.metrics if row["step"] <= step]
+        self.values, self.rows, diverged = self._recorded(step)
+        self.diverged_step = self.done if diverged else None
         records.write_metrics(self.folder, self.rows)
+
+    def _recorded(self, step: int) -> tuple[dict[str, np.ndarray], list[dict[str, Any]], bool]:
+        """Per-step values and rows up to a step, and whether the run had diverged by then."""
+        if step == 0:
+            return {}, [], False
+        stored = records.read(self.folder)
+        bad = np.flatnonzero(~np.isfinite(stored.steps.get("loss", np.zeros(0))[:step]))
+        done = int(bad[0]) + 1 if bad.size else step
+        values = {name: array[:done] for name, array in stored.steps.items()}
+        return values, [row for row in stored.metrics if row.get("step", math.inf) <= done], bool(bad.size)
 
     def extend(self, measured: Mapping[str, np.ndarray]) -> None:
         """Adds the values of the steps of a chunk, up to the first loss that is not finite (which is kept)."""

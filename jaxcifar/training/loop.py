@@ -17,6 +17,7 @@ import numpy as np
 
 from jaxcifar import records
 from jaxcifar.config import Run, UserError, Vectorize
+from jaxcifar.config.run import check_batch_size
 from jaxcifar.data import Dataset
 from jaxcifar.models import count_parameters
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
@@ -67,17 +68,13 @@ def train_members(
 
 
 def _check(member: Member, dataset: Dataset) -> None:
-    size = len(dataset.train_labels)
-    if member.run.batch_size > size:
-        raise UserError(
-            f"batch_size is {member.run.batch_size} with {size:,} training images; it must be at most their number."
-        )
+    check_batch_size(member.run, len(dataset.train_labels))
     records.begin(member.folder, member.run)
-    stored = records.read(member.folder).environment
-    if stored and stored["data"]["sha256"] != dataset.fingerprint:
+    stored = records.read(member.folder).data
+    if stored and stored["sha256"] != dataset.fingerprint:
         raise UserError(
-            f"{member.folder} was begun on the data set {stored['data']['name']} with SHA-256 "
-            f"{stored['data']['sha256'][:12]}, not on this {dataset.name} with {dataset.fingerprint[:12]}; "
+            f"{member.folder} was begun on the data set {stored['name']} with SHA-256 "
+            f"{stored['sha256'][:12]}, not on this {dataset.name} with {dataset.fingerprint[:12]}; "
             "give the same data, or --restart to begin anew."
         )
     records.write_environment(member.folder, environment(dataset.name, dataset.fingerprint))
@@ -120,6 +117,7 @@ class _Trainer:
         common = set.intersection(*(set(steps) for steps in sound))
         checkpoint = self.run.checkpoint
         self.checkpoints = [Checkpoints(m.folder, checkpoint.keep, self.snapshots) for m in self.members]
+        common = self._with_records(common)
         if common:
             self.step = max(common)
             template = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), self.group.shape)
@@ -132,6 +130,14 @@ class _Trainer:
         for history, saved in zip(self.histories, self.checkpoints, strict=True):
             history.restore(self.step)
             saved.discard_after(self.step if common else -1)
+
+    def _with_records(self, steps: set[int]) -> set[int]:
+        """The steps up to which every member's records are whole too."""
+        kept = {step for step in steps if all(history.holds(step) for history in self.histories)}
+        for step in sorted(steps - kept):
+            where = next(history.folder for history in self.histories if not history.holds(step))
+            self.progress.message(f"The records in {where} are damaged before step {step}, which is passed over.")
+        return kept
 
     def _name(self) -> str:
         return self.run.name if len(self.members) == 1 else f"{self.run.name} and {len(self.members) - 1} more"

@@ -83,7 +83,9 @@ def _snapshots(run: Run, folder: Path, notify: Callable[[str], None]) -> list[in
     """The checkpoints at the ends of epochs where there are several, else all."""
     steps = saved_steps(folder, notify)
     if not steps:
-        raise UserError(f"{folder} holds no checkpoints; train it again with this --out, and measure before deleting.")
+        raise UserError(
+            f"{folder} holds no whole checkpoint; train it again with --restart, and measure before deleting."
+        )
     finished = records.read(folder).summary.get("steps", 0)
     per_epoch = finished // run.epochs
     ends = [step for step in steps if per_epoch and step % per_epoch == 0]

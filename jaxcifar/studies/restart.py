@@ -1,0 +1,72 @@
+"""What `--restart` may delete: the records of the runs that are planned, and nothing that is none of theirs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from jaxcifar import records
+from jaxcifar.config import UserError
+from jaxcifar.studies import manifest, speed
+from jaxcifar.studies.plan import PlannedStudy
+
+FILES = {
+    *(records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, records.LOCK),
+    *(manifest.FILE, speed.FILE),
+}
+SUFFIXES = (".png", ".svg", ".onnx", ".partial")
+FOLDERS = (records.CHECKPOINTS, "report", "views", "curvature")
+
+
+def clear(out: Path, planned: Sequence[PlannedStudy], only: Sequence[str] = ()) -> None:
+    """Deletes the records below a folder, all but the lock that is held.
+
+    Args:
+        out: the folder.
+        planned: the studies whose runs lie there; those that an earlier manifest names go too.
+        only: names of the folders below `out` that are meant; empty means all of it.
+
+    Raises:
+        UserError: something else lies there; then nothing is deleted.
+    """
+    known = {study.folder / item.folder for study in planned for item in study.runs}
+    known |= {path for study in planned for path in _named_by(out, study.folder)}
+    roots = [out / name for name in only] or [out]
+    found = [path for root in roots if root.is_dir() for path in _own(root, out, known)]
+    for path in found:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path != out / records.LOCK:
+            path.unlink()
+
+
+def _named_by(out: Path, folder: Path) -> Iterator[Path]:
+    """The runs of the manifest that lies in a folder already."""
+    try:
+        rows = json.loads((out / folder / manifest.FILE).read_text())["runs"]
+        yield from (folder / row["folder"] for row in rows)
+    except (OSError, ValueError, LookupError, TypeError):
+        return
+
+
+def _own(folder: Path, out: Path, known: set[Path]) -> Iterator[Path]:
+    """What lies in a folder, after a look at everything below it."""
+    for path in sorted(folder.iterdir()):
+        place = path.relative_to(out)
+        if path.is_symlink() or not _is_own(path, place, known):
+            raise UserError(
+                f"--restart would delete {str(place)!r} in {out}, which is no record of what is planned; "
+                "move it away or give another --out."
+            )
+        if path.is_dir() and path.name not in FOLDERS:
+            for _ in _own(path, out, known):
+                pass
+        yield path
+
+
+def _is_own(path: Path, place: Path, known: set[Path]) -> bool:
+    if path.is_file():
+        return path.name in FILES or path.suffix in SUFFIXES
+    return path.name in FOLDERS or any(place == run or place in run.parents for run in known)
