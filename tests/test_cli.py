@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,62 @@ def test_restart_deletes_no_foreign_file(config: str, tmp_path: Path, capsys: py
     assert call("run", "--config", config, "--out", out, "--restart") == 2
     assert "thesis.txt" in capsys.readouterr().err
     assert (out / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.fixture
+def finished(config: str, tmp_path: Path) -> Path:
+    out = tmp_path / "finished"
+    assert call("run", "--config", config, "--out", out) == 0
+    return out
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    "slip",
+    ["--batch-size 50000", "--max-minutes 0", "--data.source cifar10 --data.dir nowhere", "--data.train-size 600000"],
+)
+def test_a_slip_beside_restart_deletes_nothing(config: str, finished: Path, slip: str):
+    before = contents(finished)
+    assert call("run", "--config", config, "--out", finished, "--restart", *slip.split()) == 2
+    assert contents(finished) == before
+
+
+def test_restart_leaves_other_runs(config: str, finished: Path, capsys: pytest.CaptureFixture[str]):
+    """`--out runs` instead of `--out runs/mine`."""
+    before = contents(finished)
+    assert call("run", "--config", config, "--out", finished.parent, "--restart") == 2
+    assert "'finished'" in capsys.readouterr().err
+    assert contents(finished) == before
+
+
+def test_restart_deletes_what_an_earlier_study_left(tmp_path: Path):
+    path, out = tmp_path / "rates.py", tmp_path / "out"
+    path.write_text(STUDY)
+    assert call("run", "--config", path, "--out", out) == 0
+    path.write_text(STUDY.replace('"wild"', '"wilder"'))
+    assert call("run", "--config", path, "--out", out, "--restart") == 0
+    assert not (out / "wild").exists()
+    assert (out / "wilder").is_dir()
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(path.read_bytes()[:200]), Path.unlink])
+def test_a_run_without_its_config_is_not_relabelled(
+    config: str, finished: Path, damage: Callable[[Path], object], capsys: pytest.CaptureFixture[str]
+):
+    damage(finished / records.CONFIG)
+    before = contents(finished)
+    assert call("run", "--config", config, "--out", finished, "--seed", "5") == 2
+    assert f"no {records.CONFIG} that can be read; give --restart" in capsys.readouterr().err
+    assert contents(finished) == before
+    assert call("run", "--config", config, "--out", finished, "--seed", "5", "--restart") == 0
+
+
+def test_a_refused_command_leaves_no_folder(config: str, tmp_path: Path):
+    assert call("run", "--config", config, "--out", tmp_path / "new" / "run", "--batch-size", "50000") == 2
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_study_goes_on_when_a_member_diverges(tmp_path: Path):

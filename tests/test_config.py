@@ -100,7 +100,15 @@ def test_json_keeps_every_class():
         (lambda: Run(test_views="ten"), "none, mirror, six"),  # type: ignore[arg-type]
         (lambda: Run(model=CNN(dropout=0.5), probes=(Probe("noise_floor"),)), "model.dropout is 0.5 with the probe"),
         (lambda: Checkpoint(keep=1), "checkpoint.keep is 1"),
+        (lambda: Run(model="vgg"), "model is 'vgg'; it must be made by one of CNN, ResNet, VGG"),  # type: ignore[arg-type]
+        (lambda: Run(optimizer=Adam), "it must be made by one of SGD, Adagrad"),  # type: ignore[arg-type]
+        (lambda: Run(probes=("beta",)), "probes holds 'beta'"),  # type: ignore[arg-type]
+        (lambda: Run(seed=2**31), "at most 2,147,483,647"),
         (lambda: Study("s", Run(), ()), "no variants"),
+        (lambda: Study("s", Run(), (V("a"),), seeds=()), "seeds ()"),
+        (lambda: Study("s", Run(), (V("a"),), seeds=(0, 0)), "seeds (0, 0)"),
+        (lambda: Study("s", Run(), (V("a"),), sweep={"seed": (1e-3, 1.0000001e-3)}), "each once in six digits"),
+        (lambda: Study("s", Run(), (V("../escaped"),)), "variant '../escaped'"),
         (lambda: Study("s", Run(), (V("a"), V("a"))), "two variants of one name"),
         (lambda: Study("s", Run(), (V("a", {"model.widht": 3}),)), "no field 'widht'"),
     ],
@@ -130,6 +138,16 @@ def test_a_bad_flag_is_one_sentence(tmp_path: Path, argv: list[str], capsys: pyt
     assert "\n" not in str(caught.value)
     assert "`jaxcifar run --config FILE --help` lists what is allowed" in str(caught.value)
     assert capsys.readouterr().err == ""
+
+
+def test_lists_in_a_config_are_tuples():
+    run = Run(probes=[Probe("beta")], checkpoint=Checkpoint(snapshots=[0, 1]))  # type: ignore[arg-type]
+    assert hash(run) == hash(Run(probes=(Probe("beta"),), checkpoint=Checkpoint(snapshots=(0, 1))))
+
+
+def test_a_config_that_exits_is_one_sentence(tmp_path: Path):
+    with pytest.raises(UserError, match="fails with SystemExit: 3"):
+        config.load(write(tmp_path, "import sys; sys.exit(3)"))
 
 
 def test_a_flag_that_is_nearly_right_is_told(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -115,6 +116,44 @@ def test_a_lost_newest_checkpoint_costs_only_time(whole: Records, small_run: Run
     shown = fit([often], tmp_path)
     assert any(f"step {newest}" in text and "passed over" in text for text in shown.messages)
     assert_same(records.read(tmp_path / "0"), whole)
+
+
+def _cut_steps(folder: Path) -> None:
+    steps = records.read(folder).steps
+    records.write_steps(folder, {name: values[:-3] for name, values in steps.items()})
+
+
+def _spoil_first_row(folder: Path) -> None:
+    path = folder / records.METRICS
+    path.write_text("null\n" + path.read_text().split("\n", 1)[1])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_cut_steps, lambda folder: (folder / records.STEPS).unlink(), _spoil_first_row],
+    ids=["cut", "lost", "row"],
+)
+def test_damaged_records_cost_only_time(whole: Records, small_run: Run, tmp_path: Path, damage: Callable[[Path], None]):
+    often = dataclasses.replace(small_run, checkpoint=Checkpoint(every_seconds=0))
+    fit([often], tmp_path, at=10)
+    damage(tmp_path / "0")
+    shown = fit([often], tmp_path)
+    assert any("are damaged before step" in text for text in shown.messages)
+    assert_same(records.read(tmp_path / "0"), whole)
+
+
+def test_an_environment_that_says_nothing_is_written_anew(small_run: Run, tmp_path: Path):
+    fit([small_run], tmp_path, at=5)
+    (tmp_path / "0" / records.ENVIRONMENT).write_text('{"data": "x"}')
+    fit([small_run], tmp_path)
+    assert records.read(tmp_path / "0").data["name"] == "shapes"
+
+
+def test_a_file_in_the_checkpoints_place_is_refused(small_run: Run, tmp_path: Path):
+    records.begin(tmp_path / "0", small_run)
+    (tmp_path / "0" / "checkpoints").write_text("")
+    with pytest.raises(UserError, match="is no folder"):
+        fit([small_run], tmp_path)
 
 
 def test_a_diverged_run_says_where_and_keeps_what_it_has(small_run: Run, tmp_path: Path):
