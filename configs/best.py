@@ -5,7 +5,7 @@ test accuracy is that of the other configs; the moving average of the weights (e
 mirror (tta) and both together have figures of their own, taken once at the end.
 
 Command:  python scripts/run.py --config configs/best.py
-Cost:     33 PFLOP; made for a GPU.
+Cost:     35 PFLOP; made for a GPU.
 Expect:   about 96% (published: 95.3 to 95.7% with crop and flip, 96.0% with cutout); not measured on a GPU yet.
 """
 

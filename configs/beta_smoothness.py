@@ -6,7 +6,7 @@ Our choice: 25 epochs, batch 128, Adam 1e-3 and SGD 1e-2.
 
 Command:  python scripts/run.py --config configs/beta_smoothness.py
           with --epochs 1 --data.train-size 5000 it is a small real version for two CPU cores; --seeds 3 for a figure.
-Cost:     100 epochs of VGG-A with two gradients a step (three in bfloat16 or on a GPU), 9 PFLOP; made for a GPU.
+Cost:     100 epochs of VGG-A with two gradients a step (three in bfloat16 or on a GPU), 10 PFLOP; made for a GPU.
 Expect:   a lower maximum with BatchNorm, the study says; the same-batch figure may differ.
 """
 

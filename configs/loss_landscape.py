@@ -5,7 +5,7 @@ network trains all its rates as one program. Our choice: Adam, batch 128, as in 
 
 Command:  python scripts/run.py --config configs/loss_landscape.py
           with --model.form light --epochs 2 it is a small real version for two CPU cores.
-Cost:     300 epochs of VGG-A, 14 PFLOP; made for a GPU.
+Cost:     300 epochs of VGG-A, 15 PFLOP; made for a GPU.
 Expect:   a narrower band, a lower loss and more usable rates with BatchNorm.
 """
 

@@ -6,7 +6,7 @@ epoch and at the end. Our choice: depths 18, 34, 50 and 101; batch 128, SGD 0.01
 flip; 20 epochs.
 
 Command:  python scripts/run.py --config configs/residual.py
-Cost:     69 PFLOP, 5 GB of checkpoints; made for a GPU.
+Cost:     69 PFLOP, at most 6 GB of checkpoints; made for a GPU.
 Expect:   the study says that gradients shrink without the skip connections.
 """
 

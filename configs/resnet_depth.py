@@ -3,7 +3,7 @@
 Our choice: batch 128, SGD 0.01, momentum 0.9, decay 5e-4, crop and flip; 20 epochs, no schedule.
 
 Command:  python scripts/run.py --config configs/resnet_depth.py
-Cost:     59 PFLOP, 2.3 GB of checkpoints; made for a GPU.
+Cost:     59 PFLOP, at most 2.5 GB of checkpoints; made for a GPU.
 Expect:   ResNet-18 converges fastest; ResNet-50 fluctuates on the test set; an epoch takes longer with depth.
 """
 
