@@ -8,9 +8,9 @@ evaluation at the end are. total_seconds, flops and the accuracies stand in summ
 
 Command:  python scripts/run.py --config configs/speedrun_94.py --seeds 10
           on a CPU shrunk: --scale 0.02
-Cost:     0.30 PFLOP a seed; made for a GPU, by its operations about 17 minutes a seed on two CPU cores.
-Expect:   about 94% with six views, as the record, on CIFAR-10. On a JPEG copy of it, on two CPU cores in float32, seed 0: 90.8%
-          (the record itself: 90.7%), see docs/results. Not measured on a GPU yet.
+Cost:     0.30 PFLOP a seed; made for a GPU, 15 minutes a seed on two CPU cores with --precision float32.
+Expect:   about 94% with six views, as the record, on CIFAR-10. On a JPEG copy of it, in float32, seed 0: 90.8% (the
+          record itself on that copy: 90.7%), see docs/results. Not measured on a GPU yet.
 """
 
 from jaxcifar.config import Data, Loss, Muon, Run, Schedule, Study, Variant, WhitenedCNN
