@@ -140,7 +140,7 @@ def test_slips_are_one_sentence_and_write_nothing(tmp_path: Path, capsys: pytest
     cases = {
         str(tmp_path / "absent"): "neither a run's folder",
         str(CONFIGS / "vgg_family.py"): "holds several runs",
-        str(tmp_path / "begun"): "holds no checkpoints",
+        str(tmp_path / "begun"): "holds no whole checkpoint",
     }
     for source, says in cases.items():
         assert main(["export", source, "--out", str(tmp_path / "x.onnx")]) == 2

@@ -68,7 +68,7 @@ def test_no_run(tmp_path, capsys: pytest.CaptureFixture[str]):
 def test_no_checkpoints(trained, tmp_path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "config.json").write_text((trained / "config.json").read_text())
     assert main(["landscape", str(tmp_path), "--measure", "trace"]) == 2
-    assert "holds no checkpoints" in capsys.readouterr().err
+    assert "holds no whole checkpoint" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
