@@ -32,7 +32,8 @@ def plan_table(outline: Outline) -> None:
     """Prints what would be trained: every member with its steps, operations and disk, and the whole with its time."""
     console = Console()
     shared = len(outline.rows) - len(outline.trained)
-    title = f"{len(outline.rows)} runs" + (f", {shared} of them the same as another" if shared else "")
+    runs = "1 run" if len(outline.rows) == 1 else f"{len(outline.rows)} runs"
+    title = runs + (f", {shared} of them the same as another" if shared else "")
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("run", overflow="fold")
     for heading in ("batch", "epochs", "seeds", "steps", "TFLOP", "disk"):
@@ -77,7 +78,7 @@ def _duration(seconds: float) -> str:
 
 def result_table(runs: Sequence[Records]) -> None:
     """Prints what each run reached: epochs, the last losses and accuracies, the best, seconds."""
-    names = sorted({run.environment["data"]["name"] for run in runs if run.environment})
+    names = sorted({run.data["name"] for run in runs if run.data})
     title = f"Results on {', '.join(names) or 'unknown data'}"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("run", overflow="fold")
