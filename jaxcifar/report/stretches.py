@@ -37,7 +37,9 @@ def stacked(columns: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def smoothed(values: np.ndarray, share: float = 0.04) -> np.ndarray:
-    """A centred moving mean over a share of the points, shorter at the ends; NaN stays and touches no neighbour."""
-    kernel, there = np.ones(2 * round(len(values) * share / 2) + 1), np.isfinite(values)
-    sums = np.convolve(np.where(there, values, 0.0), kernel, "same")
-    return np.where(there, sums / np.maximum(np.convolve(there, kernel, "same"), 1), np.nan)
+    """A centred moving mean over a share of the points, narrower near the ends; NaN stays and touches no neighbour."""
+    points, half = len(values), round(len(values) * share / 2)
+    widths = [min(half, i, points - 1 - i) for i in range(points)]
+    windows = [values[i - width : i + width + 1] for i, width in enumerate(widths)]
+    means = [np.mean(window, where=np.isfinite(window)) if np.isfinite(window).any() else np.nan for window in windows]
+    return np.where(np.isfinite(values), means, np.nan)
