@@ -41,5 +41,6 @@ def smoothed(values: np.ndarray, share: float = 0.04) -> np.ndarray:
     points, half = len(values), round(len(values) * share / 2)
     widths = [min(half, i, points - 1 - i) for i in range(points)]
     windows = [values[i - width : i + width + 1] for i, width in enumerate(widths)]
-    means = [np.mean(window, where=np.isfinite(window)) if np.isfinite(window).any() else np.nan for window in windows]
+    kept = [window[np.isfinite(window)] for window in windows]
+    means = np.array([window.mean() if window.size else np.nan for window in kept])
     return np.where(np.isfinite(values), means, np.nan)
