@@ -151,7 +151,10 @@ def _band_drawer(arms: Arms, low: str, high: str, log: bool) -> Callable[[Any], 
             for (_, lines), median in zip(edges, medians, strict=True):
                 axis.plot(x, median, **{**style, "linewidth": 1.2})
                 if len(lines) > 1:
-                    axis.plot(x, lines.T, color=style["color"], linewidth=0.5, alpha=0.35)
+                    # A diverged seed leaves the picture at its top, so that the others are seen.
+                    whole = lines[np.isfinite(lines[:, -1])]
+                    shown = np.minimum(lines, whole.max()) if whole.size else lines
+                    axis.plot(x, shown.T, color=style["color"], linewidth=0.5, alpha=0.35)
         if log:
             log_axis(axis)
         axis.set_xlabel("step")

@@ -62,10 +62,14 @@ def spread(runs: Sequence[Result], key: str) -> tuple[np.ndarray, np.ndarray, np
 
 def _drawer(study: StudyResults, looks: dict[str, Look], key: str, log: bool):
     def draw(axis: Any) -> None:
-        for member, runs in study.members.items():
-            _draw_member(axis, runs, key, looks[member])
+        shown = [_draw_member(axis, runs, key, looks[member]) for member, runs in study.members.items()]
         if log:
             log_axis(axis)
+        low, high = axis.get_ylim()
+        # A loss on its way to infinity leaves the picture at its top, so that the others are seen.
+        top = 2 * high - low if any(shown) else np.inf
+        for member, runs in study.members.items():
+            _mark_ends(axis, runs, key, looks[member], top)
         axis.set_xlabel("epoch")
         axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axis.margins(x=0.02)
@@ -73,7 +77,8 @@ def _drawer(study: StudyResults, looks: dict[str, Look], key: str, log: bool):
     return draw
 
 
-def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: Look) -> None:
+def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: Look) -> bool:
+    """Draws mean and band; whether there was an epoch to draw."""
     epochs, mean, low, high = spread(runs, key)
     style = line(look)
     if len(epochs):
@@ -82,15 +87,20 @@ def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: Look) -> Non
         axis.fill_between(epochs, low, high, color=style["color"], alpha=0.18, linewidth=0)
     if len(runs) > 1 and len(epochs) == 1:  # a band of no width would not be seen
         axis.vlines(epochs, low, high, color=style["color"], alpha=0.5)
+    return len(epochs) > 0
+
+
+def _mark_ends(axis: Any, runs: Sequence[Result], key: str, look: Look, top: float) -> None:
+    epochs, mean, _, _ = spread(runs, key)
     for run in runs:
         if run.status == "diverged":
-            _mark_end(axis, run, key, epochs, mean, style["color"])
+            _mark_end(axis, run, key, epochs, mean, line(look)["color"], top)
 
 
-def _mark_end(axis: Any, run: Result, key: str, epochs: np.ndarray, mean: np.ndarray, color: str) -> None:
+def _mark_end(axis: Any, run: Result, key: str, epochs: np.ndarray, mean: np.ndarray, color: str, top: float) -> None:
     """A cross where the loss stopped being finite; the train loss is drawn up to there from its steps."""
     losses = run.step_values("loss")
-    finite = losses[np.isfinite(losses)]
+    finite = np.minimum(losses[np.isfinite(losses)], top)
     per_epoch = steps_per_epoch(run)
     if key == "train_loss" and len(finite) and per_epoch:
         done = int(epochs[-1] * per_epoch) if len(epochs) else 0

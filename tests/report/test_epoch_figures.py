@@ -1,0 +1,22 @@
+"""Curves over epochs beside a run that diverged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
+from synthetic import Member, study
+
+from jaxcifar.report import epochs, style
+
+
+def test_a_loss_on_its_way_to_infinity_hides_no_other(tmp_path: Path):
+    losses = np.r_[np.geomspace(2.3, 1e6, 10), np.inf]
+    wild = Member(status="diverged", epochs=1, steps={"loss": losses})
+    found = study(tmp_path, "losses", {"cross-entropy": Member(), "mse": wild})
+    axis = Canvas().add_subplot()
+    train_loss = epochs.panels(found, style.looks(list(found.members)))[0]
+    train_loss.draw(axis)
+    assert any(line.get_marker() == "x" for line in axis.lines)
+    assert axis.get_ylim()[1] < 10
