@@ -55,8 +55,9 @@ class Records:
     def data(self) -> dict[str, str]:
         """The `name` and `sha256` of the data set; empty where the environment does not say both."""
         data = self.environment.get("data")
-        known = isinstance(data, dict) and all(isinstance(data.get(key), str) for key in ("name", "sha256"))
-        return data if known and isinstance(data, dict) else {}
+        if not isinstance(data, dict):
+            return {}
+        return data if all(isinstance(data.get(key), str) for key in ("name", "sha256")) else {}
 
 
 def read(folder: Path) -> Records:

@@ -33,9 +33,10 @@ def clear(out: Path, planned: Sequence[PlannedStudy], only: Sequence[str] = ()) 
     """
     known = {study.folder / item.folder for study in planned for item in study.runs}
     known |= {path for study in planned for path in _named_by(out, study.folder)}
-    roots = [out / name for name in only] or [out]
-    found = [path for root in roots if root.is_dir() for path in _own(root, out, known)]
-    for path in found:
+    roots = [root for root in [out / name for name in only] or [out] if root.is_dir()]
+    for root in roots:
+        _refuse_foreign(root, out, known)
+    for path in [path for root in roots for path in root.iterdir()]:
         if path.is_dir():
             shutil.rmtree(path)
         elif path != out / records.LOCK:
@@ -51,8 +52,8 @@ def _named_by(out: Path, folder: Path) -> Iterator[Path]:
         return
 
 
-def _own(folder: Path, out: Path, known: set[Path]) -> Iterator[Path]:
-    """What lies in a folder, after a look at everything below it."""
+def _refuse_foreign(folder: Path, out: Path, known: set[Path]) -> None:
+    """Looks at everything below a folder."""
     for path in sorted(folder.iterdir()):
         place = path.relative_to(out)
         if path.is_symlink() or not _is_own(path, place, known):
@@ -61,9 +62,7 @@ def _own(folder: Path, out: Path, known: set[Path]) -> Iterator[Path]:
                 "move it away or give another --out."
             )
         if path.is_dir() and path.name not in FOLDERS:
-            for _ in _own(path, out, known):
-                pass
-        yield path
+            _refuse_foreign(path, out, known)
 
 
 def _is_own(path: Path, place: Path, known: set[Path]) -> bool:
