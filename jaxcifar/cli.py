@@ -14,10 +14,11 @@ import tyro
 from jaxcifar import records
 from jaxcifar.config import Paper, Run, Study, UserError, flags, load
 from jaxcifar.config.parse import parse
+from jaxcifar.config.stored import read_records
 from jaxcifar.process import in_huge_pages
 
 if TYPE_CHECKING:
-    from jaxcifar.studies.manifest import Invocation
+    from jaxcifar.records.manifest import Invocation
 
 USAGE = """usage: jaxcifar run --config FILE [options] [--field value ...]
        jaxcifar report DIR
@@ -110,11 +111,11 @@ def _landscape(argv: list[str]) -> int:
     options = parse(LandscapeOptions, argv, "jaxcifar landscape --help", prog="jaxcifar landscape")
     from jaxcifar import data
     from jaxcifar.report.curvature import write_figures
-    from jaxcifar.studies.curvature.measure import check_names, measure_run
+    from jaxcifar.runner.snapshots import check_names, measure_run
     from jaxcifar.training import progress, runtime
 
     names, folder = check_names(options.measure), options.folder
-    run = records.read(folder).config
+    run = read_records(folder).config
     if run is None:
         raise UserError(f"{str(folder)!r} is no run folder; give the one that holds the run's {records.CONFIG}.")
     runtime.configure()
@@ -143,7 +144,7 @@ def _export(argv: list[str]) -> int:
     options, rest = parse(
         ExportOptions, argv, "jaxcifar export --help", prog="jaxcifar export", return_unknown_args=True
     )
-    from jaxcifar.studies import export
+    from jaxcifar.runner import export
     from jaxcifar.training import progress, runtime
 
     source = options.network
@@ -175,15 +176,15 @@ def _run(argv: list[str]) -> int:
         return _summary(config)
     if options.plan:
         return _plan(config, options)
-    from jaxcifar.studies.manifest import Invocation
+    from jaxcifar.records.manifest import Invocation
 
     return _train(config, options, Invocation.of(argv, flags(rest), options.scale, options.config.stem))
 
 
 def _summary(config: Run | Study | Paper) -> int:
     from jaxcifar.models import layer_rows
-    from jaxcifar.report.tables import layer_table
-    from jaxcifar.studies.execute import plan
+    from jaxcifar.report.terminal import layer_table
+    from jaxcifar.runner.execute import plan
 
     runs = [item.run for study in plan(config) for item in study.runs]
     for model in dict.fromkeys(run.model for run in runs):
@@ -192,9 +193,9 @@ def _summary(config: Run | Study | Paper) -> int:
 
 
 def _plan(config: Run | Study | Paper, options: RunOptions) -> int:
-    from jaxcifar.report.tables import plan_table
-    from jaxcifar.studies.execute import measured_speed, plan
-    from jaxcifar.studies.outline import outline
+    from jaxcifar.report.terminal import plan_table
+    from jaxcifar.runner.execute import measured_speed, plan
+    from jaxcifar.runner.outline import outline
     from jaxcifar.training import runtime
 
     runtime.configure()
@@ -214,7 +215,7 @@ def _out(options: RunOptions) -> Path:
 
 
 def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocation) -> int:
-    from jaxcifar.studies.execute import execute
+    from jaxcifar.runner.execute import execute
     from jaxcifar.training import Interrupted, runtime
 
     out = _out(options)
@@ -240,9 +241,9 @@ def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocat
 
 def _show(config: Run | Study | Paper, out: Path, folders: list[Path]) -> None:
     from jaxcifar.report.curves import draw_curves
-    from jaxcifar.report.tables import result_table
+    from jaxcifar.report.terminal import result_table
 
-    found = [records.read(folder) for folder in dict.fromkeys(folders)]
+    found = [read_records(folder) for folder in dict.fromkeys(folders)]
     result_table(found)
     print(f"Records: {os.path.relpath(out)}")
     figure = None if isinstance(config, Paper) else draw_curves(out, out / "curves.png")

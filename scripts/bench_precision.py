@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxcifar import data, records
+from jaxcifar import data
 from jaxcifar.config import Run
+from jaxcifar.config.stored import read_records
 from jaxcifar.training import Member, interrupt, progress, runtime, train_members
 
 STEPS = 100
@@ -58,7 +59,7 @@ def precision_gap(run: Run, steps: int = STEPS, seeds: int = SEEDS) -> Gap:
         with tempfile.TemporaryDirectory() as folder, progress.showing() as shown, interrupt.handling() as stop:
             members = [Member(replace(own, seed=seed), Path(folder) / str(seed)) for seed in range(seeds)]
             train_members(members, dataset, "map", shown, stop)
-            losses = [records.read(member.folder).steps["loss"] for member in members]
+            losses = [read_records(member.folder).steps["loss"] for member in members]
         found[precision] = tuple(float(np.mean(loss[steps // 2 :])) for loss in losses)
     return Gap(dataset.name, steps, **found)
 

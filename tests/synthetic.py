@@ -13,7 +13,8 @@ import numpy as np
 
 from jaxcifar import records
 from jaxcifar.config import Run
-from jaxcifar.studies.results import StudyResults, read_studies
+from jaxcifar.config.stored import begin_records, read_studies
+from jaxcifar.records.study import StudyResults
 
 ENVIRONMENT = {
     "versions": {"python": "3.11.0", "jaxcifar": "0.1.0", "jax": "0.10.2", "jaxlib": "0.10.2", "flax": "0.12.8"},
@@ -45,7 +46,7 @@ def write_run(folder: Path, name: str, member: Member, seed: int = 0) -> None:
     """A run folder as training leaves it."""
     offset = member.spread[seed]
     run = dataclasses.replace(member.run, name=name, seed=seed, epochs=max(member.epochs, 1))
-    records.begin(folder, run)
+    begin_records(folder, run)
     environment = {**ENVIRONMENT, "data": {"name": member.data, "sha256": "0" * 64}}
     records.write_environment(folder, environment)
     keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")

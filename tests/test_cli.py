@@ -13,6 +13,7 @@ import pytest
 
 from jaxcifar import records
 from jaxcifar.cli import main
+from jaxcifar.config.stored import read_records
 
 ROOT = Path(__file__).parent.parent
 SMALL = """
@@ -186,7 +187,7 @@ def test_a_run_from_start_to_figure_and_again(config: str, tmp_path: Path, capsy
     shown = capsys.readouterr()
     assert "shapes" in shown.out
     assert "epoch 1/1" in shown.err
-    assert records.read(out).status == "finished"
+    assert read_records(out).status == "finished"
     assert (out / "curves.png").stat().st_size > 10_000
     assert '"study": "small"' in (out / "study.json").read_text()
     before = (out / records.METRICS).read_bytes()
@@ -199,7 +200,7 @@ def test_a_run_from_start_to_figure_and_again(config: str, tmp_path: Path, capsy
     assert "--restart" in error
     assert (out / records.METRICS).read_bytes() == before
     assert call("run", "--config", config, "--out", out, "--epochs", "2", "--restart") == 0
-    assert len(records.read(out).metrics) == 2
+    assert len(read_records(out).metrics) == 2
 
 
 def test_restart_deletes_no_foreign_file(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -272,7 +273,7 @@ def test_a_study_goes_on_when_a_member_diverges(tmp_path: Path):
     path.write_text(STUDY)
     assert call("run", "--config", path, "--out", tmp_path / "out", "--seeds", "2") == 0
     expected = {"plain/seed-0": "finished", "plain/seed-1": "finished", "wild/seed-0": "diverged"}
-    assert {run: records.read(tmp_path / "out" / run).status for run in expected} == expected
+    assert {run: read_records(tmp_path / "out" / run).status for run in expected} == expected
 
 
 def test_summary_shows_the_layers_and_trains_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path):

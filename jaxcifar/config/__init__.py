@@ -1,6 +1,5 @@
 """What a run, a study and a paper are: frozen, typed, checked on construction, equal to their JSON."""
 
-from jaxcifar.config.check import UserError as UserError
 from jaxcifar.config.data import Data as Data
 from jaxcifar.config.data import Padding as Padding
 from jaxcifar.config.load import flags as flags
@@ -42,3 +41,4 @@ from jaxcifar.config.study import Study as Study
 from jaxcifar.config.study import Variant as Variant
 from jaxcifar.config.study import Vectorize as Vectorize
 from jaxcifar.config.study import View as View
+from jaxcifar.errors import UserError as UserError

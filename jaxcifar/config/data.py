@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from jaxcifar.config.check import check_choice, check_count
+from jaxcifar.errors import check_choice, check_count
 
 Source = Literal["auto", "cifar10", "shapes"]
 Normalization = Literal["channel", "half"]

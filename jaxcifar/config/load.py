@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcifar.config.check import UserError
 from jaxcifar.config.paper import Paper
 from jaxcifar.config.parse import parse
 from jaxcifar.config.paths import get_path, set_path
 from jaxcifar.config.run import Run
 from jaxcifar.config.study import Study, Variant
+from jaxcifar.errors import UserError
 
 
 def load(

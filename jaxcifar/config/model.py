@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from jaxcifar.config.check import UserError, check_choice, check_count, check_number
+from jaxcifar.errors import UserError, check_choice, check_count, check_number
 
 Activation = Literal["relu", "sigmoid", "leaky_relu", "tanh", "softplus", "gelu"]
 Initialization = Literal["torch", "xavier", "he", "dirac"]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from jaxcifar.config.check import UserError, check_choice, check_count, check_number
+from jaxcifar.errors import UserError, check_choice, check_count, check_number
 
 ScheduleKind = Literal["constant", "step", "cosine", "triangular"]
 

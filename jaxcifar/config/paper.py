@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jaxcifar.config.check import UserError
 from jaxcifar.config.run import Run
 from jaxcifar.config.study import Study, Variant
+from jaxcifar.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from jaxcifar.config.check import UserError
+from jaxcifar.errors import UserError
 
 SUGGESTIONS = 3
 

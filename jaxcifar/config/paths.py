@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from jaxcifar.config.check import UserError
+from jaxcifar.errors import UserError
 
 if TYPE_CHECKING:
     from jaxcifar.config.run import Run

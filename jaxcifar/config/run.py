@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from jaxcifar.config.check import UserError, check_choice, check_count, check_number
 from jaxcifar.config.data import Data
 from jaxcifar.config.model import CNN, Model
 from jaxcifar.config.optimizer import SGD, Optimizer
+from jaxcifar.errors import UserError, check_choice, check_count, check_number
 
 LossKind = Literal["cross_entropy", "mse", "smooth_l1", "bce_with_logits"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, TypeVar
 
-from jaxcifar.config.check import UserError
 from jaxcifar.config.data import Data
 from jaxcifar.config.model import CNN, VGG, DeepLinear, ResNet, WhitenedCNN
 from jaxcifar.config.optimizer import SGD, Adadelta, Adagrad, Adam, AdamW, Muon, Schedule
 from jaxcifar.config.run import Average, Checkpoint, Loss, Probe, Run
+from jaxcifar.errors import UserError
 
 _MODELS = (CNN, ResNet, VGG, DeepLinear, WhitenedCNN)
 _OPTIMIZERS = (SGD, Adagrad, Adadelta, Adam, AdamW, Muon)

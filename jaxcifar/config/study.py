@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from jaxcifar.config.check import UserError, check_choice
 from jaxcifar.config.paths import apply_changes
 from jaxcifar.config.run import Run
+from jaxcifar.errors import UserError, check_choice
 
 
 @dataclass(frozen=True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from jaxcifar.report.sheet import Cell, Sheet
-from jaxcifar.studies.results import StudyResults
-from jaxcifar.studies.views import files
+from jaxcifar import records
+from jaxcifar.records import pictures
+from jaxcifar.records.study import StudyResults
+from jaxcifar.report.tables import Cell, Sheet
 
 STUDY_FLOPS = {"18": "1.8×10⁹", "34": "3.6×10⁹", "50": "3.8×10⁹", "101": "7.6×10⁹", "152": "11.3×10⁹"}
 
 
 def sheets(study: StudyResults) -> list[Sheet]:
     """The table in the ImageNet form and in the CIFAR form; none where the study stored none."""
-    value = files.read_json(study.folder / files.FOLDER / files.ARCHITECTURE)
+    value = records.read_json(study.folder / pictures.FOLDER / pictures.ARCHITECTURE)
     if not isinstance(value, dict) or not {"imagenet", "cifar"} <= set(value):
         return []
     caption = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxcifar.config import CNN, VGG, DeepLinear, Model, ResNet, WhitenedCNN
-from jaxcifar.studies.results import Result, StudyResults
+from jaxcifar.records.study import Result, StudyResults
 
 DATA_NAMES = {
     "cifar10": "CIFAR-10",

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar.config.stored import read_studies
+from jaxcifar.records import snapshots
+from jaxcifar.records.snapshots import Arrays
+from jaxcifar.records.study import StudyResults
 from jaxcifar.report.caption import TRAINING_MODE, network_name, provenance
 from jaxcifar.report.figure import Figure, Panel, line, log_axis, save
 from jaxcifar.report.planes import WHERE, path_figure, plane_figure
 from jaxcifar.report.style import INK, Look, looks
-from jaxcifar.studies.curvature import files
-from jaxcifar.studies.curvature.files import Arrays
-from jaxcifar.studies.results import StudyResults, read_studies
 
 
 def write_figures(folder: Path) -> list[Path]:
@@ -23,7 +24,7 @@ def write_figures(folder: Path) -> list[Path]:
     (study, *_) = read_studies(folder)
     runs = tuple(run for run in study.runs if run.folder.resolve() == folder.resolve())
     study = StudyResults(study.name, study.folder, study.data, runs, study.command, study.changed, study.scale)
-    place = folder / files.FOLDER
+    place = folder / snapshots.FOLDER
     found = figures(study, looks(list(study.members)), {"note": f"{provenance(study).short}, {TRAINING_MODE}"})
     for figure in found:
         save(figure, place)
@@ -40,7 +41,7 @@ def figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any])
 
 def _with_images(figure: Figure, study: StudyResults) -> Figure:
     """A figure that says how many training images its loss is that of."""
-    every = (runs for measure in files.MEASURES for runs in _by_member(study, measure).values())
+    every = (runs for measure in snapshots.MEASURES for runs in _by_member(study, measure).values())
     numbers = sorted({int(arrays["images"]) for runs in every for arrays in runs if "images" in arrays})
     if not numbers:
         return figure
@@ -190,7 +191,7 @@ def _named(study: StudyResults, looks: dict[str, Look]) -> dict[str, Look]:
 
 def _by_member(study: StudyResults, measure: str) -> dict[str, list[Arrays]]:
     """A measure's arrays of each member, seed after seed."""
-    return {member: list(runs.values()) for member, runs in files.by_member(study, measure).items()}
+    return {member: list(runs.values()) for member, runs in snapshots.by_member(study, measure).items()}
 
 
 def _at_shared_steps(found: dict[str, list[Arrays]]) -> dict[str, list[Arrays]]:

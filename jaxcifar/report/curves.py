@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from jaxcifar.config.stored import read_studies
+from jaxcifar.records.study import StudyResults
 from jaxcifar.report import chapters, figure, style
 from jaxcifar.report.caption import provenance
 from jaxcifar.report.sections import curves
-from jaxcifar.studies.results import StudyResults, read_studies
 
 
 def draw_curves(folder: Path, path: Path) -> Path | None:

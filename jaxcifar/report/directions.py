@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.config import VGG, DeepLinear, Model
+from jaxcifar.records.study import Result, StudyResults
+from jaxcifar.report.binning import binned, binned_together, smoothed
 from jaxcifar.report.caption import TRAINING_MODE, network_name
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.stretches import binned, binned_together, smoothed
 from jaxcifar.report.style import Look
-from jaxcifar.studies.results import Result, StudyResults
 
 DIRECTIONS = {
     "gradient_direction": "along the gradient, from half to four times the learning rate",

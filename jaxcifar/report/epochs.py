@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.figure import Panel, line, log_axis
 from jaxcifar.report.style import Look
-from jaxcifar.studies.results import Result, StudyResults
 
 KEYS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 TITLES = {

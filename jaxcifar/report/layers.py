@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar.records import pictures
+from jaxcifar.records.study import StudyResults
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.sheet import Cell, Sheet
 from jaxcifar.report.style import Look, label
-from jaxcifar.studies.results import StudyResults
-from jaxcifar.studies.views import files
+from jaxcifar.report.tables import Cell, Sheet
 
 Measured = dict[str, dict[int, tuple[list[str], np.ndarray]]]
 """By member and epoch: layers in the order they are applied, and the norms of their gradients, mean over seeds."""
@@ -75,7 +75,7 @@ def _ratio(measured: tuple[list[str], np.ndarray]) -> float:
 def _measured(study: StudyResults) -> Measured:
     found: Measured = {}
     for member, runs in study.members.items():
-        seeds = [norms for run in runs if (norms := files.read_gradients(run.folder))]
+        seeds = [norms for run in runs if (norms := pictures.read_gradients(run.folder))]
         for epoch in sorted(set.intersection(*(set(norms) for norms in seeds))) if seeds else []:
             layers = [name for name in seeds[0][epoch] if "shortcut" not in name]
             values = np.mean([[norms[epoch][name] for name in layers] for norms in seeds], axis=0)

@@ -10,12 +10,13 @@ from pathlib import Path
 import jinja2
 
 from jaxcifar import records
+from jaxcifar.claims import Claim
 from jaxcifar.config import UserError
+from jaxcifar.config.stored import read_studies
+from jaxcifar.records.study import StudyResults
 from jaxcifar.report import figure, remaining, style
 from jaxcifar.report.caption import data_name
 from jaxcifar.report.sections import Section, build
-from jaxcifar.studies.claims import Claim
-from jaxcifar.studies.results import StudyResults, read_studies
 
 TEMPLATES = Path(__file__).parent / "templates"
 SYMBOLS = {"holds": "✓", "does not hold": "✕", "not decided": "○"}

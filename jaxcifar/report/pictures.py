@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar import records
+from jaxcifar.records import pictures
+from jaxcifar.records.study import StudyResults
 from jaxcifar.report import drawing
 from jaxcifar.report.figure import Figure, Panel
 from jaxcifar.report.style import label
-from jaxcifar.studies.results import StudyResults
-from jaxcifar.studies.views import files
 
 EDGE = (0.1, 0.1, 0.1, 0.1)
 TITLED = (0.1, 0.1, 0.1, 0.32)
@@ -24,7 +25,7 @@ def figures(study: StudyResults, common: dict[str, Any]) -> list[Figure]:
 
 
 def _samples(study: StudyResults, common: dict[str, Any]) -> Figure | None:
-    arrays = files.read_arrays(study.folder / files.FOLDER / files.SAMPLES)
+    arrays = records.read_arrays(study.folder / pictures.FOLDER / pictures.SAMPLES)
     if not {"images", "names"} <= set(arrays):
         return None
     images, names = arrays["images"], [str(name) for name in arrays["names"]]
@@ -42,7 +43,7 @@ def _samples(study: StudyResults, common: dict[str, Any]) -> Figure | None:
 
 
 def _blocks(study: StudyResults, common: dict[str, Any]) -> Figure | None:
-    value = files.read_json(study.folder / files.FOLDER / files.ARCHITECTURE)
+    value = records.read_json(study.folder / pictures.FOLDER / pictures.ARCHITECTURE)
     if not isinstance(value, dict) or not {"block", "conv2_x"} <= set(value):
         return None
     panels = []
@@ -89,7 +90,7 @@ def _maps(study: StudyResults, common: dict[str, Any]) -> Figure | None:
 
 def _features(study: StudyResults) -> tuple[str | None, dict[str, np.ndarray]]:
     for run in study.runs:
-        arrays = files.read_arrays(run.folder / files.FEATURES)
+        arrays = records.read_arrays(run.folder / pictures.FEATURES)
         if {"filters", "image", "label"} <= set(arrays):
             return label(run.member), arrays
     return None, {}

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar.records import snapshots
+from jaxcifar.records.snapshots import Arrays
+from jaxcifar.records.study import StudyResults
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Draw, Figure, Panel
 from jaxcifar.report.style import INK, Look
-from jaxcifar.studies.curvature import files
-from jaxcifar.studies.curvature.files import Arrays
-from jaxcifar.studies.results import StudyResults
 
 Limits = tuple[float, float]
 """Least and greatest log₁₀ loss."""
@@ -23,7 +23,7 @@ WHERE = f"on one batch of training images, {TRAINING_MODE}"
 
 def plane_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
     """Contours of every run's plane, and a surface of each member's first; None where no plane was measured."""
-    found = files.by_member(study, "plane")
+    found = snapshots.by_member(study, "plane")
     if not found:
         return None
     every = np.ma.concatenate([_log_losses(arrays).ravel() for runs in found.values() for arrays in runs.values()])
@@ -107,7 +107,7 @@ def _surface(arrays: Arrays, limits: Limits) -> Draw:
 
 def path_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
     """Every run's path in the plane of its two principal directions; None where none was measured."""
-    found = files.by_member(study, "trajectory")
+    found = snapshots.by_member(study, "trajectory")
     if not found:
         return None
     panels, rows = [], []

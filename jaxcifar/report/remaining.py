@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.style import label
-from jaxcifar.studies.results import Result, StudyResults
 
 
 def missing(study: StudyResults) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from jaxcifar.claims import Claim, judge
+from jaxcifar.records.study import StudyResults
 from jaxcifar.report import (
     architecture,
     chapters,
@@ -17,17 +19,15 @@ from jaxcifar.report import (
     layers,
     pictures,
     remaining,
-    sheet,
     steps,
     style,
+    tables,
 )
 from jaxcifar.report.caption import TRAINING_MODE, Provenance, provenance
 from jaxcifar.report.chapters import Chapter
 from jaxcifar.report.figure import Figure
-from jaxcifar.report.sheet import Sheet
 from jaxcifar.report.style import Look
-from jaxcifar.studies.claims import Claim, judge
-from jaxcifar.studies.results import StudyResults
+from jaxcifar.report.tables import Sheet
 
 Named = TypeVar("Named", Figure, Sheet)
 
@@ -62,14 +62,14 @@ def _section(study: StudyResults, mixed: bool) -> Section:
     source = provenance(study)
     title = f"{chapter.title}, on {study.data}" if mixed else chapter.title
     key = re.sub(r"[^\w.-]+", "-", f"{study.name}-{study.data}" if mixed else study.name)
-    settings = sheet.settings(study, chapter)
+    settings = tables.settings(study, chapter)
     return Section(
         key=key,
         chapter=chapter,
         title=title,
         provenance=source,
         missing=remaining.missing(study),
-        results=_named(sheet.results(study, chapter), key),
+        results=_named(tables.results(study, chapter), key),
         tables=tuple(_named(table, key) for table in _tables(study)),
         settings=_named(settings, key) if settings else None,
         figures=tuple(_named(figure, key) for figure in _figures(study, chapter, source)),

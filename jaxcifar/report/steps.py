@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar.claims.claim import standard_error
+from jaxcifar.claims.landscape import STUDY_RATES, stacked_losses
 from jaxcifar.config import VGG
+from jaxcifar.records.study import Result, StudyResults
+from jaxcifar.report.binning import binned, binned_together, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.sheet import Cell, Sheet
-from jaxcifar.report.stretches import binned, binned_together, smoothed
 from jaxcifar.report.style import BATCH_NORM, Look, label
-from jaxcifar.studies.claims.claim import standard_error
-from jaxcifar.studies.claims.landscape import STUDY_RATES, stacked_losses
-from jaxcifar.studies.results import Result, StudyResults
+from jaxcifar.report.tables import Cell, Sheet
 
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 NOT_PROBES = ("loss", "accuracy")

@@ -1,131 +1,207 @@
-"""Tables on the terminal."""
+"""Tables of the page: results beside the study's numbers, and settings beside what the study states."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
+import numpy as np
 
-from jaxcifar.records import Records
-
-if TYPE_CHECKING:
-    from jaxcifar.models.summary import LayerRow
-    from jaxcifar.studies.outline import Outline, OutlineRow
-
-
-def layer_table(title: str, rows: Sequence[LayerRow]) -> None:
-    """Prints a network's layers: output shape, parameters and forward FLOPs (2 per multiply-add) of one image."""
-    table = Table("layer", "kind", "output shape", title=title, show_footer=True)
-    table.add_column("parameters", f"{sum(row.parameters for row in rows):,}", justify="right")
-    table.add_column("MFLOPs", f"{2 * sum(row.multiply_adds for row in rows) / 1e6:,.2f}", justify="right")
-    for row in rows:
-        shape = " x ".join(str(size) for size in row.output_shape)
-        table.add_row(row.name, row.kind, shape, f"{row.parameters:,}", f"{2 * row.multiply_adds / 1e6:,.2f}")
-    Console().print(table)
+from jaxcifar.claims import quantities
+from jaxcifar.claims.claim import standard_error
+from jaxcifar.config import SGD, Data, DeepLinear, Muon, Run
+from jaxcifar.records.study import Result, StudyResults
+from jaxcifar.report.caption import network_name
+from jaxcifar.report.chapters import Chapter
+from jaxcifar.report.style import label
 
 
-def plan_table(outline: Outline) -> None:
-    """Prints what would be trained: every member with its steps, operations and disk, and the whole with its time."""
-    console = Console()
-    shared = len(outline.rows) - len(outline.trained)
-    runs = "1 run" if len(outline.rows) == 1 else f"{len(outline.rows)} runs"
-    title = runs + (f", {shared} of them the same as another" if shared else "")
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("run", overflow="fold")
-    for heading in ("batch", "epochs", "seeds", "steps", "TFLOP", "disk"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    study = None
-    for name, rows in itertools.groupby(outline.rows, lambda row: row.name):
-        group = list(rows)
-        if group[0].study != study:
-            study = group[0].study
-            table.add_row(f"[bold]{study}[/bold]")
-        table.add_row(*_plan_row(name, group))
-    console.print(table)
-    steps, flops, disk = (sum(getattr(row, name) for row in outline.trained) for name in ("steps", "flops", "disk"))
-    console.print(
-        f"In all {steps:,} steps, {flops / 1e15:,.3g} PFLOP, at most {_bytes(disk)} of checkpoints and arrays."
-    )
-    if outline.seconds is not None:
-        console.print(f"Estimated time on {outline.device}: {_duration(outline.seconds)}.")
+@dataclass(frozen=True)
+class Cell:
+    """What a table shows, and the number that it is sorted by (NaN sorts last)."""
+
+    text: str
+    value: float | None = None
+    error: str = ""
+    """The standard error over seeds."""
+    study: bool = False
+    """A number of the study's own."""
 
 
-def _plan_row(name: str, seeds: list[OutlineRow]) -> list[str]:
-    row, trained = seeds[0], [item for item in seeds if item.same_as is None]
-    numbers = [f"{row.batch:,}", f"{row.epochs:,}", f"{len(seeds)}"]
-    if not trained:
-        return [f" {name.rpartition('/')[2]} = {row.same_as}", *numbers, "-", "-", "-"]
-    steps, flops, disk = (sum(getattr(item, key) for item in trained) for key in ("steps", "flops", "disk"))
-    return [f" {name.rpartition('/')[2]}", *numbers, f"{steps:,}", _tera(flops), _bytes(disk)]
+@dataclass(frozen=True)
+class Sheet:
+    """A table with its caption."""
+
+    name: str
+    """Of the CSV."""
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+
+    def plain(self) -> list[list[str]]:
+        """The rows as text, for the CSV."""
+        return [[f"{cell.text} {cell.error}".strip() for cell in row] for row in self.rows]
 
 
-def _tera(flops: float) -> str:
-    return f"{flops / 1e12:,.0f}" if flops >= 1e14 else f"{flops / 1e12:.3g}"
+def results(study: StudyResults, chapter: Chapter) -> Sheet:
+    """What each member reached, beside the study's numbers; mean and standard error over seeds."""
+    columns = ["run"]
+    figures = [*_FIGURES, *(figure for figure in _OTHER_FIGURES if _is_taken(study, figure[1]))]
+    for heading, _, _ in figures:
+        columns += [heading, *(f"{heading}, study" for name in chapter.numbers if name == heading)]
+    rows = [_member_row(member, runs, chapter, figures) for member, runs in study.members.items()]
+    several = any(len(runs) > 1 for runs in study.members.values())
+    caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs. "
+    caption += "Mean ± standard error over seeds. " if several else ""
+    if any(_members_in_program(run) > 1 for run in study.runs):
+        caption += "Runs that trained together in one program have no seconds of their own (-). "
+    if any("= " in row[0].text for row in rows):
+        caption += "= names the equal run of another study, which was trained instead. "
+    caption += " ".join(_EXPLAINED[heading] for heading in columns if heading in _EXPLAINED)
+    return Sheet("results", "Results", tuple(columns), rows, caption.strip())
 
 
-def _bytes(count: float) -> str:
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
+def _is_taken(study: StudyResults, measure: quantities.Measure) -> bool:
+    return any(math.isfinite(measure(run)) for run in study.runs if len(run.column("epoch")))
 
 
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{max(minutes, 1)} min"
+def _member_row(member: str, runs: Sequence[Result], chapter: Chapter, figures: Sequence[_Figure]) -> list[Cell]:
+    done = [run for run in runs if len(run.column("epoch"))]
+    cells = [Cell(_name(member, runs))]
+    for heading, measure, form in figures:
+        timed = [run for run in done if _members_in_program(run) == 1] if heading == SECONDS else done
+        cells.append(_figure(timed, measure, form))
+        if heading in chapter.numbers:
+            theirs = str(chapter.numbers[heading].get(member, ""))
+            cells.append(Cell(theirs, _leading(theirs), study=True))
+    return cells
 
 
-def result_table(runs: Sequence[Records]) -> None:
-    """Prints what each run reached: epochs, the last losses and accuracies, the best, seconds."""
-    names = sorted({run.data["name"] for run in runs if run.data})
-    title = f"Results on {', '.join(names) or 'unknown data'}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("run", overflow="fold")
-    headings = ("epochs", "train\nloss", "test\nloss", "train\nacc.", "test\nacc.", "best\ntest", "s an\nepoch")
-    others = [key for key in _OTHERS if any(_other(run, key) != "-" for run in runs)]
-    for heading in (*headings, *(_OTHERS[key] for key in others)):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for run in runs:
-        table.add_row(_name(run), str(len(run.metrics)), *_figures(run), *(_other(run, key) for key in others))
-    Console().print(table)
+def _last(key: str) -> quantities.Measure:
+    return lambda run: float(run.column(key)[-1]) * (100 if "accuracy" in key else 1)
 
 
-_OTHERS = {
-    "test_accuracy_ema": "with\nema",
-    "test_accuracy_tta": "with\ntta",
-    "test_accuracy_ema_tta": "with\nboth",
-    "total_seconds": "s in\nall",
+def _count(value: float) -> str:
+    return f"{value / 1e6:.3f} M" if value >= 1e6 else f"{value:,.0f}"
+
+
+_Figure = tuple[str, quantities.Measure, Callable[[float], str]]
+"""Heading, measure, how its mean is written."""
+SECONDS = "s an epoch"
+_FIGURES: tuple[_Figure, ...] = (
+    ("parameters", quantities.parameters, _count),
+    ("epochs", lambda run: float(len(run.column("epoch"))), "{:.0f}".format),
+    ("train loss", _last("train_loss"), "{:.3f}".format),
+    ("test loss", _last("test_loss"), "{:.3f}".format),
+    ("test accuracy", _last("test_accuracy"), "{:.2f}%".format),
+    ("best", quantities.best_accuracy, "{:.2f}%".format),
+    (SECONDS, quantities.seconds_per_epoch, "{:.3g}".format),
+)
+_OTHER_FIGURES: tuple[_Figure, ...] = (
+    ("with ema", _last("test_accuracy_ema"), "{:.2f}%".format),
+    ("with tta", _last("test_accuracy_tta"), "{:.2f}%".format),
+    ("with both", _last("test_accuracy_ema_tta"), "{:.2f}%".format),
+    ("s in all", quantities.total_seconds, "{:.3g}".format),
+    ("PFLOP", lambda run: quantities.flops(run) / 1e15, "{:.3g}".format),
+)
+"""Shown where a run has them."""
+_EXPLAINED = {
+    "with ema": "With ema: test accuracy of the moving average of the weights.",
+    "with tta": "With tta: test accuracy of the mean over several views of each image.",
+    "s in all": "Seconds in all: from the first weights to the last evaluation, without compilation and warm-up.",
 }
 
 
-def _other(run: Records, key: str) -> str:
-    """A figure that few runs have."""
-    places = (run.summary, run.summary.get("last", {}))
-    values = [place[key] for place in places if key in place]
-    return _number(values[0] if values else None, ".3g" if key == "total_seconds" else ".1%")
+def _name(member: str, runs: Sequence[Result]) -> str:
+    """The member with what is to be known of its end."""
+    notes = [note for note in dict.fromkeys(_note(run) for run in runs) if note]
+    alias = f" = {runs[0].same_as}" if runs[0].same_as else ""
+    return label(member) + alias + (f" ({'; '.join(notes)})" if notes else "")
 
 
-def _name(run: Records) -> str:
-    name = f"{run.config.name}, seed {run.config.seed}" if run.config else run.folder.name
+def _note(run: Result) -> str:
     match run.status:
         case "finished":
-            return name
+            return ""
         case "diverged":
-            return f"{name} (diverged at step {run.summary['diverged_step']})"
+            step = run.records.summary.get("diverged_step") if run.records else None
+            return f"diverged at step {step:,}" if isinstance(step, int) else "diverged"
+        case "missing":
+            return "not begun"
         case _:
-            return f"{name} ({run.status or 'unfinished'})"
+            planned = run.config.epochs if run.config else "?"
+            return f"unfinished, {len(run.column('epoch'))} of {planned} epochs"
 
 
-def _figures(run: Records) -> list[str]:
-    if "best" not in run.summary:
-        return ["-"] * 6
-    last = run.summary["last"]
-    losses = [_number(last[key], ".3f") for key in ("train_loss", "test_loss")]
-    accuracies = [_number(last[key], ".1%") for key in ("train_accuracy", "test_accuracy")]
-    best, seconds = run.summary["best"]["test_accuracy"], run.summary["seconds_per_epoch"]
-    return [*losses, *accuracies, _number(best, ".1%"), _number(seconds, ".3g")]
+def _figure(runs: Sequence[Result], measure: quantities.Measure, form: Callable[[float], str]) -> Cell:
+    values = [value for value in (measure(run) for run in runs) if math.isfinite(value)]
+    if not values:
+        return Cell("-", math.nan)
+    mean = float(np.mean(values))
+    text = form(mean)
+    if len(set(values)) == 1:
+        return Cell(text, mean)
+    return Cell(text, mean, error=f"± {standard_error(tuple(values)):.2g}")
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)
+def _leading(text: str) -> float:
+    try:
+        return float(text.split("%")[0].split(" ")[0])
+    except ValueError:
+        return math.nan
+
+
+def _members_in_program(run: Result) -> int:
+    summary = run.records.summary if run.records else {}
+    return summary.get("members_in_program", 1)
+
+
+def settings(study: StudyResults, chapter: Chapter) -> Sheet | None:
+    """Every setting of the study's runs beside what the study states; `our choice` where it is silent."""
+    configs = [run.config for run in study.runs if run.config]
+    if not configs:
+        return None
+    ours: dict[str, list[str]] = {}
+    for config in configs:
+        for key, value in _settings_of(config).items():
+            ours.setdefault(key, []).append(value)
+    rows = []
+    for key, values in ours.items():
+        stated = chapter.settings.get(key, "silent: our choice" if chapter.number else "")
+        rows.append([Cell(key), Cell(", ".join(dict.fromkeys(values))), Cell(stated)])
+    return Sheet("settings", "Settings", ("setting", "here", "the study"), rows)
+
+
+def _settings_of(run: Run) -> dict[str, str]:
+    optimizer, schedule = run.optimizer, run.optimizer.schedule
+    warmup = f", warm-up over {schedule.warmup:g} epochs" if schedule.warmup else ""
+    return {
+        "network": network_name(run.model),
+        "activation": "none" if isinstance(run.model, DeepLinear) else label(run.model.activation),
+        "initialisation": run.model.initialization,
+        "epochs": f"{run.epochs}",
+        "batch size": f"{run.batch_size}",
+        "optimizer": type(optimizer).__name__,
+        "learning rate": f"{optimizer.learning_rate:g}",
+        "momentum": f"{optimizer.momentum:g}" if isinstance(optimizer, SGD | Muon) else "-",
+        "weight decay": f"{optimizer.weight_decay:g}",
+        "schedule": schedule.kind + warmup,
+        "loss": run.loss.kind.replace("_", " ")
+        + (f", smoothing {run.loss.label_smoothing:g}" if run.loss.label_smoothing else ""),
+        "augmentation": _augmentation(run.data),
+        "normalisation": {
+            "channel": "training set's mean and deviation per channel",
+            "half": "mean 0.5, deviation 0.5",
+        }[run.data.normalization],
+        "precision": run.precision,
+    }
+
+
+def _augmentation(data: Data) -> str:
+    mirrored = ", border mirrored" if data.crop_padding == "reflect" else ""
+    parts = [f"crop after padding by {data.crop}{mirrored}"] if data.crop else []
+    parts += [f"{data.flip} flip"] if data.flip != "none" else []
+    parts += [f"cutout of {data.cutout}"] if data.cutout else []
+    return ", ".join(parts) or "none"

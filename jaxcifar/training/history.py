@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxcifar import records
 from jaxcifar.config import Run
+from jaxcifar.config.stored import read_records
 from jaxcifar.training.metrics import Sums
 
 
@@ -48,7 +49,7 @@ class History:
         """Per-step values and rows up to a step, and whether the run had diverged by then."""
         if step == 0:
             return {}, [], False
-        stored = records.read(self.folder)
+        stored = read_records(self.folder)
         bad = np.flatnonzero(~np.isfinite(stored.steps.get("loss", np.zeros(0))[:step]))
         done = int(bad[0]) + 1 if bad.size else step
         values = {name: array[:done] for name, array in stored.steps.items()}

@@ -18,6 +18,7 @@ import numpy as np
 from jaxcifar import records
 from jaxcifar.config import Run, UserError, Vectorize
 from jaxcifar.config.run import check_batch_size
+from jaxcifar.config.stored import begin_records, read_records
 from jaxcifar.data import Dataset
 from jaxcifar.models import count_parameters
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
@@ -69,8 +70,8 @@ def train_members(
 
 def _check(member: Member, dataset: Dataset) -> None:
     check_batch_size(member.run, len(dataset.train_labels))
-    records.begin(member.folder, member.run)
-    stored = records.read(member.folder).data
+    begin_records(member.folder, member.run)
+    stored = read_records(member.folder).data
     if stored and stored["sha256"] != dataset.fingerprint:
         raise UserError(
             f"{member.folder} was begun on the data set {stored['name']} with SHA-256 "

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from jaxcifar import data, records
 from jaxcifar.config import Run
+from jaxcifar.config.stored import begin_records, read_records
 from jaxcifar.training import interrupt, progress, runtime
 from jaxcifar.training.loop import Member, train_members
 
@@ -35,7 +36,7 @@ def train(run: Run, out: str | Path | None = None) -> records.Records:
     folder = Path(out) if out is not None else Path("runs") / run.name
     with records.locked(folder), interrupt.handling() as stop, progress.showing() as shown:
         if records.is_complete(folder):
-            records.begin(folder, run)
+            begin_records(folder, run)
         else:
             train_members([Member(run, folder)], data.load(run.data, shown.message), "off", shown, stop)
-    return records.read(folder)
+    return read_records(folder)

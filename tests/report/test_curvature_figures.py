@@ -9,11 +9,11 @@ import pytest
 from synthetic import Member, study
 
 from jaxcifar.config import VGG, Run
+from jaxcifar.records import snapshots
+from jaxcifar.records.pictures import write_arrays
+from jaxcifar.records.study import StudyResults
 from jaxcifar.report import curvature, style
 from jaxcifar.report.figure import Figure, save
-from jaxcifar.studies.curvature import files
-from jaxcifar.studies.results import StudyResults
-from jaxcifar.studies.views.files import write_arrays
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def test_seeds_with_different_snapshots_are_drawn_where_all_have_one(three_seeds
     for run, steps in zip(three_seeds.runs, ([0, 10, 20], [0, 20], [0, 20, 30]), strict=True):
         grid = np.tile(np.linspace(-1, 10, 50), (len(steps), 1))
         shared = {"steps": np.array(steps), "images": np.array(512)}
-        write_arrays(files.path(run.folder, "density"), {"grid": grid, "density": np.exp(-grid), **shared})
-        write_arrays(files.path(run.folder, "sharpness"), {"sharpness": np.outer(steps, [1.0, 2.0]) + 1, **shared})
+        write_arrays(snapshots.path(run.folder, "density"), {"grid": grid, "density": np.exp(-grid), **shared})
+        write_arrays(snapshots.path(run.folder, "sharpness"), {"sharpness": np.outer(steps, [1.0, 2.0]) + 1, **shared})
     found = drawn(three_seeds, tmp_path)
     assert [row[:3] for row in found["sharpness"].rows] == [["vgg-a", 0.0, 1.0], ["vgg-a", 20.0, 41.0]]
     for figure in found.values():
@@ -47,7 +47,7 @@ def test_a_plane_with_points_that_are_not_finite(three_seeds: StudyResults, tmp_
         losses = 1 + axis[:, None] ** 2 + axis**2
         losses[0, 0] = value
         arrays = {"x": axis, "y": axis, "losses": losses, "steps": np.array([3])}
-        write_arrays(files.path(run.folder, "plane"), arrays)
+        write_arrays(snapshots.path(run.folder, "plane"), arrays)
     plane = drawn(three_seeds, tmp_path)["plane"]
     assert all("from 1 to 3" in panel.alt for panel in plane.panels)
     assert (tmp_path / "plane.png").stat().st_size > 5000
@@ -56,5 +56,5 @@ def test_a_plane_with_points_that_are_not_finite(three_seeds: StudyResults, tmp_
 def test_a_plane_without_a_finite_point_is_no_figure(three_seeds: StudyResults, tmp_path: Path):
     axis = np.linspace(-1, 1, 3)
     arrays = {"x": axis, "y": axis, "losses": np.full((3, 3), np.nan), "steps": np.array([3])}
-    write_arrays(files.path(three_seeds.runs[0].folder, "plane"), arrays)
+    write_arrays(snapshots.path(three_seeds.runs[0].folder, "plane"), arrays)
     assert drawn(three_seeds, tmp_path) == {}

@@ -14,6 +14,7 @@ import pytest
 import jaxcifar
 from jaxcifar import data, records
 from jaxcifar.config import Average, Run
+from jaxcifar.config.stored import read_records
 from jaxcifar.models import build
 from jaxcifar.training import Member, averaging, checkpoint, interrupt, metrics, state, train_members
 from jaxcifar.training.averaging import Weights
@@ -103,7 +104,7 @@ def test_an_average_resumes_bit_for_bit(averaged: Run, whole: records.Records, t
     stop = interrupt.Stop()
     with pytest.raises(interrupt.Interrupted):
         train_members([Member(averaged, tmp_path)], data.load(averaged.data), "off", StopAt(stop, 5), stop)
-    assert records.read(tmp_path).status == "interrupted"
+    assert read_records(tmp_path).status == "interrupted"
     found = jaxcifar.train(averaged, tmp_path)
     ours, theirs = saved(tmp_path, averaged, 16), saved(whole.folder, averaged, 16)
     jax.tree.map(np.testing.assert_array_equal, ours.average, theirs.average)

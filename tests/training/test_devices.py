@@ -12,8 +12,9 @@ import jax
 import numpy as np
 import pytest
 
-from jaxcifar import data, records
+from jaxcifar import data
 from jaxcifar.config import Run, Vectorize
+from jaxcifar.config.stored import read_records
 from jaxcifar.training import Member, interrupt, train_members
 from jaxcifar.training.progress import PlainProgress
 
@@ -32,7 +33,7 @@ def fit(runs: list[Run], folder: Path, vectorize: Vectorize) -> None:
 
 def main(folder: Path) -> None:
     assert jax.local_device_count() == 2
-    runs = [records.read(folder / "one" / str(seed)).config for seed in range(3)]
+    runs = [read_records(folder / "one" / str(seed)).config for seed in range(3)]
     for name, (vectorize, members) in FORMS.items():
         fit([run for run in runs[:members] if run], folder / name, vectorize)
 
@@ -50,7 +51,7 @@ def trained(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", FORMS)
 def test_two_devices_train_what_one_trains(trained: Path, name: str):
     for seed in range(FORMS[name][1]):
-        found, alone = records.read(trained / name / str(seed)), records.read(trained / "one" / str(seed))
+        found, alone = read_records(trained / name / str(seed)), read_records(trained / "one" / str(seed))
         assert (found.status, found.environment["device"]["count"]) == ("finished", 2)
         np.testing.assert_allclose(found.steps["loss"], alone.steps["loss"], rtol=1e-4)
         assert abs(found.metrics[-1]["test_accuracy"] - alone.metrics[-1]["test_accuracy"]) <= 0.01

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from jaxcifar import records
+from jaxcifar.config.stored import read_records
 from jaxcifar.training.checkpoint import sound_steps
 
 CONFIG = '''"""A run of a few seconds that saves at every chance."""
@@ -66,7 +67,7 @@ def kill_after(process: subprocess.Popen, number: int, epochs: int, seconds: flo
 
 def assert_same(a: Path, b: Path) -> None:
     """Parameters, steps.npz, and metrics.jsonl less its two time fields."""
-    first, second = records.read(a), records.read(b)
+    first, second = read_records(a), read_records(b)
     times = ("seconds", "images_per_second")
     rows = [[{k: v for k, v in row.items() if k not in times} for row in found.metrics] for found in (first, second)]
     assert rows[0] == rows[1]
@@ -112,7 +113,7 @@ def test_asked_to_stop_it_saves_and_says_so(config: Path, whole: Path, tmp_path:
     assert process.returncode == 128 + number
     assert "was stopped at step" in said
     assert "Traceback" not in said
-    assert records.read(tmp_path).status == "interrupted"
+    assert read_records(tmp_path).status == "interrupted"
     subprocess.run(command(config, tmp_path), check=True, capture_output=True, timeout=300)
     assert_same(whole, tmp_path)
 

@@ -13,6 +13,7 @@ import pytest
 import jaxcifar
 from jaxcifar import data, records
 from jaxcifar.config import SGD, Checkpoint, Run, UserError, Vectorize
+from jaxcifar.config.stored import begin_records, read_records
 from jaxcifar.records import Records
 from jaxcifar.training import Member, interrupt, train_members
 from jaxcifar.training.checkpoint import sound_steps
@@ -99,11 +100,11 @@ def test_the_test_figures_are_those_of_the_saved_parameters(whole: Records, smal
 
 def test_an_interrupted_run_goes_on_bit_for_bit(whole: Records, small_run: Run, tmp_path: Path):
     shown = fit([small_run], tmp_path, at=5)
-    assert records.read(tmp_path / "0").status == "interrupted"
+    assert read_records(tmp_path / "0").status == "interrupted"
     assert "the same command goes on" in shown.messages[-1]
     shown = fit([small_run], tmp_path)
     assert "goes on from step" in shown.messages[0]
-    assert_same(records.read(tmp_path / "0"), whole)
+    assert_same(read_records(tmp_path / "0"), whole)
 
 
 def test_a_lost_newest_checkpoint_costs_only_time(whole: Records, small_run: Run, tmp_path: Path):
@@ -115,11 +116,11 @@ def test_a_lost_newest_checkpoint_costs_only_time(whole: Records, small_run: Run
             path.write_bytes(b"damaged")
     shown = fit([often], tmp_path)
     assert any(f"step {newest}" in text and "passed over" in text for text in shown.messages)
-    assert_same(records.read(tmp_path / "0"), whole)
+    assert_same(read_records(tmp_path / "0"), whole)
 
 
 def _cut_steps(folder: Path) -> None:
-    steps = records.read(folder).steps
+    steps = read_records(folder).steps
     records.write_steps(folder, {name: values[:-3] for name, values in steps.items()})
 
 
@@ -139,18 +140,18 @@ def test_damaged_records_cost_only_time(whole: Records, small_run: Run, tmp_path
     damage(tmp_path / "0")
     shown = fit([often], tmp_path)
     assert any("are damaged before step" in text for text in shown.messages)
-    assert_same(records.read(tmp_path / "0"), whole)
+    assert_same(read_records(tmp_path / "0"), whole)
 
 
 def test_an_environment_that_says_nothing_is_written_anew(small_run: Run, tmp_path: Path):
     fit([small_run], tmp_path, at=5)
     (tmp_path / "0" / records.ENVIRONMENT).write_text('{"data": "x"}')
     fit([small_run], tmp_path)
-    assert records.read(tmp_path / "0").data["name"] == "shapes"
+    assert read_records(tmp_path / "0").data["name"] == "shapes"
 
 
 def test_a_file_in_the_checkpoints_place_is_refused(small_run: Run, tmp_path: Path):
-    records.begin(tmp_path / "0", small_run)
+    begin_records(tmp_path / "0", small_run)
     (tmp_path / "0" / "checkpoints").write_text("")
     with pytest.raises(UserError, match="is no folder"):
         fit([small_run], tmp_path)
@@ -159,7 +160,7 @@ def test_a_file_in_the_checkpoints_place_is_refused(small_run: Run, tmp_path: Pa
 def test_a_diverged_run_says_where_and_keeps_what_it_has(small_run: Run, tmp_path: Path):
     run = dataclasses.replace(small_run, optimizer=SGD(learning_rate=1e18))
     fit([run], tmp_path)
-    found = records.read(tmp_path / "0")
+    found = read_records(tmp_path / "0")
     assert found.status == "diverged"
     losses = found.steps["loss"]
     assert found.summary["diverged_step"] == len(losses)
@@ -173,7 +174,7 @@ def test_members_equal_their_single_runs(whole: Records, small_run: Run, tmp_pat
     wild = dataclasses.replace(small_run, optimizer=SGD(learning_rate=1e18))
     other = dataclasses.replace(small_run, seed=1)
     fit([small_run, wild, other], tmp_path, vectorize)
-    first, diverged, third = (records.read(tmp_path / str(index)) for index in range(3))
+    first, diverged, third = (read_records(tmp_path / str(index)) for index in range(3))
     np.testing.assert_allclose(first.steps["loss"], whole.steps["loss"], rtol=1e-4)
     assert [row["step"] for row in first.metrics] == [8, 16]
     assert diverged.status == "diverged"
@@ -188,7 +189,7 @@ def test_interrupted_members_go_on(small_run: Run, tmp_path: Path):
     fit(runs, tmp_path / "b", "map", at=5)
     fit(runs, tmp_path / "b", "map")
     for index in ("0", "1"):
-        assert_same(records.read(tmp_path / "a" / index), records.read(tmp_path / "b" / index))
+        assert_same(read_records(tmp_path / "a" / index), read_records(tmp_path / "b" / index))
 
 
 def test_snapshots_stay(small_run: Run, tmp_path: Path):

@@ -125,7 +125,7 @@ def test_muon_is_one_program_for_several_rates():
     run = Run(optimizer=Muon())
     other = dataclasses.replace(run, optimizer=Muon(learning_rate=0.3, weight_decay=0.1))
     assert numbers(other).learning_rate == pytest.approx(0.3)
-    from jaxcifar.studies.plan import shape_of
+    from jaxcifar.runner.plan import shape_of
 
     assert shape_of(run) == shape_of(other)
     assert shape_of(run) != shape_of(dataclasses.replace(run, optimizer=Muon(momentum=0.5)))

@@ -13,6 +13,7 @@ import pytest
 
 from jaxcifar import data, landscape, records
 from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Probe, Run, UserError
+from jaxcifar.config.stored import read_records
 from jaxcifar.training import Member, interrupt, probes, state, train_members
 from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.optimizers import numbers
@@ -45,7 +46,7 @@ FLOOR = dataclasses.replace(RUN, model=CNN(widths=(4,), head=(8, 8)), probes=(Pr
 
 def fit(run: Run, folder: Path) -> records.Records:
     train_members([Member(run, folder)], data.load(run.data), "off", PlainProgress(), interrupt.Stop())
-    return records.read(folder)
+    return read_records(folder)
 
 
 @pytest.fixture(scope="module")
@@ -203,9 +204,9 @@ def test_probes_resume_with_the_run(tmp_path: Path):
     member = Member(dataclasses.replace(run, checkpoint=Checkpoint(every_seconds=0)), tmp_path / "cut")
     with pytest.raises(interrupt.Interrupted):
         train_members([member], data.load(run.data), "off", Stopping(), stop)
-    assert 0 < records.read(tmp_path / "cut").summary["steps"] < 9
+    assert 0 < read_records(tmp_path / "cut").summary["steps"] < 9
     train_members([member], data.load(run.data), "off", PlainProgress(), interrupt.Stop())
-    again = records.read(tmp_path / "cut").steps
+    again = read_records(tmp_path / "cut").steps
     assert set(again) == set(whole.steps)
     for name, values in whole.steps.items():
         np.testing.assert_array_equal(again[name], values)

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import jaxcifar
-from jaxcifar import config, data, records
+from jaxcifar import config, data
 from jaxcifar.config import Data, Run, Study, WhitenedCNN
+from jaxcifar.config.stored import read_records
 from jaxcifar.training import Member, interrupt, train_members
 from jaxcifar.training.cost import cost_of
 
@@ -80,7 +81,7 @@ def test_a_run_that_was_cut_off_has_no_time(timed: Run, tmp_path: Path):
     stop = interrupt.Stop()
     with pytest.raises(interrupt.Interrupted):
         train_members([Member(timed, tmp_path)], data.load(timed.data), "off", StopAtOnce(stop), stop)
-    assert "best" not in records.read(tmp_path).summary
+    assert "best" not in read_records(tmp_path).summary
     found = jaxcifar.train(timed, tmp_path)
     assert found.status == "finished"
     assert found.summary["total_seconds"] is None

@@ -1,0 +1,56 @@
+"""The config of a run in its folder: written, compared and read back."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from jaxcifar import records
+from jaxcifar.config.run import Run
+from jaxcifar.config.serialize import differences, from_json, to_json
+from jaxcifar.errors import UserError
+from jaxcifar.records import study
+
+NOT_COMPARED = ("name:", "data.dir:", "checkpoint.every_seconds:", "checkpoint.keep:")
+"""The name, the place of the data and how often a checkpoint is written do not change what is computed."""
+
+
+def read_records(folder: Path) -> records.Records[Run]:
+    """Return what a run folder holds, with its config as a `Run`; see `records.read`."""
+    return records.read(folder, from_json)
+
+
+def read_studies(folder: Path) -> list[study.StudyResults]:
+    """Return every study below a folder, its configs as `Run`; see `records.study.read_studies`."""
+    return study.read_studies(folder, from_json)
+
+
+def begin_records(folder: Path, run: Run) -> None:
+    """Write config.json, or check that the one which is there is equal, apart from the name.
+
+    Raises:
+        UserError: the folder holds a run of another config.
+    """
+    if not check_records(folder, run):
+        records.write_config(folder, to_json(run))
+
+
+def check_records(folder: Path, run: Run) -> bool:
+    """Return whether the folder holds this run already, apart from the name; False where it holds none.
+
+    Raises:
+        UserError: it holds a run of another config, or one whose config cannot be read.
+    """
+    stored = records.read_config(folder)
+    if not stored:
+        return False
+    with suppress(UserError):
+        # A record of an older version takes the default of every field that the version did not have.
+        stored = to_json(from_json(stored))
+    changed = [line for line in differences(stored, to_json(run)) if not line.startswith(NOT_COMPARED)]
+    if changed:
+        raise UserError(
+            f"{folder} holds a run of another config ({'; '.join(changed)}); "
+            "give --restart to delete it and begin again, or another --out."
+        )
+    return True

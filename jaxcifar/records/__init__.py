@@ -1,0 +1,32 @@
+"""The room of every file below OUT: named, written, checked and read here. Knows no JAX and no config class.
+
+`run` has the folder of one run, `study` the runs of a study, `pictures` and `snapshots` what is measured after
+training, `files` the atomic writes, `lock` the lock of an output folder.
+"""
+
+from jaxcifar.records.files import Arrays as Arrays
+from jaxcifar.records.files import read_arrays as read_arrays
+from jaxcifar.records.files import read_json as read_json
+from jaxcifar.records.files import replacing as replacing
+from jaxcifar.records.files import write_arrays as write_arrays
+from jaxcifar.records.files import write_json as write_json
+from jaxcifar.records.lock import LOCK as LOCK
+from jaxcifar.records.lock import locked as locked
+from jaxcifar.records.run import CHECKPOINTS as CHECKPOINTS
+from jaxcifar.records.run import CONFIG as CONFIG
+from jaxcifar.records.run import ENVIRONMENT as ENVIRONMENT
+from jaxcifar.records.run import METRICS as METRICS
+from jaxcifar.records.run import STEPS as STEPS
+from jaxcifar.records.run import SUMMARY as SUMMARY
+from jaxcifar.records.run import Records as Records
+from jaxcifar.records.run import Status as Status
+from jaxcifar.records.run import append_metrics as append_metrics
+from jaxcifar.records.run import is_complete as is_complete
+from jaxcifar.records.run import read as read
+from jaxcifar.records.run import read_config as read_config
+from jaxcifar.records.run import read_summary as read_summary
+from jaxcifar.records.run import write_config as write_config
+from jaxcifar.records.run import write_environment as write_environment
+from jaxcifar.records.run import write_metrics as write_metrics
+from jaxcifar.records.run import write_steps as write_steps
+from jaxcifar.records.run import write_summary as write_summary

@@ -1,0 +1,73 @@
+"""study.json: which runs a study has, so that a report knows what is missing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jaxcifar.records.files import read_json, write_json
+
+FILE = "study.json"
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How the user started it: for the captions, and for what a claim must know."""
+
+    command: str = ""
+    """The command that repeats it."""
+    changed: tuple[str, ...] = ()
+    """Dotted paths of the fields that flags changed."""
+    scale: float = 1.0
+    name: str = ""
+    """The config file's; it names the study where that is no part of a paper."""
+
+    @classmethod
+    def of(cls, argv: Sequence[str], changed: Sequence[str], scale: float, name: str) -> Invocation:
+        """From the arguments of `jaxcifar run`, less those that name places on one's own machine."""
+        kept, skip = [], False
+        for token in argv:
+            if skip:
+                skip = False
+                continue
+            flag, equals, _ = token.partition("=")
+            if flag in ("--out", "--data.dir"):
+                skip = not equals
+            elif flag != "--restart":
+                kept.append(token)
+        return cls(shlex.join(["python", "scripts/run.py", *kept]), tuple(changed), scale, name)
+
+
+def write(folder: Path, study: str, alone: bool, rows: Sequence[Mapping[str, Any]], invocation: Invocation) -> None:
+    """Replace the manifest of a study, if it changed.
+
+    Args:
+        folder: the study's.
+        study: its name.
+        alone: whether its members are compared by seconds.
+        rows: one for each run: member, seed, folder, network, epochs, steps, flops, and `same_as` where an equal run is
+            trained instead.
+        invocation: how the user started it.
+    """
+    value = {
+        "study": study,
+        "command": invocation.command,
+        "changed": list(invocation.changed),
+        "scale": invocation.scale,
+        "alone": alone,
+        "runs": list(rows),
+    }
+    if read_json(folder / FILE) != value:
+        write_json(folder / FILE, value)
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """Return the run folders, relative to the study's, that its manifest names; none without a readable manifest."""
+    rows = read_json(folder / FILE).get("runs", [])
+    with suppress(LookupError, TypeError):
+        return [Path(row["folder"]) for row in rows]
+    return []

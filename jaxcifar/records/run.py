@@ -1,0 +1,160 @@
+"""The folder of one run: its files named, written and read.
+
+config.json, environment.json, metrics.jsonl (an object per epoch), steps.npz (arrays with an entry per step),
+summary.json. Every file but metrics.jsonl is replaced atomically; figures that are not finite are `null`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Generic, Literal, TypeVar
+
+import numpy as np
+
+from jaxcifar.errors import UserError
+from jaxcifar.records.files import finite, read_arrays, read_json, replacing, write_arrays, write_json
+
+Status = Literal["finished", "diverged", "interrupted"]
+Config = TypeVar("Config")
+
+CONFIG = "config.json"
+ENVIRONMENT = "environment.json"
+METRICS = "metrics.jsonl"
+STEPS = "steps.npz"
+SUMMARY = "summary.json"
+CHECKPOINTS = "checkpoints"
+RUN_FILES = (CONFIG, ENVIRONMENT, METRICS, STEPS, SUMMARY)
+
+
+@dataclasses.dataclass(frozen=True)
+class Records(Generic[Config]):
+    """What one run wrote: the files of its folder as values. Missing files are empty values."""
+
+    folder: Path
+    config: Config | None
+    """What `decode` made of config.json; None where it is missing or cannot be decoded."""
+    environment: dict[str, Any]
+    metrics: list[dict[str, Any]]
+    steps: dict[str, np.ndarray]
+    summary: dict[str, Any]
+    problems: tuple[str, ...] = ()
+    """A sentence for each file that could not be read."""
+
+    @property
+    def status(self) -> Status | None:
+        """How the run ended, or None while it has not."""
+        return self.summary.get("status", None)
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The `name` and `sha256` of the data set; empty where the environment does not say both."""
+        data = self.environment.get("data")
+        if not isinstance(data, dict):
+            return {}
+        return data if all(isinstance(data.get(key), str) for key in ("name", "sha256")) else {}
+
+
+def read(folder: Path, decode: Callable[[Any], Config]) -> Records[Config]:
+    """Return what a run folder holds, as far as it can be read; never raises for a damaged or older record.
+
+    Args:
+        folder: the run folder.
+        decode: from the JSON of config.json to a config; what it raises as UserError becomes a problem. This room
+            knows files, not what a config means, so the caller brings the decoder.
+    """
+    problems: list[str] = []
+    config = None
+    stored = read_json(folder / CONFIG, problems)
+    if stored:
+        try:
+            config = decode(stored)
+        except UserError as error:
+            problems.append(f"{folder / CONFIG}: {error}")
+    return Records(
+        folder=folder,
+        config=config,
+        environment=read_json(folder / ENVIRONMENT, problems),
+        metrics=_read_metrics(folder / METRICS, problems),
+        steps=read_arrays(folder / STEPS, problems),
+        summary=read_json(folder / SUMMARY, problems),
+        problems=tuple(problems),
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the JSON of config.json, empty where the folder holds no run.
+
+    Raises:
+        UserError: the folder holds other files of a run, but no config.json that can be read.
+    """
+    stored = read_json(folder / CONFIG)
+    other = next((name for name in (CONFIG, METRICS, STEPS, CHECKPOINTS) if (folder / name).exists()), None)
+    if not stored and other:
+        raise UserError(
+            f"{folder} holds {other} but no {CONFIG} that can be read; give --restart to delete it and begin again, "
+            "or another --out."
+        )
+    return stored
+
+
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Return the object of summary.json, empty where it is missing or damaged."""
+    return read_json(folder / SUMMARY)
+
+
+def is_complete(folder: Path) -> bool:
+    """Return whether the run ended by itself, finished or diverged."""
+    return read_summary(folder).get("status") in ("finished", "diverged")
+
+
+def write_config(folder: Path, config: Mapping[str, Any]) -> None:
+    """Replace config.json."""
+    write_json(folder / CONFIG, config)
+
+
+def write_environment(folder: Path, environment: Mapping[str, Any]) -> None:
+    """Replace environment.json."""
+    write_json(folder / ENVIRONMENT, environment)
+
+
+def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Replace summary.json."""
+    write_json(folder / SUMMARY, summary)
+
+
+def append_metrics(folder: Path, row: Mapping[str, Any]) -> None:
+    """Append the line of an epoch to metrics.jsonl."""
+    with open(folder / METRICS, "a") as file:
+        file.write(json.dumps(finite(row)) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_metrics(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Replace metrics.jsonl."""
+    text = "".join(json.dumps(finite(row)) + "\n" for row in rows)
+    with replacing(folder / METRICS) as file:
+        file.write(text.encode())
+
+
+def write_steps(folder: Path, steps: Mapping[str, np.ndarray]) -> None:
+    """Replace steps.npz."""
+    write_arrays(folder / STEPS, steps, compressed=False)
+
+
+def _read_metrics(path: Path, problems: list[str]) -> list[dict[str, Any]]:
+    rows = []
+    if path.is_file():
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+            with suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict) and isinstance(row.get("epoch"), int):
+                    rows.append(row)
+                    continue
+            problems.append(f"{path}, line {number} is cut off or damaged and was left out")
+    return rows

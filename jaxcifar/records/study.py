@@ -1,0 +1,239 @@
+"""What the studies below a folder left: run folders found, sorted into studies, followed where they say `same_as`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from jaxcifar.errors import UserError
+from jaxcifar.records import run as run_records
+from jaxcifar.records.run import Records
+
+if TYPE_CHECKING:
+    from jaxcifar.config import Run
+
+Decode = Callable[[Any], Any]
+"""From the JSON of a config.json to a config."""
+MANIFEST = "study.json"
+TRAIN_SIZE, TEST_SIZE = 50_000, 10_000
+Status = Literal["finished", "diverged", "interrupted", "begun", "missing"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run of a study, as far as it is there."""
+
+    member: str
+    seed: int
+    folder: Path
+    """The run's place in the study."""
+    records: Records[Run] | None
+    """What the run left, or the equal run that was trained instead; None where nothing is there."""
+    same_as: str | None = None
+    """The run that was trained instead, as `study/member`."""
+    planned: dict[str, Any] | None = None
+    """The run's row in the manifest: epochs, steps, flops, network."""
+
+    @property
+    def config(self) -> Run | None:
+        """The run's config, where it could be read."""
+        return self.records.config if self.records else None
+
+    @property
+    def status(self) -> Status:
+        """How far the run is."""
+        if self.records is None:
+            return "missing"
+        return self.records.status or "begun"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run came to its end, finished or diverged."""
+        return self.status in ("finished", "diverged")
+
+    def column(self, key: str) -> np.ndarray:
+        """A figure of every epoch [epochs], NaN where a row lacks it or it was not finite."""
+        rows = self.records.metrics if self.records else []
+        return np.array([_number(row, key) for row in rows], float)
+
+    def step_values(self, key: str) -> np.ndarray:
+        """A per-step array [steps], empty where the run has none of that name."""
+        steps = self.records.steps if self.records else {}
+        return np.asarray(steps[key], float) if key in steps else np.zeros(0)
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """The runs of one study on one data set."""
+
+    name: str
+    folder: Path
+    data: str
+    """The data set's name, `unknown` where no record says it."""
+    runs: tuple[Result, ...]
+    command: str = ""
+    changed: tuple[str, ...] = ()
+    """Dotted paths of the fields that flags changed."""
+    scale: float = 1.0
+    problems: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> dict[str, list[Result]]:
+        """The runs by member, seeds together, in the study's order."""
+        found: dict[str, list[Result]] = {}
+        for run in self.runs:
+            found.setdefault(run.member, []).append(run)
+        return found
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether images or epochs are fewer than the study's."""
+        data = [run.config.data for run in self.runs if run.config]
+        sizes = [(images.train_size or TRAIN_SIZE, images.test_size or TEST_SIZE) for images in data]
+        return self.scale < 1 or any(train < TRAIN_SIZE or test < TEST_SIZE for train, test in sizes)
+
+    @property
+    def missing(self) -> list[Result]:
+        """The runs that have not come to their end."""
+        return [run for run in self.runs if not run.ended]
+
+
+def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
+    """Every study below a folder, or that of the run folder itself; one entry for each data set of a study.
+
+    Args:
+        folder: a paper's, a study's or a run's folder, or any folder above such.
+        decode: from the JSON of a config.json to a `Run`.
+
+    Raises:
+        UserError: there is no such folder, or it holds no records.
+    """
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {str(folder)!r}; give the --out of a run, a study or a paper.")
+    by_study: dict[Path, list[Path]] = defaultdict(list)
+    for run_folder in _run_folders(folder):
+        by_study[_study_folder(run_folder)].append(run_folder)
+    for manifest in _walk(folder, MANIFEST):
+        by_study.setdefault(manifest.parent, [])
+    studies = [study for place, runs in by_study.items() for study in _read_study(place, runs, decode)]
+    if not any(run.records for study in studies for run in study.runs):
+        raise UserError(f"{folder} holds no records of this program; train something with --out {folder} first.")
+    # What is wrong with a folder that is no study at all is told with the first one.
+    stray = [problem for study in studies if not study.runs for problem in study.problems]
+    first, *others = (study for study in studies if study.runs)
+    return [dataclasses.replace(first, problems=(*first.problems, *stray)), *others]
+
+
+def _number(row: Any, key: str) -> float:
+    value = row[key] if isinstance(row, dict) and key in row else None
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def _walk(folder: Path, name: str) -> Iterator[Path]:
+    """Files of a name below a folder, in order, not looking into checkpoints and reports."""
+    for place, below, files in os.walk(folder):
+        below[:] = sorted(d for d in below if d not in (run_records.CHECKPOINTS, "report"))
+        if name in files:
+            yield Path(place) / name
+
+
+def _run_folders(folder: Path) -> list[Path]:
+    return [path.parent for path in _walk(folder, run_records.CONFIG)]
+
+
+def _study_folder(run_folder: Path) -> Path:
+    """OUT/<study> of OUT/<study>/<member>/seed-<n>; the run folder itself where it is no member."""
+    return run_folder.parent.parent if re.fullmatch(r"seed-\d+", run_folder.name) else run_folder
+
+
+def _read_study(folder: Path, run_folders: Sequence[Path], decode: Decode) -> list[StudyResults]:
+    problems: list[str] = []
+    manifest = _read_manifest(folder / MANIFEST, problems)
+    rows = {row["folder"]: row for row in manifest.get("runs", [])}
+    found = {os.path.relpath(path, folder): path for path in run_folders}
+    results = []
+    for name in [*rows, *(name for name in found if name not in rows)]:
+        result = _read_result(folder / name, rows.get(name), problems, decode)
+        if result is not None:
+            results.append(result)
+    shared: dict[str, Any] = {
+        "name": manifest.get("study", folder.name),
+        "folder": folder,
+        "command": manifest.get("command", ""),
+        "changed": tuple(manifest.get("changed", ())),
+        "scale": manifest.get("scale", 1.0),
+    }
+    return _by_data(shared, results, problems)
+
+
+def _by_data(shared: dict[str, Any], results: list[Result], problems: list[str]) -> list[StudyResults]:
+    """One entry for each data set; runs that do not say theirs go with the first."""
+    names = [_data_name(result) for result in results]
+    data = list(dict.fromkeys(name for name in names if name)) or ["unknown"]
+    if len(data) > 1:
+        problems = [*problems, f"{shared['folder']} mixes the data sets {' and '.join(data)}; each is drawn by itself."]
+    return [
+        StudyResults(
+            **shared,
+            data=name,
+            runs=tuple(result for result, own in zip(results, names, strict=True) if (own or data[0]) == name),
+            problems=tuple(problems) if name == data[0] else (),
+        )
+        for name in data
+    ]
+
+
+def _data_name(result: Result) -> str | None:
+    return result.records.data.get("name") if result.records else None
+
+
+def _read_result(folder: Path, row: dict[str, Any] | None, problems: list[str], decode: Decode) -> Result | None:
+    """A run, or None for a folder whose config.json is none of ours."""
+    member = row["member"] if row else (folder.parent.name if folder.name.startswith("seed-") else folder.name)
+    seed = row["seed"] if row else int(folder.name.removeprefix("seed-")) if folder.name.startswith("seed-") else 0
+    if not (folder / run_records.CONFIG).is_file():
+        return Result(member, seed, folder, None, planned=row) if row else None
+    found = run_records.read(folder, decode)
+    same_as = None
+    if isinstance(found.summary.get("same_as"), str) and not found.metrics:
+        target = folder / found.summary["same_as"]
+        same_as = "/".join(target.resolve().parts[-3:-1])
+        if not (target / run_records.CONFIG).is_file():
+            problems.append(f"{folder} is the same run as {same_as}, which is not here.")
+            return Result(member, seed, folder, None, same_as, row)
+        found = dataclasses.replace(run_records.read(target, decode), config=found.config)
+    problems.extend(found.problems)
+    if found.config is None and not found.metrics and row is None:
+        return None
+    if found.config is not None and row is None and not folder.name.startswith("seed-"):
+        member, seed = found.config.name, found.config.seed
+    return Result(member, seed, folder, found, same_as, row)
+
+
+def _read_manifest(path: Path, problems: list[str]) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_text())
+        scale = value.get("scale", 1.0)
+        if isinstance(scale, int | float) and all(_is_row(row) for row in value.get("runs", [])):
+            return value
+        problems.append(f"{path} is no manifest of this program and was passed over.")
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        problems.append(f"{path} cannot be read: {error}")
+    return {}
+
+
+def _is_row(row: Any) -> bool:
+    kinds = {"member": str, "seed": int, "folder": str}
+    return isinstance(row, dict) and all(isinstance(row.get(key), kind) for key, kind in kinds.items())

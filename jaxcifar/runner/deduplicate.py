@@ -1,0 +1,63 @@
+"""Runs whose config is equal, name aside, train once; the others say `same_as`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from jaxcifar.config import Checkpoint, Probe, Run
+from jaxcifar.runner.plan import Planned, PlannedStudy
+
+
+def deduplicate(
+    plan: Sequence[PlannedStudy], names: Sequence[str] = (), is_complete: Callable[[Path], bool] = lambda folder: False
+) -> list[PlannedStudy]:
+    """Marks the runs that another run stands for.
+
+    The one that trains is, in this order: one that is complete already, one whose study compares seconds (which are
+    trained alone), the first. A run whose seconds are compared is never stood for by one that trains in a group. Equal
+    runs get the union of their snapshots and, where all have probes, of their probes: neither changes the training.
+
+    Args:
+        plan: the whole paper's, so that a slice gives its runs the same configs as the whole.
+        names: the studies that train; empty means all.
+        is_complete: whether a folder below OUT holds a complete run.
+
+    Returns:
+        The studies that train, with `same_as` set and snapshots united.
+    """
+    equal: dict[Run, list[tuple[PlannedStudy, Planned]]] = defaultdict(list)
+    for study in plan:
+        for item in study.runs:
+            equal[_key(item.run)].append((study, item))
+    chosen = [study for study in plan if not names or study.study.name in names]
+    return [
+        dataclasses.replace(study, runs=tuple(_mark(study, item, equal, chosen, is_complete) for item in study.runs))
+        for study in chosen
+    ]
+
+
+def _mark(study: PlannedStudy, item: Planned, equal, chosen: list[PlannedStudy], is_complete) -> Planned:
+    alike = equal[_key(item.run)]
+    snapshots = tuple(sorted({epoch for _, other in alike for epoch in other.run.checkpoint.snapshots}))
+    checkpoint = dataclasses.replace(item.run.checkpoint, snapshots=snapshots)
+    probes = tuple(dict.fromkeys(probe for _, other in alike for probe in other.run.probes))
+    item = dataclasses.replace(item, run=dataclasses.replace(item.run, checkpoint=checkpoint, probes=probes))
+    own = study.folder / item.folder
+    if is_complete(own):
+        return item
+    allowed = [(s, s.folder / other.folder) for s, other in alike if s.study.alone or not study.study.alone]
+    complete = [folder for _, folder in allowed if is_complete(folder)]
+    training = sorted((s.study.alone is False, i, f) for i, (s, f) in enumerate(allowed) if s in chosen)
+    primary = complete[0] if complete else training[0][2]
+    return item if primary == own else dataclasses.replace(item, same_as=primary)
+
+
+def _key(run: Run) -> Run:
+    """The run less what does not change what is computed."""
+    data = dataclasses.replace(run.data, dir=None)
+    # Runs with probes are alike, whichever they are; one without takes no other's, for they cost time.
+    probes = (Probe(),) if run.probes else ()
+    return dataclasses.replace(run, name="", checkpoint=Checkpoint(), data=data, probes=probes)

@@ -1,0 +1,214 @@
+"""A network as an ONNX file: in inference mode, in float32, for any number of images, checked with onnxruntime."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import linen as nn
+
+import jaxcifar
+from jaxcifar import data, records
+from jaxcifar.config import Run, UserError, load
+from jaxcifar.config.stored import read_records
+from jaxcifar.models import build, layers, whitened
+from jaxcifar.runner.networks import restore, saved_steps
+from jaxcifar.training import state as states
+from jaxcifar.training.averaging import Weights
+from jaxcifar.training.optimizers import numbers
+
+INPUT, OUTPUT, BATCH = "images", "logits", "N"
+TOLERANCE = 1e-4
+"""Largest difference of onnxruntime's logits from ours, as a share of the largest logit or of 1."""
+CHECKED_IMAGES = 8
+PACKAGES = ("jax2onnx", "onnx", "onnxruntime")
+
+
+def check_installed() -> None:
+    """Raises: UserError: a package of the extra `onnx` is missing."""
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"ONNX export needs {missing[0]}, which is not installed; get it by pip install -e '.[onnx]', best in a "
+            "virtual environment of its own, since it wants an older Orbax."
+        )
+
+
+@dataclass(frozen=True)
+class Network:
+    """What is exported."""
+
+    run: Run
+    """Says which network, and how its images are normalised."""
+    variables: Any
+    """`params` and `batch_stats`."""
+    origin: str
+    """Where the variables come from."""
+
+
+def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> Network:
+    """The network of a run's newest checkpoint, or of a config file as a run would begin with it.
+
+    Where a run keeps a moving average of its weights, that is its network.
+
+    Args:
+        source: a run's folder, or a config file.
+        flags: overrides of the config file, such as `--model.depth 34`.
+        notify: told of checkpoints that are damaged.
+
+    Raises:
+        UserError: the source is neither, or holds several runs or no checkpoint.
+    """
+    if source.is_file():
+        run = load(source, flags, prog="jaxcifar export")
+        if not isinstance(run, Run):
+            raise UserError(f"{str(source)!r} holds several runs; give the config file of one, or a run's folder.")
+        return Network(run, _initial(run), f"{source.stem}, untrained, seed {run.seed}")
+    run = read_records(source).config
+    if run is None:
+        raise UserError(f"{str(source)!r} is neither a run's folder (it holds no {records.CONFIG}) nor a config file.")
+    if flags:
+        raise UserError(f"jaxcifar export got {flags[0]!r}; beside a run's folder it takes --out only.")
+    steps = saved_steps(source, notify)
+    if not steps:
+        raise UserError(
+            f"{source} holds no whole checkpoint; train it again with --restart, and export before deleting."
+        )
+    state, origin = restore(run, source, steps[-1]), f"{run.name}, seed {run.seed}, step {steps[-1]}"
+    if run.average.kind == "ema":
+        return Network(run, _variables(state.average), f"{origin}, the moving average of its weights")
+    return Network(run, _variables(state), origin)
+
+
+def _initial(run: Run) -> Any:
+    return jax.jit(lambda: _variables(states.create(run, numbers(run))))()
+
+
+def _variables(weights: states.State | Weights) -> Any:
+    return {"params": weights.params, "batch_stats": weights.batch_stats}
+
+
+def export(network: Network, path: Path) -> float:
+    """Writes an ONNX file from `images` [N, 32, 32, 3], normalised, to `logits` [N, 10]; BatchNorm as in evaluation.
+
+    Args:
+        network: what to write; its origin and the normalisation of its images stand in the file.
+        path: the file.
+
+    Returns:
+        The largest difference of onnxruntime's logits from ours, on random images.
+
+    Raises:
+        UserError: a package is missing, the logits are not finite, or they differ by more than TOLERANCE; nothing is
+            written.
+    """
+    check_installed()
+    images = np.random.default_rng(0).normal(size=(CHECKED_IMAGES, 32, 32, 3)).astype(np.float32)
+    module = build(network.run.model)
+    with jax.default_matmul_precision("highest"):
+        expected = np.asarray(jax.jit(lambda x: module.apply(network.variables, x, False))(images))
+    if not np.isfinite(expected).all():
+        raise UserError("The network's logits are not finite, so nothing was written; the run seems to have diverged.")
+    stored = _described(_convert(network), network).SerializeToString()
+    difference = float(np.abs(logits(stored, images) - expected).max())
+    if difference > TOLERANCE * max(1.0, float(np.abs(expected).max())):
+        raise UserError(
+            f"onnxruntime's logits differ from ours by {difference:.1e}, so nothing was written; other versions of "
+            f"{', '.join(PACKAGES)} may agree."
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with records.replacing(path) as file:
+        file.write(stored)
+    return difference
+
+
+def logits(model: bytes, images: np.ndarray) -> np.ndarray:
+    """What onnxruntime makes of images [N, 32, 32, 3]."""
+    import onnxruntime  # pyright: ignore[reportMissingImports]
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run([OUTPUT], {INPUT: images})[0])
+
+
+def _described(model: Any, network: Network) -> Any:
+    """The model with a text that a viewer shows."""
+    import onnx  # pyright: ignore[reportMissingImports]
+
+    mean, deviation = data.statistics(network.run.data)
+    properties = {
+        "network": str(network.run.model),
+        "origin": network.origin,
+        "images": f"(pixel / 255 - mean) / deviation, mean {mean}, deviation {deviation}, layout {BATCH}, H, W, RGB",
+        "written by": f"jaxcifar {jaxcifar.__version__}",
+    }
+    model.doc_string = "\n".join(f"{key}: {value}" for key, value in properties.items())
+    onnx.helper.set_model_props(model, properties)
+    return model
+
+
+def _convert(network: Network) -> Any:
+    import jax2onnx  # pyright: ignore[reportMissingImports]
+    import onnx  # pyright: ignore[reportMissingImports]
+
+    logging.getLogger("onnx_ir.serde").setLevel(logging.ERROR)  # it tells of every shape that it leaves open
+
+    def apply(images: jax.Array) -> Any:
+        # Built here, where the converter has put its own activations in Flax's place.
+        with nn.intercept_methods(_as_standard_layer):
+            return build(network.run.model).apply(network.variables, images, False)
+
+    model = jax2onnx.to_onnx(
+        apply,
+        [(BATCH, 32, 32, 3)],
+        model_name=type(network.run.model).__name__,
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+    )
+    assert isinstance(model, onnx.ModelProto)
+    _remove_dropout(model.graph)
+    # The converter leaves shapes from before it moved transpositions; they are computed afresh.
+    del model.graph.value_info[:]
+    return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
+
+
+def _as_standard_layer(next_call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+    """Flax's own layer on the same variables: the converter knows it, and a viewer shows it as one node."""
+    layer = context.module
+    if context.method_name != "__call__":
+        return next_call(*args, **kwargs)
+    match layer:
+        case layers.Conv():
+            padding = [(p, p) for p in np.broadcast_to(layer.padding, 2).tolist()]
+            strides = np.broadcast_to(layer.stride, 2).tolist()
+            standard = nn.Conv(layer.features, layer.kernel, strides, padding, use_bias=layer.use_bias, parent=None)
+        case layers.BatchNorm():
+            standard = nn.BatchNorm(
+                use_running_average=True, epsilon=layer.epsilon, use_scale=layer.use_scale, parent=None
+            )
+        case layers.Linear():
+            standard = nn.Dense(layer.features, parent=None)
+        case whitened.Whitening():
+            kernel, bias = layer.variables["batch_stats"]["kernel"], layer.variables["params"]["bias"]
+            standard = nn.Conv(kernel.shape[-1], kernel.shape[:2], padding="VALID", parent=None)
+            return standard.apply({"params": {"kernel": kernel, "bias": bias}}, args[0])
+        case _:
+            return next_call(*args, **kwargs)
+    return standard.apply(layer.variables, args[0])
+
+
+def _remove_dropout(graph: Any) -> None:
+    """In inference mode it is the identity."""
+    for node in [node for node in graph.node if node.op_type == "Dropout"]:
+        graph.node.remove(node)
+        for other in graph.node:
+            for names in (other.input, other.output):
+                names[:] = [node.output[0] if name == node.input[0] else name for name in names]
+    used = {name for node in graph.node for name in node.input}
+    for constant in [item for item in graph.initializer if item.name not in used]:
+        graph.initializer.remove(constant)

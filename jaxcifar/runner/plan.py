@@ -1,0 +1,131 @@
+"""From a run, a study or a paper to the list of its runs, and those of equal shape grouped into one program."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxcifar.config import SGD, Paper, Run, Study, UserError, Variant, Vectorize, apply_changes
+from jaxcifar.errors import check_count
+from jaxcifar.runner.scale import check_scale, scale_run
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a study."""
+
+    member: str
+    run: Run
+    folder: Path
+    """Below the study's folder: `<member>/seed-<seed>`."""
+    same_as: Path | None = None
+    """Below OUT: the folder of the run of equal config that is trained instead."""
+
+
+@dataclass(frozen=True)
+class PlannedStudy:
+    """A study and its runs."""
+
+    study: Study
+    folder: Path
+    """Below OUT; `.` where the study is all there is."""
+    runs: tuple[Planned, ...]
+
+
+def make_plan(
+    config: Run | Study | Paper, seeds: int | None = None, scale: float = 1.0, only: Sequence[str] = ()
+) -> list[PlannedStudy]:
+    """What a config file trains, study by study.
+
+    Args:
+        config: a run, a study or a paper.
+        seeds: repeat every member with so many seeds; scaled, one seed is the default.
+        scale: multiplies images and epochs.
+        only: names of a paper's studies; empty means all.
+
+    Returns:
+        The studies and their runs; nothing is shared yet, see `share`.
+
+    Raises:
+        UserError: seeds below 1, a scale outside (0, 1], or a name that is no study of the paper.
+    """
+    check_scale(scale)
+    if only and not isinstance(config, Paper):
+        raise UserError(f"--only {','.join(only)} chooses among a paper's studies; {config.name!r} is no paper.")
+    if isinstance(config, Run) and seeds is None:
+        run = scale_run(config, scale)
+        return [PlannedStudy(as_study(run, None), Path(), (Planned(run.name, run, Path()),))]
+    if scale < 1 and seeds is None:
+        seeds = 1
+    if isinstance(config, Paper):
+        chosen = config.only(only) if only else config
+        return [_plan_study(as_study(study, seeds), Path(study.name), scale) for study in chosen.studies]
+    return [_plan_study(as_study(config, seeds), Path(), scale)]
+
+
+def _plan_study(study: Study, folder: Path, scale: float) -> PlannedStudy:
+    small = "curvature" in study.views
+    runs = tuple(dataclasses.replace(item, run=scale_run(item.run, scale, small)) for item in expand(study))
+    return PlannedStudy(study, folder, runs)
+
+
+def as_study(config: Run | Study, seeds: int | None) -> Study:
+    """A run as a study of one member, and a study with `seeds` seeds from the base's on, where that is given."""
+    if isinstance(config, Run):
+        config = Study(config.name, config, (Variant(config.name),), seeds=(config.seed,))
+    if seeds is None:
+        return config
+    first = config.base.seed
+    check_count("--seeds", seeds, 1, 10_000)
+    check_count("the last of the --seeds", first + seeds - 1, 0, 2**31 - 1)
+    return dataclasses.replace(config, seeds=tuple(range(first, first + seeds)))
+
+
+def expand(study: Study) -> list[Planned]:
+    """Every run of a study: variants x swept values x seeds."""
+    planned = []
+    names, values = list(study.sweep), list(study.sweep.values())
+    for variant, chosen, seed in itertools.product(study.variants, itertools.product(*values), study.seeds):
+        swept = dict(zip(names, chosen, strict=True))
+        run = apply_changes(study.base, {**variant.changes, **swept, "seed": seed})
+        suffix = "".join(f"-{name.split('.')[-1].replace('_', '-')}-{value:g}" for name, value in swept.items())
+        member = variant.name + suffix
+        planned.append(Planned(member, dataclasses.replace(run, name=member), Path(member) / f"seed-{seed}"))
+    return planned
+
+
+def shape_of(run: Run) -> Run:
+    """The run with its plain numbers set to fixed values: runs of equal shape train as one program."""
+    optimizer = dataclasses.replace(run.optimizer, learning_rate=1.0, weight_decay=0.0)
+    if isinstance(optimizer, SGD) and optimizer.momentum:
+        optimizer = dataclasses.replace(optimizer, momentum=0.5)
+    loss = dataclasses.replace(run.loss, label_smoothing=0.0)
+    return dataclasses.replace(run, name="", seed=0, optimizer=optimizer, loss=loss)
+
+
+def group(planned: Sequence[Planned], study: Study) -> list[list[Planned]]:
+    """Runs of equal shape side by side, in the study's order; each alone where seconds are compared."""
+    if study.alone or study.vectorize == "off":
+        return [[item] for item in planned]
+    groups: dict[Run, list[Planned]] = {}
+    for item in planned:
+        groups.setdefault(shape_of(item.run), []).append(item)
+    return list(groups.values())
+
+
+def programs(planned: PlannedStudy) -> list[list[Planned]]:
+    """The runs that a study trains, grouped into programs."""
+    return group([item for item in planned.runs if item.same_as is None], planned.study)
+
+
+def choose_vectorize(wanted: Vectorize, run: Run, members: int) -> Vectorize:
+    """How a group of members trains: what the user forces, else `map`, in every case measured the cheaper one.
+
+    docs/performance.md has the figures.
+    """
+    if members == 1:
+        return "off"
+    return "map" if wanted == "auto" else wanted

@@ -1,0 +1,62 @@
+"""What `--restart` may delete: the records of the runs that are planned, and nothing that is none of theirs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxcifar import records
+from jaxcifar.config import UserError
+from jaxcifar.records import manifest
+from jaxcifar.runner import speed
+from jaxcifar.runner.plan import PlannedStudy
+
+FILES = {
+    *(records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, records.LOCK),
+    *(manifest.FILE, speed.FILE),
+}
+SUFFIXES = (".png", ".svg", ".onnx", ".partial")
+FOLDERS = (records.CHECKPOINTS, "report", "views", "curvature")
+
+
+def clear(out: Path, planned: Sequence[PlannedStudy], only: Sequence[str] = ()) -> None:
+    """Deletes the records below a folder, all but the lock that is held.
+
+    Args:
+        out: the folder.
+        planned: the studies whose runs lie there; those that an earlier manifest names go too.
+        only: names of the folders below `out` that are meant; empty means all of it.
+
+    Raises:
+        UserError: something else lies there; then nothing is deleted.
+    """
+    known = {study.folder / item.folder for study in planned for item in study.runs}
+    known |= {study.folder / path for study in planned for path in manifest.run_folders(out / study.folder)}
+    roots = [root for root in [out / name for name in only] or [out] if root.is_dir()]
+    for root in roots:
+        _refuse_foreign(root, out, known)
+    for path in [path for root in roots for path in root.iterdir()]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path != out / records.LOCK:
+            path.unlink()
+
+
+def _refuse_foreign(folder: Path, out: Path, known: set[Path]) -> None:
+    """Looks at everything below a folder."""
+    for path in sorted(folder.iterdir()):
+        place = path.relative_to(out)
+        if path.is_symlink() or not _is_own(path, place, known):
+            raise UserError(
+                f"--restart would delete {str(place)!r} in {out}, which is no record of what is planned; "
+                "move it away or give another --out."
+            )
+        if path.is_dir() and path.name not in FOLDERS:
+            _refuse_foreign(path, out, known)
+
+
+def _is_own(path: Path, place: Path, known: set[Path]) -> bool:
+    if path.is_file():
+        return path.name in FILES or path.suffix in SUFFIXES
+    return path.name in FOLDERS or any(place == run or place in run.parents for run in known)

@@ -1,0 +1,89 @@
+"""The curvature of a finished run from the command line: what is stored, what is skipped, what is refused."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import jaxcifar
+from jaxcifar.cli import main
+from jaxcifar.config import VGG, Adam, Checkpoint, Data, Run, Schedule
+from jaxcifar.records import snapshots
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory):
+    folder = tmp_path_factory.mktemp("run")
+    run = Run(
+        model=VGG(form="light", batch_norm=True, width=2),
+        data=Data(source="shapes", train_size=32, test_size=8),
+        optimizer=Adam(schedule=Schedule("step", step_epochs=1)),
+        epochs=3,
+        batch_size=16,
+        checkpoint=Checkpoint(snapshots=(0, 1, 2)),
+    )
+    jaxcifar.train(run, folder)
+    return folder
+
+
+def test_measures_are_stored_drawn_and_left_alone(trained, capsys: pytest.CaptureFixture[str]):
+    command = ["landscape", str(trained), "--measure", "eigenvalues,trajectory,plane"]
+    assert main(command) == 0
+    assert "Lanczos keeps" in capsys.readouterr().err
+    eigenvalues, path = snapshots.read(trained, "eigenvalues"), snapshots.read(trained, "trajectory")
+    assert eigenvalues["steps"].tolist() == [0, 2, 4, 6]
+    assert np.all(eigenvalues["top"][:, 0] >= eigenvalues["bottom"][:, 0])
+    assert np.isnan(eigenvalues["stability"][0])
+    assert np.isfinite(eigenvalues["stability"][1:]).all()
+    # The rate falls to a tenth after each epoch of two steps; a snapshot's is that of the step before it.
+    np.testing.assert_allclose(eigenvalues["threshold"], 38 / (1e-3 * np.array([1, 1, 0.1, 0.01])), rtol=1e-5)
+    assert 0 < path["explained"].sum() <= 1 + 1e-6
+    np.testing.assert_allclose(path["coordinates"][-1], 0, atol=1e-6)
+    middle = snapshots.read(trained, "plane")["losses"][4, 4]
+    np.testing.assert_allclose(middle, path["true_losses"][-1], rtol=1e-5)
+    for name in ("eigenvalues", "trajectory", "plane"):
+        assert (trained / "curvature" / f"{name}.png").stat().st_size > 5000
+        assert (trained / "curvature" / f"{name}.svg").is_file()
+    before = snapshots.path(trained, "eigenvalues").stat().st_mtime_ns
+    assert main(command) == 0
+    assert snapshots.path(trained, "eigenvalues").stat().st_mtime_ns == before
+    assert not list(trained.rglob("*.partial"))
+
+
+def test_unknown_measure(trained, capsys: pytest.CaptureFixture[str]):
+    assert main(["landscape", str(trained), "--measure", "sharpnes"]) == 2
+    error = capsys.readouterr().err
+    assert "'sharpnes'" in error
+    assert all(name in error for name in snapshots.MEASURES)
+
+
+def test_no_run(tmp_path, capsys: pytest.CaptureFixture[str]):
+    assert main(["landscape", str(tmp_path), "--measure", "trace"]) == 2
+    assert "is no run folder" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_checkpoints(trained, tmp_path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "config.json").write_text((trained / "config.json").read_text())
+    assert main(["landscape", str(tmp_path), "--measure", "trace"]) == 2
+    assert "holds no whole checkpoint" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_trajectory_of_two_checkpoints(tmp_path, capsys: pytest.CaptureFixture[str]):
+    run = Run(data=Data(source="shapes", train_size=32, test_size=8), model=VGG(form="light"), epochs=1, batch_size=16)
+    jaxcifar.train(dataclasses.replace(run, checkpoint=Checkpoint(snapshots=(0,))), tmp_path)
+    assert main(["landscape", str(tmp_path), "--measure", "trajectory"]) == 2
+    assert "has 2 checkpoints, too few for a trajectory" in capsys.readouterr().err
+    assert main(["landscape", str(tmp_path), "--measure", "trace,trajectory"]) == 0
+    assert "has 2 checkpoints, too few for a trajectory" in capsys.readouterr().err
+    assert snapshots.read(tmp_path, "trace")["steps"].tolist() == [0, 2]
+
+
+def test_memory_that_is_not_there(trained, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr("jaxcifar.runner.curvature.measure.available_memory", lambda: 1000)
+    assert main(["landscape", str(trained), "--measure", "density"]) == 2
+    assert "GB are free" in capsys.readouterr().err
+    assert not snapshots.path(trained, "density").exists()
