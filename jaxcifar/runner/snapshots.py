@@ -10,8 +10,8 @@ from jaxcifar.config import Run, UserError
 from jaxcifar.config.stored import read_records
 from jaxcifar.data import Dataset
 from jaxcifar.landscape.memory import available_memory
-from jaxcifar.runner.curvature import ITERATIONS, Curvature
 from jaxcifar.records import snapshots, write_arrays
+from jaxcifar.runner.curvature import ITERATIONS, Curvature
 from jaxcifar.runner.networks import restore, saved_steps
 
 LANCZOS = {"eigenvalues", "density", "sharpness"}

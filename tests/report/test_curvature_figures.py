@@ -9,8 +9,7 @@ import pytest
 from synthetic import Member, study
 
 from jaxcifar.config import VGG, Run
-from jaxcifar.records import snapshots
-from jaxcifar.records.pictures import write_arrays
+from jaxcifar.records import snapshots, write_arrays
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import curvature, style
 from jaxcifar.report.figure import Figure, save
