@@ -1,9 +1,12 @@
-"""Time the study's networks as training runs them, alone or in turn with PyTorch.
+"""Time training of the study's networks, alone, in turn with PyTorch, or in turn with an older checkout.
 
-python scripts/bench.py                    every network but the deep ones
-python scripts/bench.py --against torch    the same, in turn with PyTorch, each side in its own process
+python scripts/bench.py                    all networks except the deep ResNets, groups of members, and probes
+python scripts/bench.py --against torch    the same, in turn with PyTorch, each in its own process
 python scripts/bench.py --against torch --write docs/performance.md --json bench.json
+python scripts/bench.py --old ../before    ratios of a training step here to one of the checkout in ../before
 python scripts/bench.py --precision-check  bfloat16 against float32 over 100 steps of VGG-A + BatchNorm, four seeds
+
+`scripts/bench_parts.py` measures single layers, the landscape, and how time and memory grow.
 """
 
 from __future__ import annotations
@@ -13,59 +16,65 @@ import math
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import bench_report
-from bench_costs import costs
-from bench_precision import precision_gap, sentences
-from bench_report import Platform, Report, Row
-from bench_worker import IMAGES, Worker, started, training
+import bench_trees
+from bench_report import Cost, Platform, Report, Row
+from bench_worker import IMAGES, Worker, load_run, started, training
 from rich.console import Console
 
-from jaxcifar.config import Precision, Run, UserError, load
+from jaxcifar.config import CNN, Precision, Probe, Run, Vectorize
 from jaxcifar.config.parse import parse
+from jaxcifar.errors import UserError
 from jaxcifar.training import Interrupted
 
-CONFIGS = Path(__file__).parents[1] / "configs"
 USUAL = {"cnn": 128, "cnn_batch4": 4, "vgg_a_light": 128, "vgg_a": 128, "vgg_bn": 128, "resnet18": 128}
 DEEP = {"resnet34": 16, "resnet50": 16, "resnet101": 16, "resnet152": 16}
+OLD = ("cnn", "cnn_batch4", "vgg_bn", "resnet18")
 GPU_BATCH_SIZE = 512
 FEWEST_STEPS = 10
-TURN_SECONDS = 2.0
+TURN_SECONDS, COST_SECONDS = 2.0, 3.0
+RATES, SEEDS = (1e-4, 5e-4, 1e-3, 2e-3), 16
+TUTORIAL = CNN(widths=(6, 16), kernel=5, padding=0, head=(120, 84))
+"""The network of PyTorch's tutorial, 62,006 parameters: a step is mostly overhead."""
 Show = Callable[..., None]
 
 
 @dataclass(frozen=True)
 class Options:
-    """Time the study's networks as training runs them, alone or in turn with PyTorch."""
+    """Time training of the study's networks, alone, in turn with PyTorch, or in turn with an older checkout."""
 
     networks: str | None = None
-    """Names separated by commas, e.g. `cnn,cnn_batch4,vgg_bn`; all but the deep ResNets where this is not given."""
+    """Names separated by commas, e.g. `cnn,cnn_batch4,vgg_bn`; by default all except the deep ResNets."""
     full: bool = False
-    """ResNet-34, 50, 101 and 152 as well."""
+    """Include ResNet-34, 50, 101 and 152."""
     against: Literal["torch"] | None = None
-    """Take turns with the same network in PyTorch, and print the ratio of the times with its spread."""
+    """Measure in turn with the same network in PyTorch, and print the ratio of the times with its range."""
+    old: Path | None = None
+    """Measure in turn with the checkout in this folder, and print new / old for each network; by default for
+    `cnn`, `cnn_batch4`, `vgg_bn` and `resnet18`. Use it with --networks, --batch-size, --steps and --rounds."""
     precision: Precision | None = None
-    """float32 on a CPU and bfloat16 on a GPU where this is not given."""
+    """By default float32 on a CPU and bfloat16 on a GPU."""
     batch_size: int | None = None
-    """The same for every network; on a CPU 128 (deep ResNets 16), on a GPU 512, where this is not given."""
+    """Batch size of every network; by default 128 on a CPU (deep ResNets 16) and 512 on a GPU."""
     steps: int | None = None
-    """Steps a turn; what takes about two seconds where this is not given, a whole epoch on a GPU."""
+    """Steps per turn; by default as many as take about two seconds, and a whole epoch on a GPU."""
     costs: bool = True
-    """What members and probes cost as well, in plain steps; only where the default networks are measured."""
+    """Also measure groups of members (`map` and `vmap`) and probes, if --networks is not given."""
     precision_check: bool = False
-    """Time nothing: train VGG-A + BatchNorm in both precisions, and say whether bfloat16 stays within float32's seeds.
-    Minutes on a CPU; on CIFAR-10 if it lies on the disk ($JAXCIFAR_DATA), else on `shapes`."""
+    """Only train VGG-A + BatchNorm in both precisions, and report whether bfloat16 stays within the seeds of float32.
+    Takes minutes on a CPU; uses CIFAR-10 if it is on the disk ($JAXCIFAR_DATA), else `shapes`."""
     rounds: int = 5
-    """Turns of each side."""
+    """Number of turns."""
     json: Path | None = None
     """Write the figures to this file too."""
     write: Path | None = None
-    """Put the table into this document, between `<!-- bench:cpu -->` (or `gpu`) and `<!-- /bench:cpu -->`."""
+    """Write the table into this document, between `<!-- bench:cpu -->` (or `gpu`) and `<!-- /bench:cpu -->`."""
 
     def __post_init__(self):
         for name in ("steps", "rounds", "batch_size"):
@@ -84,23 +93,36 @@ class Options:
             raise UserError(f"--json {str(self.json)!r} cannot be written; give a file in a folder that exists.")
         if self.write is not None:
             bench_report.check_document(self.write)
+        if self.old is not None:
+            for name in ("against", "precision", "json", "write"):
+                if getattr(self, name) is not None:
+                    raise UserError(f"--old cannot be combined with --{name}; leave one of them out.")
+            bench_trees.check_tree(self.old, [_config_name(name) for name in self.names()])
 
     def names(self) -> list[str]:
-        """The networks in the order of the table."""
+        """Return the networks in the order of the table."""
         if self.networks is not None:
             return self.networks.split(",")
+        if self.old is not None:
+            return list(OLD)
         return list(USUAL | DEEP if self.full else USUAL)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the bench; returns its exit code: 0, 1 where a check fails, or 2 for a user's slip."""
+    """Run the bench; return its exit code: 0, 1 if the precision check fails, 2 for a user's error."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         options = parse(Options, arguments, "python scripts/bench.py --help", prog="bench.py")
         if options.against == "torch" and importlib.util.find_spec("torch") is None:
             raise UserError("--against torch needs PyTorch, which is not installed: pip install 'jaxcifar[parity]'.")
         if options.precision_check:
-            return _check_precision(options)
+            # Imports JAX and the models, which the other measurements leave to their worker processes.
+            from bench_parts import check_precision
+
+            return 0 if check_precision(options.batch_size or USUAL["vgg_bn"]) else 1
+        if options.old is not None:
+            _compare_trees(options, options.old)
+            return 0
         report = measure(options, shlex.join(["python", "scripts/bench.py", *arguments]))
         bench_report.print_table(report)
         if options.json is not None:
@@ -116,19 +138,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _check_precision(options: Options) -> int:
-    run = _run("vgg_bn", options.batch_size or USUAL["vgg_bn"], "float32", "cpu")
-    run = replace(run, data=replace(run.data, source="auto"))
-    gap = precision_gap(run)
-    print("\n".join(sentences("VGG-A + BatchNorm", run, gap)))
-    return 0 if gap.within else 1
+def _compare_trees(options: Options, old: Path) -> None:
+    with progress() as show, tempfile.TemporaryDirectory() as cache:
+        for name in options.names():
+            show(f"{name}: {options.rounds} turns of each checkout")
+            batch_size = options.batch_size or (USUAL | DEEP)[name]
+            config = _config_name(name)
+            found = bench_trees.compare(old, config, batch_size, options.steps, options.rounds, Path(cache))
+            print(bench_report.trees_line(name, found), flush=True)
 
 
 def measure(options: Options, command: str) -> Report:
-    """Every network in its order; the sides' processes live for one network only, so memory is its own."""
+    """Return the figures of every network; each has its own processes, so that the peak memory is its own."""
     with progress() as show, tempfile.TemporaryDirectory() as folder:
         cache = Path(folder)
-        show("the device's matrix products")
+        show("matrix products of the device")
         with started({"side": "device"}, cache) as device:
             platform: Platform = "cpu" if device.hello["device"]["platform"] == "cpu" else "gpu"
             precision = options.precision or ("float32" if platform == "cpu" else "bfloat16")
@@ -141,7 +165,7 @@ def measure(options: Options, command: str) -> Report:
         found = []
         if options.costs and options.networks is None:
             batches = {name: _run(name, options.batch_size, precision, platform) for name in ("vgg_bn", "cnn_batch4")}
-            for cost in costs(batches, options.rounds, cache, show):
+            for cost in _costs(batches["vgg_bn"], batches["cnn_batch4"], options.rounds, cache, show):
                 found.append(cost)
                 show(bench_report.cost_line(cost), True)
     return Report(command, platform, precision, device.hello, rate, rows, found)
@@ -149,7 +173,7 @@ def measure(options: Options, command: str) -> Report:
 
 @contextmanager
 def progress() -> Iterator[Show]:
-    """A function that shows what goes on, and for good what is finished; without a terminal only the latter."""
+    """Yield a function that shows the current task, or prints a finished one; only the latter without a terminal."""
     console = Console(stderr=True)
     with console.status("") as status:
 
@@ -163,21 +187,24 @@ def progress() -> Iterator[Show]:
 
 
 def _run(name: str, batch_size: int | None, precision: Precision, platform: Platform) -> Run:
-    """The config of that name, at the bench's batch size and precision."""
-    run = load(CONFIGS / f"{name.removesuffix('_batch4')}.py")
-    assert isinstance(run, Run)
+    """Return the run of a network at the bench's batch size and precision."""
+    run = load_run(_config_name(name))
     usual = (USUAL | DEEP)[name]
     if platform == "gpu" and usual != 4:
         usual = GPU_BATCH_SIZE
     return replace(run, batch_size=batch_size or usual, precision=precision)
 
 
+def _config_name(name: str) -> str:
+    return name.removesuffix("_batch4")
+
+
 def _row(name: str, run: Run, options: Options, rate: float, platform: Platform, cache: Path, show: Show) -> Row:
-    """One network: each side in its process, A B A B."""
+    """Measure one network: each side in its process, A B A B."""
     with ExitStack() as stack:
         sides = []
         for side in ("jax", "torch") if options.against else ("jax",):
-            show(f"{name}: {side} starts and compiles")
+            show(f"{name}: {side} compiles")
             sides.append(stack.enter_context(started(training(side, [run]), cache)))
             sides[-1].ask(2)
         hello = sides[0].hello
@@ -191,11 +218,51 @@ def _row(name: str, run: Run, options: Options, rate: float, platform: Platform,
 
 
 def _steps_a_turn(sides: list[Worker], rounds: int, steps_per_epoch: int, platform: Platform) -> int:
-    """A whole epoch on a GPU; on a CPU what the slower side does in the time of a turn, and enough for a figure."""
+    """Return an epoch's steps on a GPU, and on a CPU as many as the slower side does in the time of a turn."""
     if platform == "gpu":
         return steps_per_epoch
     slowest = max(side.ask(2)["seconds"] / 2 for side in sides)
     return max(math.ceil(TURN_SECONDS / slowest), math.ceil(FEWEST_STEPS / rounds))
+
+
+def _costs(vgg: Run, cnn: Run, rounds: int, cache: Path, show: Show) -> Iterator[Cost]:
+    """Yield the costs of groups of members and of probes on every step, each in turn with a single plain run."""
+    same = tuple(Probe(measure) for measure in ("beta", "gradient_distance"))
+    cross = tuple(Probe(measure, "cross_batch") for measure in ("beta", "gradient_distance"))
+    rates = [replace(vgg, optimizer=replace(vgg.optimizer, learning_rate=rate)) for rate in RATES]
+    tutorial = replace(cnn, model=TUTORIAL)
+    programs: Mapping[str, tuple[Run, list[Run]]] = {
+        f"{SEEDS} seeds of the tutorial's cnn, batch {cnn.batch_size}": (tutorial, _seeds(tutorial)),
+        f"{SEEDS} seeds of cnn, batch {cnn.batch_size}": (cnn, _seeds(cnn)),
+        "vgg_bn, same-batch probes": (vgg, [replace(vgg, probes=same)]),
+        "vgg_bn, cross-batch probes": (vgg, [replace(vgg, probes=cross)]),
+        f"{len(RATES)} learning rates of vgg_bn": (vgg, rates),
+    }
+    for what, (plain, members) in programs.items():
+        forms: tuple[Vectorize, ...] = ("map", "vmap") if len(members) > 1 else ("off",)
+        for form in forms:
+            name = what if form == "off" else f"{what}, {form}"
+            show(f"{name}: compiles")
+            with (
+                started(training("jax", [plain]), cache) as single,
+                started(training("jax", members, form), cache) as program,
+            ):
+                single.ask(2)
+                yield Cost.of(name, len(members), turns(program, single, len(members), rounds))
+
+
+def _seeds(run: Run) -> list[Run]:
+    return [replace(run, seed=seed) for seed in range(SEEDS)]
+
+
+def turns(
+    program: Worker, single: Worker, members: int, rounds: int, seconds: float = COST_SECONDS
+) -> list[tuple[float, float]]:
+    """Return seconds per step of the program and of the single run, A B A B, each side for about as long."""
+    program.ask(1)
+    steps = math.ceil(seconds / program.ask(1)["seconds"])
+    plain = steps * members
+    return [(program.turn(steps)["seconds"] / steps, single.turn(plain)["seconds"] / plain) for _ in range(rounds)]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Our side of the bench: the training program's own chunks on synthetic images, and what the device can do at most."""
+"""JAX worker of the bench: the training program on synthetic images, and the limits of the device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from bench_worker import IMAGES
 from jax import lax
 
 from jaxcifar.config import Precision, Run, Vectorize
@@ -23,7 +22,7 @@ from jaxcifar.training.pace import Pace
 
 
 class Side:
-    """The compiled chunk of a run, or of several as the members of one program, and its state."""
+    """The compiled training program of one run, or of several runs as members, and its state."""
 
     def __init__(self, runs: list[Run], vectorize: Vectorize, images: int):
         runtime.configure()
@@ -57,7 +56,7 @@ class Side:
         }
 
     def answer(self, steps: int) -> dict[str, Any]:
-        """Trains so many steps in chunks as training does: about a second long, and ending with their epoch."""
+        """Train a number of steps in chunks, as training does: about a second each, within one epoch."""
         start = time.perf_counter()
         while steps:
             left = self.steps_per_epoch - self.step % self.steps_per_epoch
@@ -69,41 +68,41 @@ class Side:
         return {"seconds": time.perf_counter() - start, "peak_bytes": _peak_bytes()}
 
 
-def synthetic_images(number: int = IMAGES) -> tuple[np.ndarray, np.ndarray]:
-    """Random images and labels of CIFAR-10's size; their values cost what any cost."""
+def synthetic_images(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return random images [N, 32, 32, 3] (uint8) and labels [N]; times do not depend on their values."""
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (number, 32, 32, 3), dtype=np.uint8)
     return images, rng.integers(0, 10, number, dtype=np.int32)
 
 
 def _peak_bytes() -> int:
-    """Of the device's allocator, or of this process where the device is the CPU."""
+    """Return the peak memory of the device's allocator, or on a CPU that of this process."""
     stats = jax.local_devices()[0].memory_stats()
     return stats["peak_bytes_in_use"] if stats else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 class Device:
-    """The device, and what it can do at most."""
+    """The device and its limits."""
 
     def hello(self) -> dict[str, Any]:
         found = environment("", "")
         return {key: found[key] for key in ("versions", "device", "git_commit")}
 
     def answer(self, precision: Precision) -> dict[str, Any]:
-        """FLOP/s of a large matrix product, and the bytes a second that a large copy reads and writes."""
+        """Return FLOP/s of a large matrix product, and bytes per second that a large copy reads and writes."""
         return {"rate": matrix_product_rate(precision), "copy": copy_rate()}
 
 
 def copy_rate() -> float:
-    """The best of a few copies of an array that no cache holds, in bytes read and written a second."""
+    """Return bytes per second, read and written, of the fastest copy of an array larger than the caches."""
     source, repeats = jnp.zeros(2**26, jnp.float32), 8
-    # In place, so that no fresh memory is asked for; one more number each time, so that nothing is folded.
+    # In place, so that no memory is allocated; a different number each time, so that XLA cannot merge the passes.
     copies = jax.jit(lambda x: lax.fori_loop(0, repeats, lambda i, y: y + i, x))
     return 2 * source.nbytes * repeats / _least_seconds(lambda: copies(source))
 
 
 def matrix_product_rate(precision: Precision) -> float:
-    """The best of a few runs of a chain of square products at JAX's default precision, in FLOP/s."""
+    """Return FLOP/s of the fastest chain of square products at the default precision of JAX."""
     cpu = jax.default_backend() == "cpu"
     size, repeats = (2048, 4) if cpu else (8192, 32)
     dtype = jnp.bfloat16 if precision == "bfloat16" else jnp.float32
@@ -113,7 +112,7 @@ def matrix_product_rate(precision: Precision) -> float:
 
 
 def _least_seconds(compute: Callable[[], jax.Array]) -> float:
-    """Of five calls after a first one."""
+    """Return the least seconds of five calls after a first one that is not timed."""
 
     def seconds() -> float:
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The bench's figures: one row a network, shown as a table, written as JSON and into a document."""
+"""Figures of the bench: one row per network, printed as a table, and written as JSON and into a document."""
 
 from __future__ import annotations
 
@@ -16,38 +16,41 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from jaxcifar.config import Precision, Run, UserError
+from jaxcifar.config import Precision, Run
+from jaxcifar.errors import UserError
 
 Platform = Literal["cpu", "gpu"]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The same network in PyTorch, in turn with ours."""
+    """The same network in PyTorch or in an older checkout, in turn with ours."""
 
     milliseconds_per_step: float
+    """Of PyTorch or of the older checkout."""
     ratio: float
-    """Our time over PyTorch's: the median over the turns."""
+    """Median over the turns of our time divided by the other one."""
     lowest: float
     highest: float
 
     @classmethod
     def of(cls, turns: Sequence[Sequence[float]]) -> Comparison:
+        """Return the comparison of (ours, theirs), seconds per step, of each turn."""
         ratios = [ours / theirs for ours, theirs in turns]
         return cls(1e3 * median(theirs for _, theirs in turns), median(ratios), min(ratios), max(ratios))
 
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured of one network."""
+    """The figures of one network."""
 
     network: str
     batch_size: int
     compile_seconds: float
     cached_compile_seconds: float
-    """The second time, from the compilation cache."""
+    """Compile time with the compilation cache filled."""
     steps: int
-    """Measured in all."""
+    """Total number of measured steps."""
     milliseconds_per_step: float
     images_per_second: float
     tflops: float
@@ -55,7 +58,7 @@ class Row:
     peak_bytes: int
     seconds_per_epoch: float
     extrapolated: bool
-    """Whether an epoch's seconds come from fewer steps than it has."""
+    """Whether fewer steps than an epoch has were measured."""
     torch: Comparison | None
 
     @classmethod
@@ -69,7 +72,17 @@ class Row:
         peak_bytes: int,
         product_rate: float,
     ) -> Row:
-        """Args: what our side said of itself; by turn the seconds a step of our side and of PyTorch's, if it ran."""
+        """Return the figures of a network.
+
+        Args:
+            name: of the network.
+            run: what was trained.
+            hello: the JAX worker's description of itself.
+            turns: seconds per step of each turn: ours and, if it ran, PyTorch's.
+            steps: steps per turn.
+            peak_bytes: peak memory.
+            product_rate: FLOP/s of large matrix products.
+        """
         seconds = median(turn[0] for turn in turns)
         rate = run.batch_size / seconds
         flops = rate * hello["flops_per_image"]
@@ -92,23 +105,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Cost:
-    """A program that does more than a plain step, in turn with plain steps."""
+    """The cost of a group of members or of probes, in turn with a plain run."""
 
     what: str
     plain_steps: int
-    """Steps of a single run that it stands for."""
+    """Number of plain steps that one step of the program replaces: the number of members."""
     milliseconds: float
-    """A step of the program."""
+    """Per step of the program."""
     plain_milliseconds: float
-    """A step of the single run."""
+    """Per step of the single run."""
     ratio: float
-    """The program's step over its plain steps: the median over the turns."""
+    """Median over the turns of milliseconds / (plain_steps x plain_milliseconds)."""
     lowest: float
     highest: float
 
     @classmethod
     def of(cls, what: str, plain_steps: int, turns: Sequence[tuple[float, float]]) -> Cost:
-        """Args: by turn, the seconds of a step of the program and of a single run."""
+        """Return the cost from seconds per step of the program and of a single run, by turn."""
         ratios = [program / (plain_steps * plain) for program, plain in turns]
         ours, plain = (1e3 * median(times) for times in zip(*turns, strict=True))
         return cls(what, plain_steps, ours, plain, median(ratios), min(ratios), max(ratios))
@@ -116,7 +129,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Report:
-    """Rows and what they were measured with."""
+    """All figures, and what they were measured with."""
 
     command: str
     platform: Platform
@@ -129,16 +142,21 @@ class Report:
 
 
 def line(row: Row) -> str:
-    """One network in a sentence."""
-    text = f"{row.network}: {row.milliseconds_per_step:,.4g} ms a step"
+    """Return the figures of one network in one line."""
+    text = f"{row.network}: {row.milliseconds_per_step:,.4g} ms per step"
     if row.torch is not None:
         text += f", PyTorch {row.torch.milliseconds_per_step:,.4g}, ratio {_ratio(row.torch)}"
     return text
 
 
 def cost_line(cost: Cost) -> str:
-    """What members or a probe cost, in a sentence."""
+    """Return the cost of members or a probe in one line."""
     return f"{cost.what}: {cost.milliseconds:,.4g} ms, ratio {_ratio(cost)}"
+
+
+def trees_line(name: str, found: Comparison) -> str:
+    """Return the comparison with an older checkout in one line."""
+    return f"{name}: old {found.milliseconds_per_step:,.4g} ms per step, new / old {_ratio(found)}"
 
 
 def _ratio(found: Comparison | Cost) -> str:
@@ -146,10 +164,10 @@ def _ratio(found: Comparison | Cost) -> str:
 
 
 def cost_cells(cost: Cost) -> dict[str, str]:
-    """A row of the table of costs by heading."""
+    """Return a row of the table of costs, by heading."""
     return {
         "one program": cost.what,
-        "ms a step": f"{cost.milliseconds:,.4g}",
+        "ms per step": f"{cost.milliseconds:,.4g}",
         "plain step ms": f"{cost.plain_milliseconds:,.4g}",
         "plain steps": str(cost.plain_steps),
         "ratio": _ratio(cost),
@@ -157,17 +175,17 @@ def cost_cells(cost: Cost) -> dict[str, str]:
 
 
 def cells(row: Row) -> dict[str, str]:
-    """A row of the table by heading."""
+    """Return a row of the table of networks, by heading."""
     found = {
         "network": row.network,
         "batch": str(row.batch_size),
         "compile\n(again) s": f"{row.compile_seconds:.1f} ({row.cached_compile_seconds:.1f})",
-        "ms a\nstep": f"{row.milliseconds_per_step:,.4g}",
+        "ms per\nstep": f"{row.milliseconds_per_step:,.4g}",
         "images\n/s": f"{row.images_per_second:,.0f}",
         "TFLOP\n/s": f"{row.tflops:.3g}",
         "share": f"{row.share_of_matrix_product:.0%}",
         "peak\nGB": f"{row.peak_bytes / 1e9:.2f}",
-        "s an\nepoch": ("≈ " if row.extrapolated else "") + f"{row.seconds_per_epoch:,.3g}",
+        "s per\nepoch": ("≈ " if row.extrapolated else "") + f"{row.seconds_per_epoch:,.3g}",
     }
     if row.torch is not None:
         found |= {"PyTorch ms": f"{row.torch.milliseconds_per_step:,.4g}", "ratio": _ratio(row.torch)}
@@ -175,31 +193,31 @@ def cells(row: Row) -> dict[str, str]:
 
 
 def legend(report: Report) -> list[str]:
-    """What the table was measured with, and what its columns mean."""
+    """Return what the table was measured with, and what its columns mean."""
     device, versions = report.environment["device"], report.environment["versions"]
     torch = [f"PyTorch {metadata.version('torch')}"] if any(row.torch for row in report.rows) else []
     names = ", ".join([f"Python {versions['python']}", f"jax {versions['jax']}", f"flax {versions['flax']}", *torch])
-    memory = "of the process, data and compiler included" if report.platform == "cpu" else "of the device's allocator"
+    memory = "of the process, with data and compiler" if report.platform == "cpu" else "of the device's allocator"
     return [
         f"{device['kind']} ({device['platform']}), {date.today().isoformat()}, {names}; `{report.command}`.",
-        f"Precision {report.precision}. A step is training's own, with the config's augmentation; times are medians "
-        "over the turns, of which the first step is not counted. Compile: first, and again from the cache. Share: of "
-        f"what large matrix products reach here, {report.matrix_product_rate / 1e12:.3g} TFLOP/s. Peak: the memory "
-        f"{memory}. ≈: extrapolated from fewer steps.",
+        f"Precision {report.precision}. Steps include the config's augmentation. Times are medians over the turns, "
+        "without the first step of each. Compile: without and with the compilation cache. Share: fraction of the rate "
+        f"of large matrix products here, {report.matrix_product_rate / 1e12:.3g} TFLOP/s. Peak: memory {memory}. "
+        "≈: extrapolated from fewer steps.",
         *(
-            ["One program: its step over the plain steps that it stands for, in turn with a single run of the same."]
+            ["One program: time per step divided by the time of the plain steps that it replaces, measured in turn."]
             if report.costs
             else []
         ),
-        *(["Ratio: our time over PyTorch's, median (lowest–highest) of the pairs of turns."] if torch else []),
+        *(["Ratio: our time divided by PyTorch's, median (minimum–maximum) over the turns."] if torch else []),
     ]
 
 
 def print_table(report: Report) -> None:
-    """The figures on the terminal, the comparison in a table of its own, so that 80 columns hold both."""
+    """Print the figures, with the comparison in a separate table so that both fit in 80 columns."""
     console = Console()
     rows = [cells(row) for row in report.rows]
-    compared = ["ms a\nstep", "PyTorch ms", "ratio"] if report.rows[0].torch else []
+    compared = ["ms per\nstep", "PyTorch ms", "ratio"] if report.rows[0].torch else []
     alone = [heading for heading in rows[0] if heading not in ("network", "PyTorch ms", "ratio")]
     for title, headings in (("Training", alone), ("Against PyTorch", compared)):
         if not headings:
@@ -218,24 +236,24 @@ def print_table(report: Report) -> None:
 
 
 def write_json(report: Report, path: Path) -> None:
-    """Every figure, with the day."""
+    """Write all figures with the date."""
     value = {"date": date.today().isoformat(), **dataclasses.asdict(report)}
     path.write_text(json.dumps(value, indent=1) + "\n")
 
 
 def check_document(path: Path) -> None:
-    """Raises UserError unless the document has the markers of both platforms."""
+    """Raise UserError unless the document has the markers of both platforms."""
     text = path.read_text() if path.is_file() else ""
     for platform in get_args(Platform):
         for marker in _markers(platform):
             if text.count(marker) != 1:
                 raise UserError(
-                    f"--write {str(path)!r} must hold the line {marker} once, to know where the table goes."
+                    f"--write {str(path)!r} must contain the line {marker} exactly once, where the table is written."
                 )
 
 
 def write_document(report: Report, path: Path) -> None:
-    """Replaces what stands between the platform's markers by the table."""
+    """Replace the text between the markers of the platform by the table."""
     first, last = _markers(report.platform)
     text = path.read_text()
     before, rest = text.split(first)
@@ -248,7 +266,7 @@ def _markers(platform: Platform) -> tuple[str, str]:
 
 
 def markdown(report: Report) -> str:
-    """The tables and their legend for a document."""
+    """Return the tables and their legend in Markdown."""
     tables = [_table([cells(row) for row in report.rows])]
     if report.costs:
         tables.append(_table([cost_cells(cost) for cost in report.costs]))

@@ -1,6 +1,6 @@
-"""PyTorch's side of the bench, at its best: channels last, fused optimizers, images normalised once and kept in memory.
+"""PyTorch worker of the bench, tuned: channels last, fused optimizers, images normalised once and kept in memory.
 
-On a GPU bfloat16 runs by autocast and the network through `torch.compile`; nothing is copied from the host.
+On a GPU it uses autocast for bfloat16 and `torch.compile`, and copies nothing from the host.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch_peer
-from bench_worker import IMAGES
 
 from jaxcifar.config import Adadelta, Adagrad, Data, Run
 
@@ -23,19 +22,19 @@ MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 class Side:
     """A network, its optimizer and the images."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: Run, images: int):
         self.gpu = torch.cuda.is_available()
         self.run, self.device = run, torch.device("cuda" if self.gpu else "cpu")
         torch.backends.cudnn.benchmark = True
         torch.set_float32_matmul_precision("high")
         torch.manual_seed(run.seed)
-        self.images, self.labels = self._images()
+        self.images, self.labels = self._images(images)
         module = torch_peer.build(run.model).to(self.device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         fused = not isinstance(run.optimizer, Adagrad | Adadelta)
         self.optimizer = torch_peer.optimizer(run.optimizer, module.parameters(), fused)
         self.criterion = torch_peer.criterion(run.loss)
         self.network = torch.compile(module) if self.gpu else module
-        self.steps_per_epoch, self.step = IMAGES // run.batch_size, 0
+        self.steps_per_epoch, self.step = images // run.batch_size, 0
         if not self.gpu:
             self._choose_threads()
 
@@ -43,14 +42,14 @@ class Side:
         return {"version": torch.__version__}
 
     def answer(self, steps: int) -> dict[str, Any]:
-        """Trains so many steps; on a GPU the host waits only at the end."""
+        """Train a number of steps; on a GPU the host waits only at the end."""
         start = time.perf_counter()
         losses = [self._step() for _ in range(steps)]
         torch.stack(losses).cpu()
         return {"seconds": time.perf_counter() - start, "peak_bytes": self._peak_bytes()}
 
     def _choose_threads(self) -> None:
-        """One thread or all, whichever is faster: small batches lose more to the threads' meetings than they gain."""
+        """Use one thread or all: for small batches, synchronisation costs more than threading gains."""
         counts = (1, torch.get_num_threads())
 
         def seconds(count: int) -> float:
@@ -61,20 +60,20 @@ class Side:
         self.threads = min(counts, key=seconds)
         torch.set_num_threads(self.threads)
 
-    def _images(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Normalised images [N, 32 + 2 crop, 32 + 2 crop, 3], padded for the crop, and labels [N]."""
+    def _images(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return normalised images [N, 32 + 2 crop, 32 + 2 crop, 3], padded for the crop, and labels [N]."""
         rng = np.random.default_rng(0)
-        pixels = torch.from_numpy(rng.integers(0, 256, (IMAGES, 32, 32, 3), dtype=np.uint8)).to(self.device)
+        pixels = torch.from_numpy(rng.integers(0, 256, (number, 32, 32, 3), dtype=np.uint8)).to(self.device)
         mean, deviation = torch.tensor((MEAN, DEVIATION), device=self.device)
         images = pixels.float().div_(255).sub_(mean).div_(deviation)
         if crop := self.run.data.crop:
             images = torch.nn.functional.pad(images, (0, 0, crop, crop, crop, crop))
-        labels = torch.from_numpy(rng.integers(0, 10, IMAGES)).to(self.device)
+        labels = torch.from_numpy(rng.integers(0, 10, number)).to(self.device)
         return images.bfloat16() if self.gpu and self.run.precision == "bfloat16" else images, labels
 
     def _step(self) -> torch.Tensor:
         if self.step % self.steps_per_epoch == 0:
-            self.order = torch.randperm(IMAGES, device=self.device)
+            self.order = torch.randperm(len(self.labels), device=self.device)
         start = self.step % self.steps_per_epoch * self.run.batch_size
         chosen = self.order[start : start + self.run.batch_size]
         images = augment(self.images, chosen, self.run.data)
@@ -93,7 +92,7 @@ class Side:
 
 
 def augment(images: torch.Tensor, chosen: torch.Tensor, data: Data) -> torch.Tensor:
-    """A batch [B, 3, 32, 32], channels last: random crop and mirror in one gather from padded images [N, H, W, 3]."""
+    """Return a batch [B, 3, 32, 32], channels last: random crop and flip in one gather from images [N, H, W, 3]."""
     if not data.crop and data.flip == "none":
         return images[chosen].permute(0, 3, 1, 2)
     count, device = len(chosen), images.device

@@ -1,7 +1,7 @@
-"""One side of the bench in a process of its own: it trains so many steps when told to, and waits otherwise.
+"""A worker process of the bench: it trains the number of steps it is asked for, and otherwise waits.
 
-The pipes carry one JSON object a line: the job, then what the side is, then questions and answers. A network's side is
-asked to train a number of steps and answers with the time they took.
+The pipes carry one JSON value per line: first the job, answered by a description of the worker; then requests and
+answers. A worker that trains a network is sent a number of steps and answers with the seconds they took.
 """
 
 from __future__ import annotations
@@ -16,22 +16,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from jaxcifar.config import Run, UserError, Vectorize, to_json
+from jaxcifar.config import Run, Vectorize, from_json, load, to_json
+from jaxcifar.errors import UserError
 from jaxcifar.process import huge_pages
 
+CONFIGS = Path(__file__).parents[1] / "configs"
 IMAGES = 50_000
-"""Synthetic training images, as many as CIFAR-10 has."""
+"""Number of synthetic training images, equal to CIFAR-10's."""
+
+
+def load_run(name: str) -> Run:
+    """Return the run of configs/NAME.py."""
+    run = load(CONFIGS / f"{name}.py")
+    assert isinstance(run, Run)
+    return run
 
 
 class Worker:
-    """The bench's end of the pipes to a process that `started` runs."""
+    """The bench's end of the pipes to a worker process."""
 
     def __init__(self, process: subprocess.Popen[str], errors: IO[bytes], job: dict[str, Any]):
         self._process, self._errors = process, errors
         self.hello = self.ask(job)
 
     def ask(self, message: Any) -> dict[str, Any]:
-        """Sends a line and waits for the answer's."""
+        """Send a request and return the answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
@@ -42,33 +51,33 @@ class Worker:
         if not answer:
             self._errors.seek(0)
             lines = self._errors.read().decode(errors="replace").strip().splitlines()
-            raise UserError(f"A side of the bench ended early: {lines[-1] if lines else 'it said nothing'}.")
+            raise UserError(f"A process of the bench ended early: {lines[-1] if lines else 'without a message'}.")
         return json.loads(answer)
 
     def turn(self, steps: int) -> dict[str, Any]:
-        """What it answers to so many steps, after one that is not counted.
+        """Return the answer to a number of steps, after one step that is not timed.
 
-        Memory that it gave back before the other side's turn, and a virtual machine to its host, is touched anew in the
-        first step; training, which does not pause, never pays that.
+        The first step after a pause maps memory again that was released before the pause. Training does not pause, so
+        it does not have this cost.
         """
         self.ask(1)
         return self.ask(steps)
 
 
 def training(side: str, runs: Sequence[Run], vectorize: Vectorize = "off", images: int = IMAGES) -> dict[str, Any]:
-    """The job of a side that trains a run, or several as members of one program, on so many images."""
+    """Return the job of a worker that trains one run, or several runs as members of one program."""
     return {"side": side, "runs": [to_json(run) for run in runs], "vectorize": vectorize, "images": images}
 
 
 @contextmanager
 def started(job: dict[str, Any], cache: Path) -> Iterator[Worker]:
-    """A worker for the length of the block.
+    """Run a worker process within a `with` block.
 
     Args:
-        job: `side` (`device`, `jax` or `torch`) and, as `training` writes them, what the latter two train.
-        cache: for compiled programs; empty at first, so that compiling is measured.
+        job: `{"side": "device"}`, or what `training` returns.
+        cache: folder for compiled programs; empty at first, so that the compile time is measured.
     """
-    # On a GPU the other side's memory stays free, and the peak says what was needed.
+    # Without preallocation, both workers fit on a GPU and the peak is the memory that was needed.
     variables = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "JAX_COMPILATION_CACHE_DIR": str(cache)}
     if job["side"] == "jax":
         variables |= huge_pages()
@@ -90,38 +99,34 @@ def started(job: dict[str, Any], cache: Path) -> Iterator[Worker]:
 
 
 def main() -> None:
-    """Answers until the pipe closes; only its own lines reach it, whatever a library prints."""
+    """Answer requests until the pipe closes."""
+    # Libraries may print to standard output, which would break the protocol: it goes to standard error instead.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    side, hello = _side(json.loads(sys.stdin.readline()))
-    print(json.dumps(hello), file=answers, flush=True)
+    side = _side(json.loads(sys.stdin.readline()))
+    print(json.dumps(side.hello()), file=answers, flush=True)
     for line in sys.stdin:
         print(json.dumps(side.answer(json.loads(line))), file=answers, flush=True)
 
 
-def _side(job: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _side(job: dict[str, Any]) -> Any:
+    """Return the object that answers; only its own framework is imported, so that memory is measured alone."""
+    runs: list[Any] = [from_json(run) for run in job.get("runs", ())]
     match job["side"]:
         case "device":
             import bench_jax
 
-            side = bench_jax.Device()
+            return bench_jax.Device()
         case "jax":
             import bench_jax
 
-            side = bench_jax.Side([_run(run) for run in job["runs"]], job["vectorize"], job["images"])
+            return bench_jax.Side(runs, job["vectorize"], job["images"])
         case "torch":
             import bench_torch
 
-            side = bench_torch.Side(_run(job["runs"][0]))
+            return bench_torch.Side(runs[0], job["images"])
         case other:
             raise ValueError(f"side is {other!r}; allowed are device, jax, torch")
-    return side, side.hello()
-
-
-def _run(value: dict[str, Any]) -> Any:
-    from jaxcifar.config import from_json
-
-    return from_json(value)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The study's networks, losses and optimizers in PyTorch, as its users write them, and the weights' way there and back.
+"""The networks, losses and optimizers in PyTorch, as its users write them, and the conversion of weights.
 
-Modules carry the names of their Flax twins, so only the layout of the arrays differs between the two sides.
+Modules have the names of their Flax equivalents, so only the layout of the arrays differs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _STAGE_SIZES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4
 
 
 def build(model: config.Model) -> nn.Module:
-    """The network of a config: images [N, 3, 32, 32] to logits [N, 10]; load weights with `state_dict`."""
+    """Return the network of a config: images [N, 3, 32, 32] to logits [N, 10]; load weights with `state_dict`."""
     match model:
         case config.CNN():
             return _cnn(model)
@@ -36,7 +36,7 @@ def build(model: config.Model) -> nn.Module:
         case config.DeepLinear():
             return _deep_linear(model)
         case _:
-            raise ValueError(f"{model} has no twin in PyTorch here.")
+            raise ValueError(f"{model} has no PyTorch equivalent here.")
 
 
 def _activation(kind: config.Activation) -> nn.Module:
@@ -116,7 +116,7 @@ def _vgg(model: config.VGG) -> nn.Sequential:
 
 
 def _vgg_form(model: config.VGG) -> tuple[tuple[tuple[int, ...], ...], int]:
-    """Channels of each convolution by stage, and the width of the head."""
+    """Return the channels of each convolution by stage, and the width of the head."""
     if model.form == "light":
         return ((16,), (32,)), 128
     w = model.width
@@ -161,7 +161,7 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """The CIFAR form: 3x3 convolution, four stages, mean over the image, one linear layer."""
+    """ResNet for CIFAR: 3x3 convolution, four stages, mean over the image, one linear layer."""
 
     def __init__(self, model: config.ResNet):
         super().__init__()
@@ -190,7 +190,7 @@ class ResNet(nn.Module):
 
 
 def criterion(loss: config.Loss) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """The loss of logits [N, 10] and labels [N] (whole numbers)."""
+    """Return the loss as a function of logits [N, 10] and integer labels [N]."""
 
     def on_onehot(function: Callable[..., torch.Tensor]) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
         return lambda logits, labels: function(logits, functional.one_hot(labels, CLASSES).to(logits.dtype))
@@ -207,7 +207,7 @@ def criterion(loss: config.Loss) -> Callable[[torch.Tensor, torch.Tensor], torch
 
 
 def optimizer(kind: config.Optimizer, parameters: Any, fused: bool = False) -> torch.optim.Optimizer:
-    """The optimizer of a config; `fused` asks for PyTorch's fused kernels, which Adadelta lacks."""
+    """Return the optimizer of a config; `fused` selects fused kernels, which Adagrad and Adadelta do not have."""
     rate, decay = kind.learning_rate, kind.weight_decay
     match kind:
         case config.Adam():
@@ -222,33 +222,29 @@ def optimizer(kind: config.Optimizer, parameters: Any, fused: bool = False) -> t
                 parameters, rate, kind.momentum, weight_decay=decay, nesterov=kind.nesterov, fused=fused
             )
         case config.Muon():
-            raise ValueError("Muon of convolutions has no twin in PyTorch; compare networks with another optimizer.")
+            raise ValueError("PyTorch has no Muon for convolutions; compare networks with another optimizer.")
 
 
 def state_dict(model: config.Model, variables: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """Flax variables (`params` and, with BatchNorm, `batch_stats`) as the state_dict of `build(model)`."""
+    """Return Flax variables (`params` and, with BatchNorm, `batch_stats`) as the state_dict of `build(model)`."""
     found = {}
     stats = _leaves(variables.get("batch_stats", {}))
-    # A whitening layer's frozen kernel is no running statistic.
+    # The frozen kernel of a whitening layer is in `batch_stats`, but it is not a running statistic.
     for path, array in [*_leaves(variables["params"]), *(item for item in stats if item[0][-1] == "kernel")]:
         array = _to_torch_layout(model, path, np.asarray(array))
         found[".".join([*path[:-1], _parameter_name(path[-1])])] = torch.from_numpy(np.array(array, order="C"))
     for path, array in (item for item in stats if item[0][-1] != "kernel"):
-        if path[-1] == "kernel":
-            array = _to_torch_layout(model, path, np.asarray(array))
-            found[".".join([*path[:-1], "weight"])] = torch.from_numpy(np.array(array, order="C"))
-            continue
         found[".".join([*path[:-1], f"running_{path[-1]}"])] = torch.from_numpy(np.array(array))
         found[".".join([*path[:-1], "num_batches_tracked"])] = torch.tensor(0)
     return found
 
 
 def from_torch(model: config.Model, tree: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
-    """Tensors by PyTorch's names (weights, gradients, running statistics) as a pytree of NumPy arrays like `tree`.
+    """Return tensors by PyTorch's names (weights, gradients, running statistics) as a pytree of NumPy arrays.
 
     Args:
         model: the network's config.
-        tree: `params` or `batch_stats` of the Flax twin; only its structure is read.
+        tree: `params` or `batch_stats` of the Flax network; only its structure and shapes are read.
         tensors: at least those that the tree names.
     """
     if not isinstance(tree, Mapping):
@@ -276,7 +272,7 @@ def _parameter_name(name: str) -> str:
 
 
 def _to_torch_layout(model: config.Model, path: tuple[str, ...], array: np.ndarray) -> np.ndarray:
-    """HWIO to OIHW, [inputs, outputs] to [outputs, inputs]; a flattened image goes from HWC to CHW."""
+    """Convert HWIO to OIHW, [inputs, outputs] to [outputs, inputs], and a flattened image from HWC to CHW."""
     if array.ndim == 4:
         return array.transpose(3, 2, 0, 1)
     if array.ndim == 2:
@@ -295,7 +291,7 @@ def _from_torch_layout(model: config.Model, path: tuple[str, ...], array: np.nda
 
 
 def _flattened_channels(model: config.Model, layer: str) -> int:
-    """Channels of the image that a linear layer reads flattened; 1 where it reads no image."""
+    """Return the channels of the flattened image that a linear layer reads; 1 if it does not read an image."""
     match model:
         case config.CNN() if layer == ("linear1" if model.head else "output"):
             return model.widths[-1]
@@ -303,5 +299,5 @@ def _flattened_channels(model: config.Model, layer: str) -> int:
             return 3
         case config.VGG() if layer == "linear1":
             return _vgg_form(model)[0][-1][-1]
-        case _:
+        case config.CNN() | config.DeepLinear() | config.VGG() | config.ResNet() | config.WhitenedCNN():
             return 1

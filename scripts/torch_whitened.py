@@ -1,4 +1,4 @@
-"""The network made for speed in PyTorch: the twin of `jaxcifar.models.whitened`."""
+"""The network of the speed runs in PyTorch, equivalent to `jaxcifar.models.whitened`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Norm(nn.BatchNorm2d):
 
 
 class WhitenedCNN(nn.Module):
-    """Whitening, three stages of convolutions, the largest value over the image, one linear layer."""
+    """Whitening, three stages of convolutions, maximum over the image, one linear layer."""
 
     def __init__(self, model: config.WhitenedCNN, activation: Callable[[torch.Tensor], torch.Tensor]):
         super().__init__()

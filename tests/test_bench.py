@@ -1,9 +1,10 @@
-"""The bench: a real, tiny run of one network, and what it says to a slip."""
+"""The bench: small real measurements, and its answers to wrong arguments."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -12,12 +13,16 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "scripts"))
 import bench
 import bench_report
-from bench_costs import turns
-from bench_report import Cost
+import bench_trees
+from bench import turns
+from bench_parts import Gap, forms
+from bench_report import Comparison, Cost
 from bench_worker import started, training
 
 from jaxcifar.config import CNN, Run
+from jaxcifar.errors import UserError
 
+ROOT = Path(__file__).parents[1]
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 DOCUMENT = (
     "before\n<!-- bench:cpu -->\nold\n<!-- /bench:cpu -->\n<!-- bench:gpu -->\nkept\n<!-- /bench:gpu -->\nafter\n"
@@ -71,6 +76,40 @@ def test_a_cost_is_the_program_over_its_plain_steps():
     assert bench_report.cost_line(cost) == "4 members: 400 ms, ratio 1.00 (0.75–1.50)"
 
 
+def test_trains_a_checkout_in_turn_with_itself(tmp_path: Path):
+    found = bench_trees.compare(ROOT, "cnn", batch_size=4, steps=20, rounds=1, cache=tmp_path)
+    assert found.milliseconds_per_step > 0
+    assert found.lowest == found.ratio == found.highest > 0
+
+
+def test_a_checkout_that_cannot_train_is_named(tmp_path: Path):
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts/run.py").write_text("raise SystemExit('no such flag')")
+    with pytest.raises(UserError, match=f"{tmp_path} could not train cnn: no such flag"):
+        bench_trees.compare(tmp_path, "cnn", batch_size=4, steps=4, rounds=1, cache=tmp_path)
+
+
+def test_ratios_of_checkouts_are_new_over_old():
+    found = Comparison.of([(0.2, 0.1), (0.1, 0.1), (0.3, 0.2)])
+    assert bench_report.trees_line("cnn", found) == "cnn: old 100 ms per step, new / old 1.50 (1.00–2.00)"
+
+
+def test_a_difference_of_precisions_above_the_spread_of_seeds_is_found():
+    assert Gap("shapes", (1.0, 1.2), (1.1, 1.1)).within()
+    assert not Gap("shapes", (1.0, 1.2), (1.1, 1.41)).within()
+    assert not Gap("shapes", (1.0, 1.2), (1.1, float("nan"))).within()
+
+
+@pytest.mark.parametrize("layer", ["14x14x6", "2x2x512"])
+def test_times_the_forms_of_a_convolution(layer: str, capsys: pytest.CaptureFixture[str]):
+    forms(layer)
+    head, _, *rows = capsys.readouterr().out.splitlines()
+    assert head == "| layer | direction | lax.conv | winograd | small image | row tiles | patches |"
+    assert [row.split(" | ")[1] for row in rows] == ["forward", "input gradient", "kernel gradient"]
+    # The form that the layers choose was measured, and is the only bold one.
+    assert all(len(re.findall(r"\*\*\d+\.\d\*\*", row)) == 1 for row in rows)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -79,8 +118,10 @@ def test_a_cost_is_the_program_over_its_plain_steps():
         ("--rounds 0", "--rounds is 0; it must be at least 1"),
         ("--batch-size 0", "--batch-size is 0; it must be at least 1"),
         ("--batch-size 50001", "--batch-size is 50001; it must be at most 50000"),
-        ("--write nowhere.md", "'nowhere.md' must hold the line <!-- bench:cpu --> once"),
+        ("--write nowhere.md", "'nowhere.md' must contain the line <!-- bench:cpu --> exactly once"),
         ("--json nowhere/bench.json", "--json 'nowhere/bench.json' cannot be written"),
+        ("--old nowhere", "--old 'nowhere' has no scripts/run.py; give the folder of a checkout"),
+        ("--old . --against torch", "--old cannot be combined with --against"),
     ],
 )
 def test_refuses_a_slip(arguments: str, message: str, capsys: pytest.CaptureFixture[str]):
