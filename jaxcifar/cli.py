@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from jaxcifar import records
+from jaxcifar import __version__, records
 from jaxcifar.config import Paper, Run, Study, UserError, flags, load
 from jaxcifar.config.parse import parse
 from jaxcifar.config.stored import read_records
-from jaxcifar.process import in_huge_pages
+from jaxcifar.process import in_huge_pages, open_streams, quiet_when_unread
 
 if TYPE_CHECKING:
     from jaxcifar.records.manifest import Invocation
@@ -24,10 +24,11 @@ USAGE = """usage: jaxcifar run --config FILE [options] [--field value ...]
        jaxcifar report DIR
        jaxcifar landscape DIR --measure NAME[,NAME]
        jaxcifar export DIR|CONFIG [--out FILE.onnx]
+       jaxcifar --version
 
 Train the networks of a CIFAR-10 study in JAX and measure what BatchNorm does to their loss landscape.
 
-  jaxcifar run --config configs/vgg_bn.py            train; the same command again goes on
+  jaxcifar run --config configs/vgg_bn.py            train; the same command again continues
   jaxcifar run --config configs/vgg_bn.py --help     every field of that config, with its value
   jaxcifar run --help                                the options of run
 """
@@ -38,23 +39,34 @@ class RunOptions:
     """Train a config file's run or study; the same command again continues what was cut off."""
 
     config: Path
-    """A Python file with `get_config() -> Run | Study`; configs/ has the study's."""
+    """A Python file with `get_config() -> Run | Study`; configs/ has those of the study."""
     out: Path | None = None
-    """Where the records go; runs/<config name> by default."""
+    """Folder of the records; runs/<config name> by default."""
     restart: bool = False
-    """Delete what `--out` holds of this config and begin anew."""
+    """Delete the records of this config in `--out` and start again."""
     summary: bool = False
-    """Print the network's layers (output shape, parameters, FLOPs) and train nothing."""
+    """Print the network's layers (output shape, parameters, FLOPs) without training."""
     plan: bool = False
-    """Print the list of runs and train nothing."""
+    """Print the list of runs without training."""
     seeds: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Repeat every member with N seeds."""
     scale: Annotated[float, tyro.conf.arg(metavar="S")] = 1.0
     """Multiply images and epochs by S, at most 1, down to 512 images and one epoch; such runs decide no claim."""
     only: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")] = ""
-    """Of a paper, train these studies only."""
+    """Train only these studies of a paper."""
     max_minutes: Annotated[float | None, tyro.conf.arg(metavar="M")] = None
-    """Begin nothing that would not end within M minutes from now."""
+    """Start nothing that would end later than M minutes from now."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "config", records.local_path("--config", self.config))
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the records."""
+        out = records.local_path("--out", self.out or Path("runs") / self.config.stem)
+        if out.exists() and not out.is_dir():
+            raise UserError(f"--out {str(out)!r} is a file; give a folder.")
+        return out
 
     @property
     def studies(self) -> tuple[str, ...]:
@@ -63,48 +75,60 @@ class RunOptions:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit code: 0, 2 for a user's slip, 128 + signal after an interruption."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
-        match arguments:
-            case ["run", *rest]:
-                return _run(rest)
-            case ["report", "-h" | "--help"]:
-                print("usage: jaxcifar report DIR\n\nWrite DIR/report/index.html from the records below DIR.")
-                return 0
-            case ["report", folder]:
-                return _report(Path(folder))
-            case ["landscape", *rest]:
-                return _landscape(rest)
-            case ["export", *rest]:
-                return _export(rest)
-            case ["-h" | "--help"]:
-                print(USAGE)
-                return 0
-            case _:
-                raise UserError(f"jaxcifar got {' '.join(arguments) or 'no command'!r}; try `jaxcifar --help`.")
-    except UserError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped at once; the same command goes on from the last checkpoint.", file=sys.stderr)
-        return 130
+    """Run the command and return its exit code: 0, 2 for a user's slip, 128 + signal after an interruption."""
+    open_streams()
+    with quiet_when_unread():
+        try:
+            return _dispatch(list(sys.argv[1:] if argv is None else argv))
+        except UserError as error:
+            print(f"Error: {error}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            print("Stopped at once; the same command continues from the last checkpoint.", file=sys.stderr)
+            return 130
 
 
 def command() -> int:
-    """The installed command `jaxcifar`."""
-    in_huge_pages()
+    """Run the installed command `jaxcifar` or `python -m jaxcifar`."""
+    if Path(sys.argv[0]).name in ("jaxcifar", "__main__.py"):
+        in_huge_pages(sys.argv[0])
     return main()
+
+
+def _dispatch(arguments: list[str]) -> int:
+    match arguments:
+        case ["run", *rest]:
+            return _run(rest)
+        case ["report", "-h" | "--help"]:
+            print("usage: jaxcifar report DIR\n\nWrite DIR/report/index.html from the records below DIR.")
+            return 0
+        case ["report", folder]:
+            return _report(records.local_path("DIR", folder))
+        case ["landscape", *rest]:
+            return _landscape(rest)
+        case ["export", *rest]:
+            return _export(rest)
+        case ["-h" | "--help"]:
+            print(USAGE)
+            return 0
+        case ["--version"]:
+            print(f"jaxcifar {__version__}")
+            return 0
+        case _:
+            raise UserError(f"jaxcifar got {' '.join(arguments) or 'no command'!r}; try `jaxcifar --help`.")
 
 
 @dataclass(frozen=True)
 class LandscapeOptions:
-    """Measure the loss landscape at the checkpoints of a finished run; what is stored already is left."""
+    """Measure the loss landscape at the checkpoints of a finished run; stored measures are kept."""
 
     folder: tyro.conf.Positional[Path]
     """The run folder."""
     measure: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")]
-    """Of eigenvalues, trace, density, sharpness, plane, trajectory."""
+    """Any of eigenvalues, trace, density, sharpness, plane, trajectory."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "folder", records.local_path("DIR", self.folder))
 
 
 def _landscape(argv: list[str]) -> int:
@@ -117,7 +141,7 @@ def _landscape(argv: list[str]) -> int:
     names, folder = check_names(options.measure), options.folder
     run = read_records(folder).config
     if run is None:
-        raise UserError(f"{str(folder)!r} is no run folder; give the one that holds the run's {records.CONFIG}.")
+        raise UserError(f"{str(folder)!r} is not a run folder; give the one that holds the run's {records.CONFIG}.")
     runtime.configure()
     with records.locked(folder), progress.counting() as advance:
         measure_run(run, folder, folder, names, data.load, progress.PlainProgress().message, advance)
@@ -130,14 +154,26 @@ def _landscape(argv: list[str]) -> int:
 class ExportOptions:
     """Write a network as an ONNX file, in inference mode and float32, and check it with onnxruntime.
 
-    It maps `images` [N, 32, 32, 3], normalised as in training, to `logits` [N, 10]. After a config file, flags such as
-    `--model.depth 34` change the network as in `jaxcifar run`.
+    The file maps `images` [N, 32, 32, 3], normalised as in training, to `logits` [N, 10]. After a config file, flags
+    such as `--model.depth 34` change the network as in `jaxcifar run`.
     """
 
     network: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR|CONFIG")]
     """The folder of a run, for its newest checkpoint, or a config file, for its network untrained."""
     out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.onnx")] = None
-    """The file; DIR/network.onnx, or <config name>.onnx here, by default."""
+    """The file; by default DIR/network.onnx, or <config name>.onnx in the current folder."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "network", records.local_path("DIR|CONFIG", self.network))
+
+    @property
+    def file(self) -> Path:
+        """The file, which does not exist yet."""
+        own = Path(f"{self.network.stem}.onnx") if self.network.is_file() else self.network / "network.onnx"
+        file = records.local_path("--out", self.out or own)
+        if file.exists():
+            raise UserError(f"{str(file)!r} exists already; delete it or give another --out.")
+        return file
 
 
 def _export(argv: list[str]) -> int:
@@ -147,16 +183,13 @@ def _export(argv: list[str]) -> int:
     from jaxcifar.runner import export
     from jaxcifar.training import progress, runtime
 
-    source = options.network
-    out = options.out or (Path(f"{source.stem}.onnx") if source.is_file() else source / "network.onnx")
-    if out.exists():
-        raise UserError(f"{str(out)!r} is there already; delete it or give another --out.")
+    file = options.file
     export.check_installed()
     runtime.configure()
-    network = export.read(source, rest, progress.PlainProgress().message)
-    difference = export.export(network, out)
+    network = export.read(options.network, rest, progress.PlainProgress().message)
+    difference = export.export(network, file)
     print(f"Network: {network.origin}; onnxruntime's logits differ from ours by {difference:.1e} at most")
-    print(f"File:    {os.path.relpath(out)}")
+    print(f"File:    {os.path.relpath(file)}")
     return 0
 
 
@@ -168,8 +201,8 @@ def _run(argv: list[str]) -> int:
     plain = [token for token in argv if token not in ("-h", "--help")]
     options, rest = parse(RunOptions, plain, "jaxcifar run --help", prog="jaxcifar run", return_unknown_args=True)
     usage = (
-        "Options beside the fields below: --out DIR, --restart, --summary, --plan, --seeds N, --scale S, --only NAMES, "
-        "--max-minutes M (see jaxcifar run --help)."
+        "Options besides the fields below: --out DIR, --restart, --summary, --plan, --seeds N, --scale S, "
+        "--only NAMES, --max-minutes M (see jaxcifar run --help)."
     )
     config = load(options.config, [*rest, *(["--help"] if wants_help else [])], prog="jaxcifar run", usage=usage)
     if options.summary:
@@ -185,7 +218,9 @@ def _summary(config: Run | Study | Paper) -> int:
     from jaxcifar.models import layer_rows
     from jaxcifar.report.terminal import layer_table
     from jaxcifar.runner.execute import plan
+    from jaxcifar.training import runtime
 
+    runtime.configure()
     runs = [item.run for study in plan(config) for item in study.runs]
     for model in dict.fromkeys(run.model for run in runs):
         layer_table(str(model), layer_rows(model))
@@ -199,26 +234,18 @@ def _plan(config: Run | Study | Paper, options: RunOptions) -> int:
     from jaxcifar.training import runtime
 
     runtime.configure()
-    out = _out(options)
-    planned = plan(config, out, options.seeds, options.scale, options.studies)
-    # A paper's time is worth a minute of measuring; a study shows it where the device was measured before.
-    speed = measured_speed(planned, out, measure=isinstance(config, Paper))
+    planned = plan(config, options.folder, options.seeds, options.scale, options.studies)
+    # For a paper the estimate is worth a minute of measuring; a study has one where the device was measured before.
+    speed = measured_speed(planned, options.folder, measure=isinstance(config, Paper))
     plan_table(outline(planned, speed))
     return 0
-
-
-def _out(options: RunOptions) -> Path:
-    out = options.out or Path("runs") / options.config.stem
-    if out.exists() and not out.is_dir():
-        raise UserError(f"--out {str(out)!r} is a file; give a folder.")
-    return out
 
 
 def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocation) -> int:
     from jaxcifar.runner.execute import execute
     from jaxcifar.training import Interrupted, runtime
 
-    out = _out(options)
+    out = options.folder
     runtime.configure()
     with records.locked(out):
         try:

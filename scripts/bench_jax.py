@@ -17,8 +17,7 @@ from jaxcifar.models import training_flops
 from jaxcifar.training import runtime
 from jaxcifar.training.environment import environment
 from jaxcifar.training.group import Group
-from jaxcifar.training.loop import LONGEST_CHUNK
-from jaxcifar.training.pace import Pace
+from jaxcifar.training.loop import LONGEST_CHUNK, ChunkLength
 
 
 class Side:
@@ -45,7 +44,7 @@ class Side:
         self.compile_seconds, _ = group()
         jax.clear_caches()
         self.cached_compile_seconds, self.group = group()
-        self.pace = Pace(length, self.group.programs)
+        self.chunk = ChunkLength(length, self.group.programs)
 
     def hello(self) -> dict[str, Any]:
         return {
@@ -60,9 +59,9 @@ class Side:
         start = time.perf_counter()
         while steps:
             left = self.steps_per_epoch - self.step % self.steps_per_epoch
-            count, began = min(steps, left, self.pace.steps), time.perf_counter()
+            count, began = min(steps, left, self.chunk.steps), time.perf_counter()
             self.group.train(self.step, count, self.step // self.steps_per_epoch)
-            self.pace.took(count, time.perf_counter() - began)
+            self.chunk.took(count, time.perf_counter() - began)
             self.step += count
             steps -= count
         return {"seconds": time.perf_counter() - start, "peak_bytes": _peak_bytes()}

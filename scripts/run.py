@@ -6,5 +6,5 @@ from jaxcifar.cli import main
 from jaxcifar.process import in_huge_pages
 
 if __name__ == "__main__":
-    in_huge_pages()
+    in_huge_pages(__file__)
     sys.exit(main(["run", *sys.argv[1:]]))

@@ -143,19 +143,6 @@ def test_bad_data(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert not mark.exists()
 
 
-def test_the_command_has_huge_pages(tmp_path: Path):
-    config = tmp_path / "told.py"
-    told = "import os\nprint('TOLD', os.environ.get('GLIBC_TUNABLES'), os.getpid())\n"
-    config.write_text(told + "from jaxcifar.config import Run\nget_config = Run\n")
-    command = [sys.executable, str(ROOT / "scripts" / "run.py"), "--config", str(config), "--summary"]
-    bare = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
-    for mine, expected in (({}, "glibc.malloc.hugetlb=1"), ({"GLIBC_TUNABLES": "mine"}, "mine")):
-        with subprocess.Popen(command, env={**bare, **mine}, stdout=subprocess.PIPE, text=True) as process:
-            out, _ = process.communicate()
-        assert process.returncode == 0
-        assert f"TOLD {expected} {process.pid}" in out
-
-
 def test_no_network_and_no_data(config: str, tmp_path: Path):
     """In a process whose home is empty and whose proxy leads nowhere."""
     environment = {**os.environ, "HOME": str(tmp_path), "TFDS_DATA_DIR": str(tmp_path / "tfds")}

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -220,3 +223,64 @@ def test_differences_name_the_path():
     new = config.to_json(dataclasses.replace(Run(), epochs=3, optimizer=SGD(learning_rate=0.5)))
     assert config.differences(old, new) == ["optimizer.learning_rate: 0.01 -> 0.5", "epochs: 20 -> 3"]
     assert config.differences(old, config.to_json(Run(model=VGG()))) == ["model: CNN(...) -> VGG(...)"]
+
+
+def test_a_bad_flag_is_the_same_sentence_in_ascii_and_in_utf8():
+    code = "from jaxcifar.config import *\nfrom jaxcifar import config\nimport sys\n"
+    code += "try:\n    config.load(sys.argv[1], ['--epoch', '3'])\nexcept UserError as error:\n    print(error)"
+    said = set()
+    for encoding in ("ascii", "utf-8"):
+        command = [sys.executable, "-c", code, str(CONFIGS[0])]
+        environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(CONFIGS[0].parent.parent)}
+        said.add(subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout)
+    assert len(said) == 1
+    assert said.pop().startswith("Unrecognized options: --epoch, 3; perhaps --epochs or ")
+
+
+OWN_CLASS = """
+from __future__ import annotations
+from dataclasses import dataclass
+from neighbour import WIDTH
+from jaxcifar.config import CNN, Run
+
+@dataclass(frozen=True)
+class Sizes:
+    first: int = WIDTH
+
+def get_config() -> Run:
+    return Run(model=CNN(widths=(Sizes().first,)))
+"""
+
+
+def test_a_config_file_is_loaded_as_python_loads_one(tmp_path: Path):
+    """A dataclass with postponed annotations, a neighbour to import, and an edit within the same second."""
+    for folder, width in (("one", 4), ("two", 8)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "neighbour.py").write_text(f"WIDTH = {width}")
+        path = tmp_path / folder / "own.py"
+        path.write_text(OWN_CLASS)
+        before = list(sys.path)
+        assert config.load(path) == Run(model=CNN(widths=(width,)))
+        assert sys.path == before
+        path.write_text(OWN_CLASS.replace("= WIDTH", "= 33333"))
+        assert config.load(path) == Run(model=CNN(widths=(33333,)))
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("RATES = {}\ndef get_config():\n    return RATES['large']", r"KeyError: 'large' \(line 5 in "),
+        ("def get_config():\n    return Run(epochs=0)", r"at least 1 \(line 4 of .*some_config.py\)\.$"),
+        ("\n\ndef get_config(: pass", r"\(line 5 in "),
+        ("import jaxcifar.absent", r"ModuleNotFoundError: .* \(line 3 in "),
+    ],
+)
+def test_an_error_in_a_config_file_names_the_line(tmp_path: Path, body: str, says: str):
+    with pytest.raises(UserError, match=says):
+        config.load(write(tmp_path, body))
+
+
+@pytest.mark.parametrize("path", ["gs://bucket/data", "s3://bucket/data"])
+def test_an_address_is_refused(path: str):
+    with pytest.raises(UserError, match=f"'{path}', an address; give a folder"):
+        Data(dir=path)

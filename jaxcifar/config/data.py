@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from jaxcifar import records
 from jaxcifar.errors import check_choice, check_count
 
 Source = Literal["auto", "cifar10", "shapes"]
@@ -39,6 +40,8 @@ class Data:
     """Side in pixels of a square set to the mean at a random place; 0 is off."""
 
     def __post_init__(self):
+        if self.dir is not None:
+            records.local_path("data.dir", self.dir)
         check_choice("data.source", self.source, Source)
         check_choice("data.normalization", self.normalization, Normalization)
         check_choice("data.flip", self.flip, Flip)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-from collections.abc import Sequence
+import os
+import sys
+import traceback
+import types
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -82,26 +86,61 @@ def _execute(path: Path) -> tuple[Run | Study | Paper, str]:
     """The object that the file's get_config returns, and the file's docstring."""
     if not path.is_file():
         raise UserError(f"There is no config file {str(path)!r}; see the folder configs/ for the project's own.")
-    spec = importlib.util.spec_from_file_location(f"jaxcifar_config_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"The config file {str(path)!r} is no Python file; its name must end in .py.")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
+    if path.suffix != ".py":
+        raise UserError(f"The config file {str(path)!r} is not a Python file; its name must end in .py.")
+    with _importing(path) as module, _telling_the_line(path):
+        # Compiled from its text each time: a .pyc is taken for current if the file was edited within a second.
+        exec(compile(path.read_bytes(), str(path), "exec"), vars(module))
         if not hasattr(module, "get_config"):
             raise UserError(
                 f"The config file {str(path)!r} has no function get_config() that returns a Run or a Study."
             )
         config = module.get_config()
-    except UserError:
-        raise
-    except (Exception, SystemExit) as error:
-        message = f"The config file {str(path)!r} fails with {type(error).__name__}: {error}; mend it and try again."
-        raise UserError(message) from error
     if not isinstance(config, Run | Study | Paper):
         kind = type(config).__name__
         raise UserError(f"get_config() of {str(path)!r} returned {kind}; it must return a Run, a Study or a Paper.")
     return config, (module.__doc__ or "").strip()
+
+
+@contextmanager
+def _importing(path: Path) -> Iterator[types.ModuleType]:
+    """A new module for a file, known to `sys.modules` as dataclasses need it, with the file's folder importable."""
+    folder = str(path.resolve().parent)
+    module = types.ModuleType(f"jaxcifar_config_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    sys.path.insert(0, folder)
+    before = set(sys.modules)
+    try:
+        yield module
+    finally:
+        sys.path.remove(folder)
+        # Another folder's config file may import a neighbour of the same name.
+        for name in set(sys.modules) - before:
+            if os.path.dirname(getattr(sys.modules[name], "__file__", None) or "") == folder:
+                del sys.modules[name]
+
+
+@contextmanager
+def _telling_the_line(path: Path) -> Iterator[None]:
+    """What a config file raises becomes one sentence that names the file and the line."""
+    try:
+        yield
+    except UserError as error:
+        where = _place(error, path)
+        raise (UserError(f"{str(error).rstrip('.')} ({where} of {path}).") if where else error) from None
+    except (Exception, SystemExit) as error:
+        where = " in ".join(filter(None, (_place(error, path), repr(str(path)))))
+        message = f"The config file fails with {type(error).__name__}: {error} ({where}); correct it and try again."
+        raise UserError(message) from error
+
+
+def _place(error: BaseException, path: Path) -> str:
+    """The last line of the file through which the error came; empty where it came through none."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f"line {error.lineno}"
+    frames = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
+    return f"line {frames[-1]}" if frames else ""
 
 
 def _parse(base: Run, argv: Sequence[str], prog: str | None, description: str) -> Run:

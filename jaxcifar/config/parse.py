@@ -38,15 +38,20 @@ def parse(kind: Any, argv: Sequence[str], way_out: str, **options: Any) -> Any:
 
 
 def _reason(box: str) -> str:
-    """What tyro's box says in its first part, and the flags that its second part suggests."""
+    """The first part of tyro's box as one line, and the flags that its second part suggests.
+
+    tyro has a hook for errors, but calls it private and unstable, so its text is read: below a title, parts that are
+    separated by rules, in a frame where standard output is UTF-8, otherwise in plain ASCII.
+    """
     parts: list[list[str]] = [[]]
-    for line in box.splitlines()[1:-1]:
+    for line in box.splitlines()[1:]:
         text = line.strip("│ ")
-        if set(text) == {"─"}:
+        if text and set(text) <= set("─-╰╯"):
             parts.append([])
-        else:
+        elif text:
             parts[-1].append(text)
-    flags = [line.split()[0] for line in parts[1] if line.startswith("--")] if len(parts) > 1 else []
-    meant = any("Perhaps you meant" in line for part in parts for line in part)
-    reason = " ".join(parts[0]).rstrip(".")
+    first, *others = [part for part in parts if part] or [[]]
+    flags = [line.split()[0] for part in others[:1] for line in part if line.startswith("--")]
+    meant = any("Perhaps you meant" in line for part in others for line in part)
+    reason = " ".join(first).rstrip(".")
     return f"{reason}; perhaps {' or '.join(flags[:SUGGESTIONS])} was meant" if meant and flags else reason

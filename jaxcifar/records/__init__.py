@@ -5,12 +5,13 @@ training, `files` the atomic writes, `lock` the lock of an output folder.
 """
 
 from jaxcifar.records.files import Arrays as Arrays
+from jaxcifar.records.files import local_path as local_path
 from jaxcifar.records.files import read_arrays as read_arrays
 from jaxcifar.records.files import read_json as read_json
 from jaxcifar.records.files import replacing as replacing
 from jaxcifar.records.files import write_arrays as write_arrays
 from jaxcifar.records.files import write_json as write_json
-from jaxcifar.records.lock import LOCK as LOCK
+from jaxcifar.records.lock import LOCK_FILES as LOCK_FILES
 from jaxcifar.records.lock import locked as locked
 from jaxcifar.records.run import CHECKPOINTS as CHECKPOINTS
 from jaxcifar.records.run import CONFIG as CONFIG

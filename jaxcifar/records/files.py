@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,25 @@ from typing import IO, Any
 
 import numpy as np
 
+from jaxcifar.errors import UserError
+
 Arrays = dict[str, np.ndarray]
+
+
+def local_path(name: str, path: str | Path) -> Path:
+    """Return a path of this machine, with `~` as the user's home: the shell leaves it alone after `=`.
+
+    Args:
+        name: of the flag or the field, for the message.
+        path: what the user gave.
+
+    Raises:
+        UserError: it is an address such as gs://bucket/runs.
+    """
+    # A Path has lost one of the two slashes; a single letter is a drive.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(path)):
+        raise UserError(f"{name} is {str(path)!r}, an address; give a folder or file of this machine's file systems.")
+    return Path(os.path.expanduser(path))
 
 
 @contextmanager

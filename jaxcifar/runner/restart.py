@@ -13,8 +13,8 @@ from jaxcifar.runner import speed
 from jaxcifar.runner.plan import PlannedStudy
 
 FILES = {
-    *(records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, records.LOCK),
-    *(manifest.FILE, speed.FILE),
+    *(records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY),
+    *(manifest.FILE, speed.FILE, *records.LOCK_FILES),
 }
 SUFFIXES = (".png", ".svg", ".onnx", ".partial")
 FOLDERS = (records.CHECKPOINTS, "report", "views", "curvature")
@@ -39,7 +39,7 @@ def clear(out: Path, planned: Sequence[PlannedStudy], only: Sequence[str] = ()) 
     for path in [path for root in roots for path in root.iterdir()]:
         if path.is_dir():
             shutil.rmtree(path)
-        elif path != out / records.LOCK:
+        elif path.parent != out or path.name not in records.LOCK_FILES:
             path.unlink()
 
 

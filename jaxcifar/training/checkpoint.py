@@ -35,7 +35,7 @@ class Checkpoints:
 
         self._path = (folder / records.CHECKPOINTS).absolute()
         if self._path.exists() and not self._path.is_dir():
-            raise UserError(f"{self._path} is no folder; move it away, or give --restart to begin anew.")
+            raise UserError(f"{self._path} is not a folder; move it away, or give --restart to begin again.")
         self._args = ocp.args
         self._pending: tuple[int, dict[str, Any]] | None = None
         kept = policy.AnyPreservationPolicy([policy.LatestN(keep), policy.CustomSteps(list(snapshots))])

@@ -1,10 +1,11 @@
-"""What a run was made with: environment.json."""
+"""What a run was made with, now and before it was continued elsewhere: environment.json."""
 
 from __future__ import annotations
 
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
 def environment(data_name: str, data_sha256: str) -> dict[str, Any]:
-    """Versions, device, git commit, and the data set's name and SHA-256."""
+    """Return versions, device, git commit, and the data set's name and SHA-256."""
     device = jax.local_devices()[0]
     own = {"jaxcifar": jaxcifar.__version__, "python": platform.python_version()}
     return {
@@ -30,6 +31,25 @@ def environment(data_name: str, data_sha256: str) -> dict[str, Any]:
         "git_commit": _git_commit(),
         "data": {"name": data_name, "sha256": data_sha256},
     }
+
+
+def continued(new: dict[str, Any], old: Mapping[str, Any], step: int) -> dict[str, Any]:
+    """Return an environment with the history of a run that is continued.
+
+    Args:
+        new: the environment from now on.
+        old: the stored environment, empty for a new run.
+        step: number of steps that were trained before.
+
+    Returns:
+        `new`, and where anything but the data differs, `history`: the earlier environments in their order, each with
+        `until_step`.
+    """
+    history = list(old.get("history", ()))
+    before = {key: value for key, value in old.items() if key not in ("history", "data")}
+    if step and before and any(before.get(key) != new[key] for key in before):
+        history.append({**before, "until_step": step})
+    return {**new, "history": history} if history else new
 
 
 def _version(package: str) -> str | None:
@@ -51,14 +71,19 @@ def _processor() -> str:
 
 
 def _git_commit() -> str | None:
-    """The commit of this package's own checkout, with `+` where tracked files were changed."""
-    here = Path(__file__).parent
+    """The commit of the repository that tracks this very file, with `+` where tracked files were changed."""
+    here = Path(__file__)
+    # GIT_DIR and its like point git to another repository, in a hook for example.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 
     def git(*arguments: str) -> str:
-        command = ["git", "-C", str(here), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        command = ["git", "-C", str(here.parent), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True, env=variables)
+        return done.stdout.strip()
 
     try:
+        # Fails for a copy that was installed below another repository, in a virtual environment for example.
+        git("ls-files", "--error-unmatch", here.name)
         return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no", ".") else "")
     except (OSError, subprocess.SubprocessError):
         return None

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM ask training to save and end; a second Ctrl-C ends it at once."""
+"""Ctrl-C and the signals of batch systems ask training to save and end; a second one ends it at once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+"""A batch system sends SIGTERM or SIGUSR1/2 before the time is up, a closed terminal SIGHUP."""
 
 
 class Interrupted(Exception):
@@ -23,21 +26,28 @@ class Stop:
         self.signal_number: int | None = None
 
     def request(self, number: int, frame: object) -> None:
-        """The handler; it gives the first signal's default back to Ctrl-C, so that a second one ends at once."""
+        """Handle the first signal; the defaults come back, so that a second one ends the process at once."""
         self.signal_number = number
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for other in _handled():
+            signal.signal(other, signal.default_int_handler if other == signal.SIGINT else signal.SIG_DFL)
 
 
 @contextmanager
 def handling() -> Iterator[Stop]:
-    """Collects SIGINT and SIGTERM for the length of the block (in the main thread; elsewhere it changes nothing)."""
+    """Collect the signals for the length of the block (in the main thread; elsewhere it changes nothing)."""
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = {number: signal.signal(number, stop.request) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, stop.request) for number in _handled()}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _handled() -> list[signal.Signals]:
+    """The signals that this system has, without SIGHUP where it is ignored: `nohup` trains on without a terminal."""
+    found = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+    return [number for number in found if number.name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN]

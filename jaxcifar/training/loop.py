@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
-import resource
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,22 +14,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcifar import records
-from jaxcifar.config import Run, UserError, Vectorize
-from jaxcifar.config.run import check_batch_size
-from jaxcifar.config.stored import begin_records, read_records
+from jaxcifar.config import Run, Vectorize
 from jaxcifar.data import Dataset
 from jaxcifar.models import count_parameters
-from jaxcifar.training.checkpoint import Checkpoints, sound_steps
+from jaxcifar.training import runtime
+from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.cost import cost_of
-from jaxcifar.training.environment import environment
 from jaxcifar.training.group import Group
 from jaxcifar.training.history import History
 from jaxcifar.training.interrupt import Interrupted, Stop
 from jaxcifar.training.optimizers import schedule_factor
-from jaxcifar.training.pace import Pace
 from jaxcifar.training.progress import Progress, Status
+from jaxcifar.training.resume import begin, common_steps, full_disk_told, record_environment
 
 LONGEST_CHUNK = 8192
+"""Steps; a chunk returns one value per step and measure, which stay on the device until it ends."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +42,15 @@ class Member:
 def train_members(
     members: Sequence[Member], dataset: Dataset, vectorize: Vectorize, progress: Progress, stop: Stop
 ) -> None:
-    """Trains runs that differ in their plain numbers only as one program, each recorded as if it were alone.
+    """Train runs that differ in their hyperparameters only as one program, each recorded as if it were alone.
 
-    What was begun before goes on from the newest checkpoint that is whole and common to all.
+    Runs that were begun before continue from the newest checkpoint that is whole and common to all.
 
     Args:
         members: the runs and their folders; `vectorize="off"` takes exactly one.
         dataset: the images.
         vectorize: `off`, `vmap` or `map`.
-        progress: where to show how far it is.
+        progress: where to show how far training is.
         stop: asks the loop to save and end.
 
     Raises:
@@ -61,37 +58,38 @@ def train_members(
         Interrupted: after saving, if `stop` asked for it.
     """
     for member in members:
-        _check(member, dataset)
+        begin(member.run, member.folder, dataset)
     trainer = _Trainer(members, dataset, vectorize, progress)
-    with _storage_errors(members[0].folder):
+    with full_disk_told(members[0].folder):
         trainer.restore()
+        for member in members:
+            record_environment(member.folder, dataset, trainer.step)
         trainer.fit(stop)
 
 
-def _check(member: Member, dataset: Dataset) -> None:
-    check_batch_size(member.run, len(dataset.train_labels))
-    begin_records(member.folder, member.run)
-    stored = read_records(member.folder).data
-    if stored and stored["sha256"] != dataset.fingerprint:
-        raise UserError(
-            f"{member.folder} was begun on the data set {stored['name']} with SHA-256 "
-            f"{stored['sha256'][:12]}, not on this {dataset.name} with {dataset.fingerprint[:12]}; "
-            "give the same data, or --restart to begin anew."
-        )
-    records.write_environment(member.folder, environment(dataset.name, dataset.fingerprint))
+CHUNK_SECONDS = 1.0
+MOST_SECONDS = 4.0
+"""A stop asked for by a signal waits for the end of a chunk."""
 
 
-@contextmanager
-def _storage_errors(folder: Path) -> Iterator[None]:
-    """A full disk ends with one sentence; what stands in the folder resumes."""
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        if full or "No space left" in str(error) or "RESOURCE_EXHAUSTED: Error writing" in str(error):
-            message = f"The disk that holds {folder} is full; make room and give the same command again to go on."
-            raise UserError(message) from error
-        raise
+@dataclass
+class ChunkLength:
+    """The length of the next chunk: about a second for each program that runs in turn, four seconds at most.
+
+    Args:
+        longest: largest number of steps in a chunk.
+        programs: number of compiled programs called per chunk; each call has a cost of its own, whatever its length.
+    """
+
+    longest: int
+    programs: int = 1
+    steps: int = 1
+    """Number of steps in the next chunk."""
+
+    def took(self, steps: int, seconds: float) -> None:
+        """Learn from a chunk of this many steps; the length grows by a factor of eight at most."""
+        wanted = min(CHUNK_SECONDS * self.programs, MOST_SECONDS)
+        self.steps = int(np.clip(steps * wanted / max(seconds, 1e-9), 1, min(8 * self.steps, self.longest)))
 
 
 class _Trainer:
@@ -112,39 +110,28 @@ class _Trainer:
         self.total_seconds: float | None = None
 
     def restore(self) -> None:
-        """The state of the newest checkpoint that is whole and common to all members, else the initial one."""
+        """Load the newest checkpoint that is whole and common to all members, else create the initial states."""
         self.parameters = count_parameters(self.group.shape.params)
-        sound = [sound_steps(member.folder, self.progress.message) for member in self.members]
-        common = set.intersection(*(set(steps) for steps in sound))
-        checkpoint = self.run.checkpoint
-        self.checkpoints = [Checkpoints(m.folder, checkpoint.keep, self.snapshots) for m in self.members]
-        common = self._with_records(common)
+        common = common_steps(self.histories, self.progress.message)
+        keep = self.run.checkpoint.keep
+        self.checkpoints = [Checkpoints(member.folder, keep, self.snapshots) for member in self.members]
         if common:
             self.step = max(common)
             template = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), self.group.shape)
             self.group.load([saved.restore(self.step, template) for saved in self.checkpoints])
-            extra = sound[0][self.step]
-            self.epoch_seconds, self.seconds = extra["epoch_seconds"], extra["seconds"]
-            self.progress.message(f"{self._name()} goes on from step {self.step} of {self.total}.")
+            self.epoch_seconds, self.seconds = (common[self.step][name] for name in ("epoch_seconds", "seconds"))
+            self.progress.message(f"{self._name()} continues from step {self.step} of {self.total}.")
         else:
             self.group.create()
         for history, saved in zip(self.histories, self.checkpoints, strict=True):
             history.restore(self.step)
             saved.discard_after(self.step if common else -1)
 
-    def _with_records(self, steps: set[int]) -> set[int]:
-        """The steps up to which every member's records are whole too."""
-        kept = {step for step in steps if all(history.holds(step) for history in self.histories)}
-        for step in sorted(steps - kept):
-            where = next(history.folder for history in self.histories if not history.holds(step))
-            self.progress.message(f"The records in {where} are damaged before step {step}, which is passed over.")
-        return kept
-
     def _name(self) -> str:
         return self.run.name if len(self.members) == 1 else f"{self.run.name} and {len(self.members) - 1} more"
 
     def fit(self, stop: Stop) -> None:
-        """Trains to the end, to the divergence of every member, or until asked to stop."""
+        """Train to the end, to the divergence of every member, or until asked to stop."""
         with ExitStack() as stack:
             for saved in self.checkpoints:
                 stack.callback(saved.close)
@@ -162,16 +149,16 @@ class _Trainer:
             self.group.warm_up()
             self._factor()
         started = saved_at = time.monotonic()
-        pace = Pace(self.length, self.group.programs)
+        length = ChunkLength(self.length, self.group.programs)
         if is_timed:
             self.group.create()
         if self.step in self.snapshots:
             self._save()
         while self.step < self.total:
             position = self.step % self.steps_per_epoch
-            count = min(pace.steps, self.steps_per_epoch - position)
+            count = min(length.steps, self.steps_per_epoch - position)
             elapsed = self._chunk(count)
-            pace.took(count, elapsed)
+            length.took(count, elapsed)
             ended = self.step % self.steps_per_epoch == 0
             if ended:
                 self._end_epoch()
@@ -190,7 +177,7 @@ class _Trainer:
                 self._interrupt(stop.signal_number)
 
     def _chunk(self, count: int) -> float:
-        """Trains `count` steps and records them; returns the seconds it took."""
+        """Train `count` steps and record them; return the seconds that it took."""
         start = time.monotonic()
         measured = self.group.train(self.step, count, self.step // self.steps_per_epoch)
         elapsed = time.monotonic() - start
@@ -202,7 +189,7 @@ class _Trainer:
         return elapsed
 
     def _factor(self) -> float:
-        """The schedule's at the last step."""
+        """The schedule's factor at the last step."""
         step = jnp.int32(self.step - 1)
         return float(schedule_factor(self.run.optimizer.schedule, step, self.steps_per_epoch, self.run.epochs))
 
@@ -226,15 +213,14 @@ class _Trainer:
         for saved in self.checkpoints:
             saved.wait()
         self._summarize("interrupted")
-        message = f"{self._name()} was stopped at step {self.step} of {self.total} and saved; the same command goes on."
+        message = (
+            f"{self._name()} was stopped at step {self.step} of {self.total} and saved; give the same command again to "
+            "continue."
+        )
         raise Interrupted(message, signal_number)
 
     def _summarize(self, status: records.Status) -> None:
-        stats = jax.local_devices()[0].memory_stats()
-        memory = {
-            "host_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            "device_bytes": stats["peak_bytes_in_use"] if stats else None,
-        }
+        memory = runtime.peak_memory()
         for history in self.histories:
             extra: dict[str, Any] = {
                 "parameters": self.parameters,

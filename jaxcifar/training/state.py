@@ -59,6 +59,8 @@ def create(run: Run, values: Numbers, images: jax.Array | None = None) -> State:
     return State(jnp.zeros((), jnp.int32), params, batch_stats, opt_state, probes.initial(run, params), average)
 
 
+GENERATOR = "threefry2x32"
+"""Named here, so that JAX's own default may change, or be set by other code, without changing a run's numbers."""
 _USES = ("init", "order", "augment", "dropout", "noise")
 
 
@@ -67,5 +69,5 @@ def key(values: Numbers, use: str, index: jax.Array | int | None = None) -> jax.
 
     Nothing of a generator is ever stored, so a resumed run draws what the uninterrupted one would have drawn.
     """
-    base = jax.random.fold_in(jax.random.key(values.seed), _USES.index(use))
+    base = jax.random.fold_in(jax.random.key(values.seed, impl=GENERATOR), _USES.index(use))
     return base if index is None else jax.random.fold_in(base, index)

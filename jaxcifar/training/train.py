@@ -12,7 +12,7 @@ from jaxcifar.training.loop import Member, train_members
 
 
 def train(run: Run, out: str | Path | None = None) -> records.Records:
-    """Trains a run, or goes on with it, and returns its records.
+    """Train a run, or continue it, and return its records.
 
     Args:
         run: what to train, e.g. `Run(model=VGG(batch_norm=True), optimizer=Adam(), epochs=1)`.
@@ -33,7 +33,7 @@ def train(run: Run, out: str | Path | None = None) -> records.Records:
         'finished'
     """
     runtime.configure()
-    folder = Path(out) if out is not None else Path("runs") / run.name
+    folder = records.local_path("out", out) if out is not None else Path("runs") / run.name
     with records.locked(folder), interrupt.handling() as stop, progress.showing() as shown:
         if records.is_complete(folder):
             begin_records(folder, run)

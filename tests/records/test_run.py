@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -86,33 +83,3 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path):
         write()
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-HOLD = """
-import sys
-from pathlib import Path
-from jaxcifar import records
-with records.locked(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
-
-
-def test_a_second_process_is_refused_by_name_and_a_killed_one_leaves_no_lock(tmp_path: Path):
-    command = [sys.executable, "-c", HOLD, str(tmp_path)]
-    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    with pytest.raises(UserError, match=rf"in use by process {holder.pid};"), records.locked(tmp_path):
-        pass
-    holder.kill()
-    holder.wait()
-    with records.locked(tmp_path):
-        assert (tmp_path / ".lock").read_text() == str(os.getpid())
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be written"), records.locked(tmp_path / "file" / "out"):
-        pass

@@ -110,7 +110,7 @@ def test_a_finished_run_keeps_its_accuracy(small_run: Run, tmp_path: Path, capsy
     accuracy = np.mean(logits.argmax(1) == images.test_labels)
     assert accuracy == pytest.approx(found.summary["last"]["test_accuracy"])
     assert main(["export", str(tmp_path / "run")]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 @needs_onnx

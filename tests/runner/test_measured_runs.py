@@ -61,7 +61,7 @@ def test_unknown_measure(trained, capsys: pytest.CaptureFixture[str]):
 
 def test_no_run(tmp_path, capsys: pytest.CaptureFixture[str]):
     assert main(["landscape", str(tmp_path), "--measure", "trace"]) == 2
-    assert "is no run folder" in capsys.readouterr().err
+    assert "is not a run folder" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

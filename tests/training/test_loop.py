@@ -101,9 +101,9 @@ def test_the_test_figures_are_those_of_the_saved_parameters(whole: Records, smal
 def test_an_interrupted_run_goes_on_bit_for_bit(whole: Records, small_run: Run, tmp_path: Path):
     shown = fit([small_run], tmp_path, at=5)
     assert read_records(tmp_path / "0").status == "interrupted"
-    assert "the same command goes on" in shown.messages[-1]
+    assert "give the same command again to continue" in shown.messages[-1]
     shown = fit([small_run], tmp_path)
-    assert "goes on from step" in shown.messages[0]
+    assert "continues from step" in shown.messages[0]
     assert_same(read_records(tmp_path / "0"), whole)
 
 
@@ -153,7 +153,7 @@ def test_an_environment_that_says_nothing_is_written_anew(small_run: Run, tmp_pa
 def test_a_file_in_the_checkpoints_place_is_refused(small_run: Run, tmp_path: Path):
     begin_records(tmp_path / "0", small_run)
     (tmp_path / "0" / "checkpoints").write_text("")
-    with pytest.raises(UserError, match="is no folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         fit([small_run], tmp_path)
 
 

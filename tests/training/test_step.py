@@ -10,8 +10,8 @@ import pytest
 from jaxcifar import data
 from jaxcifar.config import CNN, SGD, VGG, Adam, Data, Model, Optimizer, Run
 from jaxcifar.training import program, sharding
+from jaxcifar.training.loop import ChunkLength
 from jaxcifar.training.optimizers import numbers
-from jaxcifar.training.pace import Pace
 
 SMALL = Data(source="shapes", train_size=64, test_size=16)
 
@@ -42,12 +42,12 @@ def test_parameters_are_updated_in_place(model: Model, optimizer: Optimizer, lay
 
 
 def test_a_chunk_grows_to_a_second_for_each_program():
-    alone, four = Pace(1000), Pace(1000, programs=4)
+    alone, four = ChunkLength(1000), ChunkLength(1000, programs=4)
     for _ in range(5):
         alone.took(alone.steps, 0.01 * alone.steps)
         four.took(four.steps, 0.04 * four.steps)
     assert (alone.steps, four.steps) == (100, 100)
-    many = Pace(1000, programs=16)
+    many = ChunkLength(1000, programs=16)
     for _ in range(5):
         many.took(many.steps, 0.16 * many.steps)
     assert many.steps == 25

@@ -1,0 +1,75 @@
+"""Where a run starts or continues: its folder is checked, and a step is looked for up to which everything is whole."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from jaxcifar import records
+from jaxcifar.config import Run, UserError
+from jaxcifar.config.run import check_batch_size
+from jaxcifar.config.stored import begin_records, read_records
+from jaxcifar.data import Dataset
+from jaxcifar.training.checkpoint import sound_steps
+from jaxcifar.training.environment import continued, environment
+from jaxcifar.training.history import History
+
+
+def begin(run: Run, folder: Path, dataset: Dataset) -> None:
+    """Write config.json, or check that a folder holds this run on these data.
+
+    Raises:
+        UserError: the folder holds another run or other data, or a batch exceeds the training images.
+    """
+    check_batch_size(run, len(dataset.train_labels))
+    begin_records(folder, run)
+    stored = read_records(folder).data
+    if stored and stored["sha256"] != dataset.fingerprint:
+        raise UserError(
+            f"{folder} was begun on the data set {stored['name']} with SHA-256 {stored['sha256'][:12]}, not on this "
+            f"{dataset.name} with {dataset.fingerprint[:12]}; give the same data, or --restart to begin again."
+        )
+
+
+def record_environment(folder: Path, dataset: Dataset, step: int) -> None:
+    """Write environment.json, with the earlier environments of a run that continues from a step."""
+    now = environment(dataset.name, dataset.fingerprint)
+    records.write_environment(folder, continued(now, read_records(folder).environment, step))
+
+
+def common_steps(histories: Sequence[History], notify: Callable[[str], None]) -> dict[int, dict[str, Any]]:
+    """Return the steps up to which the checkpoints and the records of every member are whole.
+
+    Args:
+        histories: the members'.
+        notify: called with a sentence for each step that is passed over.
+
+    Returns:
+        From a step to what was stored beside the state.
+    """
+    sound = [sound_steps(history.folder, notify) for history in histories]
+    found = {}
+    for step in sorted(set.intersection(*(set(steps) for steps in sound))):
+        damaged = next((history.folder for history in histories if not history.holds(step)), None)
+        if damaged is None:
+            found[step] = sound[0][step]
+        else:
+            notify(f"The records in {damaged} are damaged before step {step}, which is passed over.")
+    return found
+
+
+@contextmanager
+def full_disk_told(folder: Path) -> Iterator[None]:
+    """A full disk ends with one sentence; what was saved before can be continued."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        # Orbax passes on the messages of its C++ library.
+        if full or "No space left" in str(error) or "RESOURCE_EXHAUSTED: Error writing" in str(error):
+            message = f"The disk that holds {folder} is full; make room and give the same command again to continue."
+            raise UserError(message) from error
+        raise
