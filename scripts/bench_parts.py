@@ -288,7 +288,9 @@ def _draw(points: list[dict[str, Any]], note: str, path: Path) -> None:
                 line = [p for p in points if p["series"] == series]
                 for key, style in styles.items():
                     panel.loglog([p["x"] for p in line], [p[key] for p in line], style, color=f"C{color}")
-            panel.set(xlabel=axis, ylabel=f"{label} per epoch" if axis == "images" and label == "seconds" else label)
+            panel.set(
+                xlabel=axis, ylabel=label if "bytes" in label else "s per epoch" if axis == "images" else "s per step"
+            )
             panel.legend(panel.lines[:: len(styles)], lines, fontsize=7)
     for suffix in (".png", ".svg"):
         figure.savefig(path.with_suffix(suffix), dpi=200)
@@ -296,4 +298,4 @@ def _draw(points: list[dict[str, Any]], note: str, path: Path) -> None:
 
 if __name__ == "__main__":
     commands = {"forms": forms, "landscape": curvature, "precision": check_precision, "scaling": scaling}
-    tyro.extras.subcommand_cli_from_dict(commands)
+    raise SystemExit(int(tyro.extras.subcommand_cli_from_dict(commands) is False))
