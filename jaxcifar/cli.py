@@ -229,8 +229,8 @@ def _summary(config: Run | Study | Paper) -> int:
 
 def _plan(config: Run | Study | Paper, options: RunOptions) -> int:
     from jaxcifar.report.terminal import plan_table
+    from jaxcifar.runner.estimate import outline
     from jaxcifar.runner.execute import measured_speed, plan
-    from jaxcifar.runner.outline import outline
     from jaxcifar.training import runtime
 
     runtime.configure()

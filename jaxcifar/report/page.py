@@ -14,7 +14,7 @@ from jaxcifar.claims import Claim
 from jaxcifar.config import UserError
 from jaxcifar.config.stored import read_studies
 from jaxcifar.records.study import StudyResults
-from jaxcifar.report import figure, remaining, style
+from jaxcifar.report import figure, style
 from jaxcifar.report.caption import data_name
 from jaxcifar.report.sections import Section, build
 
@@ -64,7 +64,6 @@ def render(folder: Path, studies: Sequence[StudyResults], out: Path) -> str:
         data=", ".join(dict.fromkeys(data_name(study) for study in studies)),
         scaled=any(study.is_scaled for study in studies),
         runs=_runs(studies),
-        left=_left(studies),
         problems=[problem for study in studies for problem in study.problems],
         palette=(style.LIGHT, style.DARK),
         symbols=SYMBOLS,
@@ -91,13 +90,3 @@ def _runs(studies: Sequence[StudyResults]) -> str:
     runs = [run for study in studies for run in study.runs]
     ended = sum(run.ended for run in runs)
     return f"{ended} of {len(runs)} runs have come to their end" if ended < len(runs) else f"{ended} runs"
-
-
-def _left(studies: Sequence[StudyResults]) -> str:
-    """When an unfinished paper would be done."""
-    if all(run.ended for study in studies for run in study.runs):
-        return ""
-    seconds = remaining.seconds_left(studies)
-    if seconds is None:
-        return "How long the rest takes is not known yet: no run of its kind has ended."
-    return f"The rest takes about {remaining.duration(seconds)} of training at the pace seen so far."

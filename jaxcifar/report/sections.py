@@ -18,10 +18,10 @@ from jaxcifar.report import (
     epochs,
     layers,
     pictures,
-    remaining,
     steps,
     style,
     tables,
+    unfinished,
 )
 from jaxcifar.report.caption import TRAINING_MODE, Provenance, provenance
 from jaxcifar.report.chapters import Chapter
@@ -68,7 +68,7 @@ def _section(study: StudyResults, mixed: bool) -> Section:
         chapter=chapter,
         title=title,
         provenance=source,
-        missing=remaining.missing(study),
+        missing=unfinished.missing(study),
         results=_named(tables.results(study, chapter), key),
         tables=tuple(_named(table, key) for table in _tables(study)),
         settings=_named(settings, key) if settings else None,

@@ -14,7 +14,7 @@ from jaxcifar.records import Records
 
 if TYPE_CHECKING:
     from jaxcifar.models.summary import LayerRow
-    from jaxcifar.runner.outline import Outline, OutlineRow
+    from jaxcifar.runner.estimate import Outline, OutlineRow
 
 
 def layer_table(title: str, rows: Sequence[LayerRow]) -> None:
@@ -50,8 +50,8 @@ def plan_table(outline: Outline) -> None:
     console.print(
         f"In all {steps:,} steps, {flops / 1e15:,.3g} PFLOP, at most {_bytes(disk)} of checkpoints and arrays."
     )
-    if outline.seconds is not None:
-        console.print(f"Estimated time on {outline.device}: {_duration(outline.seconds)}.")
+    if outline.time:
+        console.print(outline.time)
 
 
 def _plan_row(name: str, seeds: list[OutlineRow]) -> list[str]:
@@ -69,11 +69,6 @@ def _tera(flops: float) -> str:
 
 def _bytes(count: float) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
-
-
-def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{max(minutes, 1)} min"
 
 
 def result_table(runs: Sequence[Records]) -> None:

@@ -1,12 +1,13 @@
-"""Trains what a config plans; what is finished is skipped, what was cut off goes on."""
+"""Train what a config plans: finished runs are skipped, unfinished ones continue."""
 
 from __future__ import annotations
 
 import functools
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from jaxcifar.records import manifest
 from jaxcifar.records.manifest import Invocation
 from jaxcifar.runner import speed
 from jaxcifar.runner.deduplicate import deduplicate
+from jaxcifar.runner.estimate import Remaining
 from jaxcifar.runner.pictures import make
 from jaxcifar.runner.plan import Planned, PlannedStudy, choose_vectorize, group, make_plan
 from jaxcifar.runner.restart import clear
@@ -36,12 +38,12 @@ def plan(
     scale: float = 1.0,
     only: Sequence[str] = (),
 ) -> list[PlannedStudy]:
-    """The studies and runs of a config, with the runs that another stands for marked.
+    """Return the studies and runs of a config, with duplicate runs marked.
 
     Args:
         config: a run, a study or a paper.
-        out: where records may lie already.
-        seeds: repeat every member with so many seeds.
+        out: the folder that may hold records already.
+        seeds: number of seeds for every member.
         scale: multiplies images and epochs.
         only: names of a paper's studies; empty means all.
 
@@ -68,41 +70,40 @@ def execute(
     invocation: Invocation | None = None,
     restart: bool = False,
 ) -> list[Path]:
-    """Trains a run, or every run of a study or a paper.
+    """Train a run, or every run of a study or a paper.
 
     Args:
         config: what to train.
         out: the run folder, or the study's with `<member>/seed-<n>/` in it, or the paper's with a folder per study.
-        seeds: repeat every member with so many seeds; a single run then becomes a study of one member.
+        seeds: number of seeds for every member; a single run then becomes a study of one member.
         scale: multiplies images and epochs.
         only: names of a paper's studies; empty means all.
-        max_minutes: start nothing that would not end within so many minutes from now.
+        max_minutes: start nothing that would end later than this many minutes from now.
         invocation: how the user started it, for the report.
-        restart: delete the records of what is planned and begin anew.
+        restart: delete the records of the plan and start again.
 
     Returns:
-        The run folders, in the order of the plan; of a run that another stands for, the other's.
+        The run folders, in the order of the plan; for a duplicate run, the folder of the run that was trained.
 
     Raises:
         UserError, Interrupted: as `train_members`.
     """
-    started = time.monotonic()
+    deadline = math.inf
     if max_minutes is not None:
         check_number("--max-minutes", max_minutes, 0, above=True)
+        deadline = time.monotonic() + 60 * max_minutes
     planned = plan(config, None if restart else out, seeds, scale, only)
     with interrupt.handling() as stop, progress.showing() as shown:
         load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, shown.message))
         if restart:
-            _check(planned, None, load)  # a slip is told before anything goes
+            _check(planned, None, load)  # before anything is deleted
             clear(out, planned, only)
             planned = plan(config, out, seeds, scale, only)
         _check(planned, out, load)
         for study in planned:
             _write_manifest(out, study, invocation or Invocation(scale=scale))
         measured = measured_speed(planned, out, shown.message, measure=True) if max_minutes is not None else None
-        clock = _Clock(started, max_minutes, measured)
-        session = _Session(out, load, shown, stop, clock)
-        session.train(planned)
+        _Session(out, load, shown, stop, measured, deadline).train(planned)
     return [out / (item.same_as or study.folder / item.folder) for study in planned for item in study.runs]
 
 
@@ -127,11 +128,11 @@ def _row(item: Planned) -> dict[str, Any]:
 
 
 def _check(planned: Sequence[PlannedStudy], out: Path | None, load: Callable) -> None:
-    """Tells of other records, of batches that are too large and of data that are not there before anything is written.
+    """Raise for other records, batches that are too large and missing data, before anything is written.
 
     Args:
         planned: the studies.
-        out: where records may lie; None where they are to go.
+        out: the folder that may hold records; None where they will be deleted.
         load: from a config's data to the data set.
     """
     own = [(study.folder / item.folder, item.run) for study in planned for item in study.runs if item.same_as is None]
@@ -148,45 +149,13 @@ def _check(planned: Sequence[PlannedStudy], out: Path | None, load: Callable) ->
 def measured_speed(
     planned: Sequence[PlannedStudy], out: Path, notify: Callable[[str], None] = print, *, measure: bool
 ) -> Speed | None:
-    """The device's speed as it was measured for this folder; measured now, and kept if the folder exists, if asked."""
+    """Return the device's speed as stored in the folder; if `measure`, measure a missing one, and store it there."""
     found = speed.known(out)
     if found is None and measure:
         found = speed.measure(planned[0].study.base.precision, notify)
         if out.is_dir():
             speed.store(found, out)
     return found
-
-
-TELLING = 0.05
-"""The share of the cost after which a pace tells how long the rest takes."""
-
-
-@dataclass
-class _Clock:
-    """What the programs still cost, and whether the next one fits the time that is left."""
-
-    started: float
-    max_minutes: float | None
-    speed: Speed | None
-    spent: float = 0.0
-    done: float = 0.0
-    left: dict[int, float] = field(default_factory=dict)
-
-    def cost(self, runs: Sequence[Run]) -> float:
-        """In estimated seconds where this device was measured, else in operations."""
-        return self.speed.seconds(runs) if self.speed else sum(cost_of(run).flops for run in runs)
-
-    def fits(self, cost: float) -> bool:
-        """Whether a program of this cost would end in time, by the estimate or, if that is more, by what was seen."""
-        if self.max_minutes is None:
-            return True
-        slower = max(1.0, self.spent / self.done) if self.done else 1.0
-        return time.monotonic() - self.started + slower * cost <= 60 * self.max_minutes
-
-    def seconds_left(self) -> float | None:
-        """What the remaining programs take at the pace seen so far; None while that is the pace of too few."""
-        left = sum(self.left.values())
-        return left * self.spent / self.done if self.done > TELLING * (self.done + left) else None
 
 
 @dataclass
@@ -197,37 +166,42 @@ class _Session:
     load: Callable
     shown: Progress
     stop: Stop
-    clock: _Clock
+    speed: Speed | None
+    deadline: float
 
     def train(self, planned: Sequence[PlannedStudy]) -> None:
         programs = []
         for study in planned:
             self._link(study)
             programs += [(study, items) for items in group(self._open(study, len(planned) == 1), study.study)]
-        self.clock.left = {i: self.clock.cost([item.run for item in items]) for i, (_, items) in enumerate(programs)}
+        runs = [[item.run for item in items] for _, items in programs]
+        remaining = Remaining.of(runs, self.speed, self.deadline)
         late = 0
         last = {study.folder: index for index, (study, _) in enumerate(programs)}
         for index, (study, items) in enumerate(programs):
-            cost = self.clock.left.pop(index)
-            if not self.clock.fits(cost):
+            if not remaining.fits(index):
+                remaining.skip(index)
                 late += len(items)
                 continue
             began = time.monotonic()
             self._run(study, items)
-            self.clock.spent += time.monotonic() - began
-            self.clock.done += cost
-            self._tell(index + 1, len(programs))
+            remaining.ended(index, time.monotonic() - began)
+            self._tell(index + 1, len(programs), remaining.seconds())
+            # A study's pictures are made as soon as its last program has ended, not after the whole paper.
             if last[study.folder] == index:
                 self._view(study)
         for study in planned:
             if study.folder not in last:
                 self._view(study)
         if late:
-            runs = "1 run was" if late == 1 else f"{late} runs were"
-            self.shown.message(f"{runs} not begun for want of time; the same command again goes on with them.")
+            runs_were = "1 run was" if late == 1 else f"{late} runs were"
+            self.shown.message(
+                f"{runs_were} not started because the time limit would be exceeded; give the same command again to "
+                "continue."
+            )
 
     def _link(self, study: PlannedStudy) -> None:
-        """A run that another stands for says so in its folder."""
+        """Write into the folder of a duplicate run where the equal run is trained."""
         for item in study.runs:
             if item.same_as is not None:
                 folder = self.out / study.folder / item.folder
@@ -236,7 +210,7 @@ class _Session:
                 records.write_summary(folder, {"same_as": target})
 
     def _open(self, study: PlannedStudy, tell: bool) -> list[Planned]:
-        """The runs that are still to be trained; those that ended must be of this config."""
+        """The runs that are still to be trained; finished ones must have this config."""
         left = []
         for item in study.runs:
             folder = self.out / study.folder / item.folder
@@ -257,14 +231,15 @@ class _Session:
         train_members(members, self.load(items[0].run.data), vectorize, self.shown, self.stop)
 
     def _view(self, study: PlannedStudy) -> None:
-        """The pictures that a study asks for, once its runs are through."""
-        if study.study.views and self.clock.fits(0.0):
+        """The pictures that a study asks for, once its runs have ended."""
+        if study.study.views and time.monotonic() <= self.deadline:
             make(study, self.out, self.load, self.shown.message, lambda: self.stop.signal_number is not None)
             if self.stop.signal_number is not None:
-                raise Interrupted("Stopped between two measures; the same command goes on.", self.stop.signal_number)
+                raise Interrupted(
+                    "Stopped between two measures; give the same command again to continue.", self.stop.signal_number
+                )
 
-    def _tell(self, done: int, total: int) -> None:
-        seconds = self.clock.seconds_left()
+    def _tell(self, done: int, total: int, seconds: float | None) -> None:
         if total > 1 and done < total:
             left = f"; about {duration(seconds)} left in all" if seconds is not None else ""
             self.shown.message(f"{done} of {total} programs have ended{left}.")

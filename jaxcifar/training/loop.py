@@ -248,7 +248,7 @@ class _Trainer:
                 accuracy=float(np.mean(values["accuracy"][-count:])),
                 test_accuracy=rows[-1]["test_accuracy"] if rows else None,
                 images_per_second=count * self.run.batch_size * len(self.members) / elapsed,
-                seconds_left=(self.total - self.step) * self.seconds / self.step,
+                seconds=self.seconds,
                 epoch_ended=ended,
             )
         )

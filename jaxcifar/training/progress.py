@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +24,14 @@ class Status:
     accuracy: float
     test_accuracy: float | None
     images_per_second: float
-    seconds_left: float
+    seconds: float
+    """Of training so far."""
     epoch_ended: bool
+
+    @property
+    def seconds_left(self) -> float:
+        """The rest of the steps at the pace of those that are done."""
+        return (self.steps - self.step) * self.seconds / self.step
 
 
 class Progress(Protocol):
@@ -82,10 +89,11 @@ def describe(status: Status) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Minutes and seconds, `2:03`, or with hours, `1:02:03`."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    """Return a time in words, rounded up: `2 h 10 min`, `3 min`, `20 s`."""
+    if seconds <= 59:
+        return f"{math.ceil(seconds)} s"
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
 
 
 @contextmanager

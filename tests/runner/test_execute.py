@@ -35,7 +35,7 @@ def store_speed(folder: Path, seconds_per_step: float) -> None:
 def test_a_paper_in_slices(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     store_speed(tmp_path, 1000.0)
     execute(paper(), tmp_path, max_minutes=1.0)
-    assert "3 runs were not begun for want of time" in capsys.readouterr().err
+    assert "3 runs were not started because the time limit would be exceeded" in capsys.readouterr().err
     assert not list(tmp_path.rglob(records.METRICS))
 
     store_speed(tmp_path, 0.01)

@@ -9,8 +9,8 @@ import pytest
 
 from jaxcifar.cli import main
 from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Paper, Probe, ResNet, Run, Study, UserError, Variant, load
+from jaxcifar.runner.estimate import outline
 from jaxcifar.runner.execute import plan
-from jaxcifar.runner.outline import outline
 from jaxcifar.runner.plan import make_plan, programs
 from jaxcifar.runner.scale import scale_run
 from jaxcifar.runner.speed import Rate, Speed
@@ -40,6 +40,8 @@ def test_the_papers_runs_are_planned_once():
         assert by_folder[target].same_as is None
     rows = outline(whole, Speed("test", {kind: Rate(1.0, 0.0, 0.0) for kind in ("CNN", "VGG", "ResNet")}))
     assert rows.seconds == sum(row.steps for row in rows.trained)
+    assert rows.time.startswith("Estimated time on test: ")
+    assert outline(whole, None).time == ""
     assert len(rows.trained) == len(by_folder) - len(shared)
 
 
