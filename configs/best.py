@@ -9,7 +9,7 @@ Cost:     35 PFLOP; made for a GPU.
 Expect:   about 96% (published: 95.3 to 95.7% with crop and flip, 96.0% with cutout); not measured on a GPU yet.
 """
 
-from jaxcifar.config import SGD, Average, Data, Loss, ResNet, Run, Schedule
+from jaxcifar.config import EMA, SGD, Cosine, CrossEntropy, Data, ResNet, Run
 
 
 def get_config() -> Run:
@@ -22,12 +22,12 @@ def get_config() -> Run:
             weight_decay=5e-4,
             momentum=0.9,
             nesterov=True,
-            schedule=Schedule(kind="cosine", warmup=5.0),
+            schedule=Cosine(warmup=5.0),
         ),
-        loss=Loss(label_smoothing=0.1),
+        loss=CrossEntropy(label_smoothing=0.1),
         epochs=200,
         batch_size=128,
         precision="bfloat16",
-        average=Average(kind="ema", decay=0.999),
+        average=EMA(decay=0.999),
         test_views="mirror",
     )

@@ -13,7 +13,7 @@ Expect:   a lower maximum with BatchNorm, the study says; the same-batch figure 
 from jaxcifar.config import SGD, VGG, Adam, Data, Probe, Run, Study, Variant
 
 BY_SGD = {"optimizer": SGD(learning_rate=1e-2)}
-WITH_BATCH_NORM = {"model.batch_norm": True}
+WITH_BATCH_NORM = {"model.norm": "batch"}
 
 
 def get_config() -> Study:
@@ -34,5 +34,5 @@ def get_config() -> Study:
             Variant("vgg-a-sgd", BY_SGD),
             Variant("vgg-a-bn-sgd", {**WITH_BATCH_NORM, **BY_SGD}),
         ),
-        varies=("model.batch_norm", "optimizer"),
+        varies=("model.norm", "optimizer"),
     )

@@ -26,7 +26,7 @@ def get_config() -> Study:
             batch_size=128,
             checkpoint=Checkpoint(snapshots=(0, 1, 2, 5, 12, 25)),
         ),
-        variants=(Variant("vgg-a"), Variant("vgg-a-bn", {"model.batch_norm": True})),
-        varies=("model.batch_norm",),
+        variants=(Variant("vgg-a"), Variant("vgg-a-bn", {"model.norm": "batch"})),
+        varies=("model.norm",),
         views=("curvature",),
     )

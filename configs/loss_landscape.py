@@ -23,7 +23,7 @@ def get_config() -> Study:
             epochs=25,
             batch_size=128,
         ),
-        variants=(Variant("vgg-a"), Variant("vgg-a-bn", {"model.batch_norm": True})),
-        varies=("model.batch_norm",),
+        variants=(Variant("vgg-a"), Variant("vgg-a-bn", {"model.norm": "batch"})),
+        varies=("model.norm",),
         sweep={"optimizer.learning_rate": (1e-3, 2e-3, 1e-4, 5e-4, 1e-2, 1e-1)},
     )

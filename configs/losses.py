@@ -8,7 +8,7 @@ Cost:     400 epochs of ResNet-18, 71 PFLOP; made for a GPU.
 Expect:   all but cross-entropy end near zero loss, cross-entropy is the most accurate; the study saw NaN at rate 0.1.
 """
 
-from jaxcifar.config import SGD, Data, Loss, ResNet, Run, Study, Variant
+from jaxcifar.config import MSE, SGD, BCEWithLogits, CrossEntropy, Data, ResNet, Run, SmoothL1, Study, Variant
 
 
 def get_config() -> Study:
@@ -23,10 +23,10 @@ def get_config() -> Study:
             batch_size=128,
         ),
         variants=(
-            Variant("cross-entropy", {"loss": Loss("cross_entropy")}),
-            Variant("mse", {"loss": Loss("mse")}),
-            Variant("smooth-l1", {"loss": Loss("smooth_l1")}),
-            Variant("bce-with-logits", {"loss": Loss("bce_with_logits")}),
+            Variant("cross-entropy", {"loss": CrossEntropy()}),
+            Variant("mse", {"loss": MSE()}),
+            Variant("smooth-l1", {"loss": SmoothL1()}),
+            Variant("bce-with-logits", {"loss": BCEWithLogits()}),
         ),
         varies=("loss",),
         sweep={"optimizer.learning_rate": (1e-2, 1e-1)},

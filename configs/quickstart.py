@@ -9,7 +9,7 @@ Cost:     under two minutes on two CPU cores.
 Expect:   VGG-A-light learns faster with BatchNorm than without (curves.png; report/index.html for the rest).
 """
 
-from jaxcifar.config import CNN, VGG, Adam, Data, Probe, Run, Study, Variant
+from jaxcifar.config import CNN, VGG, Adam, Data, Norm, Probe, Run, Study, Variant
 
 RATES = (1e-4, 5e-4, 1e-3, 2e-3)
 PROBES = (Probe("beta", every=2), Probe("gradient_distance", every=2))
@@ -27,14 +27,14 @@ def get_config() -> Study:
         ),
         variants=(
             Variant("cnn", {"model": CNN()}),
-            *(_vgg("vgg-a-light", False, rate) for rate in RATES),
-            *(_vgg("vgg-a-light-bn", True, rate) for rate in RATES),
+            *(_vgg("vgg-a-light", "none", rate) for rate in RATES),
+            *(_vgg("vgg-a-light-bn", "batch", rate) for rate in RATES),
         ),
         varies=("model", "optimizer.learning_rate", "probes"),
     )
 
 
-def _vgg(name: str, batch_norm: bool, rate: float) -> Variant:
+def _vgg(name: str, norm: Norm, rate: float) -> Variant:
     """Runs that differ in their rate alone train as one program."""
-    changes = {"model": VGG(form="light", batch_norm=batch_norm), "optimizer.learning_rate": rate, "probes": PROBES}
+    changes = {"model": VGG(form="light", norm=norm), "optimizer.learning_rate": rate, "probes": PROBES}
     return Variant(f"{name}-learning-rate-{rate:g}", changes)

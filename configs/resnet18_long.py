@@ -7,7 +7,7 @@ Cost:     made for a GPU.
 Expect:   96.68% in the study; published runs of this network reach 95.3 to 95.7%.
 """
 
-from jaxcifar.config import SGD, Data, ResNet, Run, Schedule
+from jaxcifar.config import SGD, Cosine, Data, ResNet, Run
 
 
 def get_config() -> Run:
@@ -15,7 +15,7 @@ def get_config() -> Run:
         name="resnet-18-long",
         model=ResNet(depth=18),
         data=Data(crop=4, flip="random"),
-        optimizer=SGD(learning_rate=0.1, momentum=0.9, weight_decay=5e-4, schedule=Schedule(kind="cosine")),
+        optimizer=SGD(learning_rate=0.1, momentum=0.9, weight_decay=5e-4, schedule=Cosine()),
         epochs=200,
         batch_size=128,
     )

@@ -29,10 +29,10 @@ def get_config() -> Study:
         ),
         variants=(
             Variant("vgg-a"),
-            Variant("vgg-a-bn", {"model.batch_norm": True}),
-            Variant("vgg-a-noisy-bn", {"model": VGG(batch_norm=True, noise=True)}),
+            Variant("vgg-a-bn", {"model.norm": "batch"}),
+            Variant("vgg-a-noisy-bn", {"model": VGG(norm="batch", noise=True)}),
             Variant("linear-25", {"model": DeepLinear()}),
-            Variant("linear-25-bn", {"model": DeepLinear(batch_norm=True)}),
+            Variant("linear-25-bn", {"model": DeepLinear(norm="batch")}),
         ),
         varies=("model",),
     )

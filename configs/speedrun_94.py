@@ -13,7 +13,7 @@ Expect:   about 94% with six views, as the record, on CIFAR-10. On a JPEG copy o
           record itself on that copy: 90.7%), see docs/results. Not measured on a GPU yet.
 """
 
-from jaxcifar.config import Data, Loss, Muon, Run, Schedule, Study, Variant, WhitenedCNN
+from jaxcifar.config import CrossEntropy, Data, Muon, Run, Study, Triangular, Variant, WhitenedCNN
 
 
 def get_config() -> Study:
@@ -31,9 +31,9 @@ def get_config() -> Study:
                 normalize=True,
                 bias_factor=440.0,
                 output_factor=7.3,
-                schedule=Schedule(kind="triangular"),
+                schedule=Triangular(),
             ),
-            loss=Loss(label_smoothing=0.2),
+            loss=CrossEntropy(label_smoothing=0.2),
             epochs=8,
             batch_size=2000,
             precision="bfloat16",

@@ -13,7 +13,7 @@ Cost:     5.0 PFLOP a seed; made for a GPU, by its operations about 5 hours a se
 Expect:   about 96% with six views, as the record; not measured on a GPU yet.
 """
 
-from jaxcifar.config import SGD, Average, Data, Loss, Run, Schedule, Study, Variant, WhitenedCNN
+from jaxcifar.config import SGD, CrossEntropy, Data, Lookahead, Run, Study, Triangular, Variant, WhitenedCNN
 
 
 def get_config() -> Study:
@@ -29,13 +29,13 @@ def get_config() -> Study:
                 momentum=0.85,
                 nesterov=True,
                 bias_factor=64.0,
-                schedule=Schedule(kind="triangular", warmup=3.7),
+                schedule=Triangular(warmup=3.7),
             ),
-            loss=Loss(label_smoothing=0.2),
+            loss=CrossEntropy(label_smoothing=0.2),
             epochs=37,
             batch_size=1024,
             precision="bfloat16",
-            average=Average(kind="lookahead", decay=0.774, every=5),
+            average=Lookahead(decay=0.774, every=5),
             test_views="six",
             timed=True,
         ),

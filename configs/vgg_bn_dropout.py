@@ -11,7 +11,7 @@ from jaxcifar.config import VGG, Adam, Data, Run
 def get_config() -> Run:
     return Run(
         name="vgg-a-bn-dropout",
-        model=VGG(batch_norm=True, dropout=0.5),
+        model=VGG(norm="batch", dropout=0.5),
         data=Data(normalization="half"),
         optimizer=Adam(learning_rate=1e-3),
         epochs=50,

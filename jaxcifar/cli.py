@@ -14,7 +14,7 @@ import tyro
 from jaxcifar import __version__, records
 from jaxcifar.config import Paper, Run, Study, UserError, flags, load
 from jaxcifar.config.parse import parse
-from jaxcifar.config.stored import read_records
+from jaxcifar.config.stored import read_records, read_run
 from jaxcifar.process import in_huge_pages, open_streams, quiet_when_unread
 
 if TYPE_CHECKING:
@@ -139,9 +139,7 @@ def _landscape(argv: list[str]) -> int:
     from jaxcifar.training import progress, runtime
 
     names, folder = check_names(options.measure), options.folder
-    run = read_records(folder).config
-    if run is None:
-        raise UserError(f"{str(folder)!r} is not a run folder; give the one that holds the run's {records.CONFIG}.")
+    run = read_run(folder)
     runtime.configure()
     with records.locked(folder), progress.counting() as advance:
         measure_run(run, folder, folder, names, data.load, progress.PlainProgress().message, advance)

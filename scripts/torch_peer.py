@@ -60,7 +60,7 @@ def _cnn(model: config.CNN) -> nn.Sequential:
     channels, side = 3, 32
     for index, width in enumerate(model.widths, 1):
         layers[f"conv{index}"] = nn.Conv2d(channels, width, model.kernel, padding=model.padding)
-        if model.batch_norm:
+        if model.norm == "batch":
             layers[f"norm{index}"] = nn.BatchNorm2d(width)
         layers[f"pool{index}"] = nn.MaxPool2d(2)
         layers[f"activation{index}"] = _activation(model.activation)
@@ -84,7 +84,7 @@ def _deep_linear(model: config.DeepLinear) -> nn.Sequential:
     inputs = 32 * 32 * 3
     for index in range(1, model.depth):
         layers[f"linear{index}"] = nn.Linear(inputs, model.width)
-        if model.batch_norm:
+        if model.norm == "batch":
             layers[f"norm{index}"] = nn.BatchNorm1d(model.width)
         inputs = model.width
     layers["output"] = nn.Linear(inputs, CLASSES)
@@ -98,7 +98,7 @@ def _vgg(model: config.VGG) -> nn.Sequential:
     for stage, widths in enumerate(stages, 1):
         for index, width in enumerate(widths, 1):
             layers[f"conv{stage}_{index}"] = nn.Conv2d(channels, width, 3, padding=1)
-            if model.batch_norm:
+            if model.norm == "batch":
                 layers[f"norm{stage}_{index}"] = nn.BatchNorm2d(width)
             layers[f"activation{stage}_{index}"] = _activation(model.activation)
             channels = width
@@ -124,7 +124,7 @@ def _vgg_form(model: config.VGG) -> tuple[tuple[tuple[int, ...], ...], int]:
 
 
 def _norm(model: config.ResNet) -> Callable[[int], nn.Module]:
-    return nn.BatchNorm2d if model.batch_norm else lambda channels: nn.Identity()
+    return nn.BatchNorm2d if model.norm == "batch" else lambda channels: nn.Identity()
 
 
 class Block(nn.Module):
@@ -133,7 +133,7 @@ class Block(nn.Module):
     def __init__(self, inputs: int, width: int, stride: int, bottleneck: bool, model: config.ResNet):
         super().__init__()
         outputs = 4 * width if bottleneck else width
-        norm, bias = _norm(model), not model.batch_norm
+        norm, bias = _norm(model), model.norm == "none"
         if bottleneck:
             self.conv1 = nn.Conv2d(inputs, width, 1, bias=bias)
             self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=bias)
@@ -165,7 +165,7 @@ class ResNet(nn.Module):
 
     def __init__(self, model: config.ResNet):
         super().__init__()
-        self.conv1 = nn.Conv2d(3, model.width, 3, padding=1, bias=not model.batch_norm)
+        self.conv1 = nn.Conv2d(3, model.width, 3, padding=1, bias=model.norm == "none")
         self.norm1 = _norm(model)(model.width)
         self.activation = _activation(model.activation)
         self.blocks = []
@@ -195,14 +195,14 @@ def criterion(loss: config.Loss) -> Callable[[torch.Tensor, torch.Tensor], torch
     def on_onehot(function: Callable[..., torch.Tensor]) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
         return lambda logits, labels: function(logits, functional.one_hot(labels, CLASSES).to(logits.dtype))
 
-    match loss.kind:
-        case "cross_entropy":
+    match loss:
+        case config.CrossEntropy():
             return nn.CrossEntropyLoss(label_smoothing=loss.label_smoothing)
-        case "mse":
+        case config.MSE():
             return on_onehot(nn.MSELoss())
-        case "smooth_l1":
+        case config.SmoothL1():
             return on_onehot(nn.SmoothL1Loss())
-        case "bce_with_logits":
+        case config.BCEWithLogits():
             return on_onehot(nn.BCEWithLogitsLoss())
 
 

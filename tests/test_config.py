@@ -14,18 +14,21 @@ import pytest
 from jaxcifar import config
 from jaxcifar.config import (
     CNN,
+    EMA,
     SGD,
     VGG,
     Adam,
-    Average,
     Checkpoint,
+    Constant,
+    Cosine,
+    CrossEntropy,
     Data,
-    Loss,
+    Lookahead,
     Muon,
     Probe,
     ResNet,
     Run,
-    Schedule,
+    StepDecay,
     Study,
     UserError,
     WhitenedCNN,
@@ -60,13 +63,13 @@ def test_every_config_loads_with_a_docstring_and_survives_json(path: Path):
 def test_json_keeps_every_class():
     run = Run(
         model=ResNet(depth=50, skip=False),
-        optimizer=SGD(momentum=0.9, nesterov=True, schedule=Schedule(kind="cosine", warmup=2.5)),
-        loss=Loss(label_smoothing=0.1),
+        optimizer=SGD(momentum=0.9, nesterov=True, schedule=Cosine(warmup=2.5)),
+        loss=CrossEntropy(label_smoothing=0.1),
         probes=(Probe(), Probe(measure="gradient_distance", batch="cross_batch", every=7)),
         checkpoint=Checkpoint(snapshots=(0, 3)),
     )
     assert config.from_json(json.loads(json.dumps(config.to_json(run)))) == run
-    fast = Run(model=WhitenedCNN(), optimizer=Muon(), average=Average("ema"), test_views="six", timed=True)
+    fast = Run(model=WhitenedCNN(), optimizer=Muon(), average=EMA(), test_views="six", timed=True)
     assert config.from_json(json.loads(json.dumps(config.to_json(fast)))) == fast
 
 
@@ -86,7 +89,11 @@ def test_json_keeps_every_class():
         (lambda: VGG(dropout=1.0), "model.dropout is 1.0"),
         (lambda: CNN(widths=()), "one to four"),
         (lambda: CNN(kernel=11, padding=0, widths=(8, 8, 8)), "smaller kernel"),
-        (lambda: Loss(kind="mse", label_smoothing=0.1), "belongs to cross_entropy"),
+        (lambda: CrossEntropy(label_smoothing=1.0), "loss.label_smoothing is 1.0"),
+        (lambda: VGG(norm="group"), "model.norm is 'group'; allowed are none, batch"),  # type: ignore[arg-type]
+        (lambda: StepDecay(epochs=0.0), "optimizer.schedule.epochs is 0.0"),
+        (lambda: Cosine(final_factor=-1.0), "optimizer.schedule.final_factor is -1.0"),
+        (lambda: Constant(warmup=-1.0), "optimizer.schedule.warmup is -1.0"),
         (lambda: Data(crop=-1), "data.crop is -1"),
         (lambda: Data(source="cifar100"), "auto, cifar10, shapes"),  # type: ignore[arg-type]
         (lambda: Data(crop_padding="wrap"), "zero, reflect"),  # type: ignore[arg-type]
@@ -96,10 +103,10 @@ def test_json_keeps_every_class():
         (lambda: Muon(momentum=1.0), "below 1"),
         (lambda: Muon(iterations=0), "optimizer.iterations is 0"),
         (lambda: SGD(bias_factor=0.0), "optimizer.bias_factor is 0.0"),
-        (lambda: Average("ema", decay=1.0), "average.decay is 1.0; it must be below 1"),
-        (lambda: Average("ema", decay=0.0), "average.decay is 0.0"),
-        (lambda: Average("swa"), "none, ema, lookahead"),  # type: ignore[arg-type]
-        (lambda: Average(every=0), "average.every is 0"),
+        (lambda: EMA(decay=1.0), "average.decay is 1.0; it must be below 1"),
+        (lambda: EMA(decay=0.0), "average.decay is 0.0"),
+        (lambda: Lookahead(every=0), "average.every is 0"),
+        (lambda: Run(loss="mse"), "loss is 'mse'; it must be made by one of CrossEntropy, MSE"),  # type: ignore[arg-type]
         (lambda: Run(test_views="ten"), "none, mirror, six"),  # type: ignore[arg-type]
         (lambda: Run(model=CNN(dropout=0.5), probes=(Probe("noise_floor"),)), "model.dropout is 0.5 with the probe"),
         (lambda: Checkpoint(keep=1), "checkpoint.keep is 1"),
@@ -124,8 +131,8 @@ def test_values_out_of_range_are_one_sentence(make, says: str):
 
 
 def test_overrides_reach_nested_fields(tmp_path: Path):
-    path = write(tmp_path, "def get_config(): return Run(model=VGG(batch_norm=True), optimizer=Adam())")
-    argv = ["--epochs", "1", "--optimizer.learning-rate=2e-4", "--model.no-batch-norm", "--data.train-size", "500"]
+    path = write(tmp_path, "def get_config(): return Run(model=VGG(norm='batch'), optimizer=Adam())")
+    argv = ["--epochs", "1", "--optimizer.learning-rate=2e-4", "--model.norm=none", "--data.train-size", "500"]
     run = config.load(path, argv)
     assert isinstance(run, Run)
     assert run == Run(model=VGG(), optimizer=Adam(learning_rate=2e-4), epochs=1, data=Data(train_size=500))

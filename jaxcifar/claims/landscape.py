@@ -25,7 +25,7 @@ def _config(run: Result) -> Run:
 
 def _has_batch_norm(run: Result) -> bool:
     model = _config(run).model
-    return isinstance(model, VGG) and model.batch_norm
+    return isinstance(model, VGG) and model.norm == "batch"
 
 
 def _ended(study: StudyResults) -> list[Result]:

@@ -1,10 +1,19 @@
 """What a run, a study and a paper are: frozen, typed, checked on construction, equal to their JSON."""
 
+from jaxcifar.config.average import EMA as EMA
+from jaxcifar.config.average import Average as Average
+from jaxcifar.config.average import Lookahead as Lookahead
+from jaxcifar.config.average import NoAverage as NoAverage
 from jaxcifar.config.data import Data as Data
 from jaxcifar.config.data import Padding as Padding
 from jaxcifar.config.load import flags as flags
 from jaxcifar.config.load import load as load
 from jaxcifar.config.load import override as override
+from jaxcifar.config.loss import MSE as MSE
+from jaxcifar.config.loss import BCEWithLogits as BCEWithLogits
+from jaxcifar.config.loss import CrossEntropy as CrossEntropy
+from jaxcifar.config.loss import Loss as Loss
+from jaxcifar.config.loss import SmoothL1 as SmoothL1
 from jaxcifar.config.model import CNN as CNN
 from jaxcifar.config.model import VGG as VGG
 from jaxcifar.config.model import Activation as Activation
@@ -12,6 +21,7 @@ from jaxcifar.config.model import DeepLinear as DeepLinear
 from jaxcifar.config.model import Depth as Depth
 from jaxcifar.config.model import Initialization as Initialization
 from jaxcifar.config.model import Model as Model
+from jaxcifar.config.model import Norm as Norm
 from jaxcifar.config.model import ResNet as ResNet
 from jaxcifar.config.model import WhitenedCNN as WhitenedCNN
 from jaxcifar.config.optimizer import SGD as SGD
@@ -21,19 +31,21 @@ from jaxcifar.config.optimizer import Adam as Adam
 from jaxcifar.config.optimizer import AdamW as AdamW
 from jaxcifar.config.optimizer import Muon as Muon
 from jaxcifar.config.optimizer import Optimizer as Optimizer
-from jaxcifar.config.optimizer import Schedule as Schedule
 from jaxcifar.config.paper import Paper as Paper
 from jaxcifar.config.paper import as_study as as_study
 from jaxcifar.config.paths import apply_changes as apply_changes
 from jaxcifar.config.paths import get_path as get_path
 from jaxcifar.config.paths import set_path as set_path
-from jaxcifar.config.run import Average as Average
 from jaxcifar.config.run import Checkpoint as Checkpoint
-from jaxcifar.config.run import Loss as Loss
 from jaxcifar.config.run import Precision as Precision
 from jaxcifar.config.run import Probe as Probe
 from jaxcifar.config.run import Run as Run
 from jaxcifar.config.run import TestViews as TestViews
+from jaxcifar.config.schedule import Constant as Constant
+from jaxcifar.config.schedule import Cosine as Cosine
+from jaxcifar.config.schedule import Schedule as Schedule
+from jaxcifar.config.schedule import StepDecay as StepDecay
+from jaxcifar.config.schedule import Triangular as Triangular
 from jaxcifar.config.serialize import differences as differences
 from jaxcifar.config.serialize import from_json as from_json
 from jaxcifar.config.serialize import to_json as to_json

@@ -9,6 +9,7 @@ from jaxcifar.errors import UserError, check_choice, check_count, check_number
 
 Activation = Literal["relu", "sigmoid", "leaky_relu", "tanh", "softplus", "gelu"]
 Initialization = Literal["torch", "xavier", "he", "dirac"]
+Norm = Literal["none", "batch"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class CNN:
     """Zero padding of the convolutions in pixels."""
     head: tuple[int, ...] = (256, 128)
     """Widths of the hidden fully-connected layers; the last layer has 10 outputs."""
-    batch_norm: bool = False
-    """BatchNorm after each convolution."""
+    norm: Norm = "none"
+    """Normalisation after each convolution."""
     dropout: float = 0.0
     """Probability of dropout after the linear layers."""
     dropout_layers: int = 2
@@ -44,6 +45,7 @@ class CNN:
         check_count("model.dropout_layers", self.dropout_layers, 0, len(self.head) + 1)
         check_choice("model.activation", self.activation, Activation)
         check_choice("model.initialization", self.initialization, Initialization)
+        check_choice("model.norm", self.norm, Norm)
         side = 32
         for _ in self.widths:
             side = (side + 2 * self.padding - self.kernel + 1) // 2
@@ -66,8 +68,8 @@ class ResNet:
     """Off: the plain network, the same layers without the additions."""
     width: int = 64
     """Channels of the first stage; the others have 2, 4 and 8 times as many."""
-    batch_norm: bool = True
-    """BatchNorm after each convolution; off: the convolutions have biases instead."""
+    norm: Norm = "batch"
+    """Normalisation after each convolution; with `none` the convolutions have biases instead."""
     dropout: float = 0.0
     """Probability of dropout before the linear layer."""
     activation: Activation = "relu"
@@ -79,6 +81,7 @@ class ResNet:
         check_number("model.dropout", self.dropout, 0, 0.99)
         check_choice("model.activation", self.activation, Activation)
         check_choice("model.initialization", self.initialization, Initialization)
+        check_choice("model.norm", self.norm, Norm)
 
 
 VGGForm = Literal["a", "light"]
@@ -89,8 +92,8 @@ class VGG:
     """VGG-A (Simonyan and Zisserman 2015, arXiv 1409.1556) with the study's head, or its light form of two stages."""
 
     form: VGGForm = "a"
-    batch_norm: bool = False
-    """BatchNorm after each convolution."""
+    norm: Norm = "none"
+    """Normalisation after each convolution."""
     noise: bool = False
     """Noise after each BatchNorm, of a mean and a deviation that change at every step; Santurkar et al. 2018, arXiv
     1805.11604, appendix A."""
@@ -107,8 +110,9 @@ class VGG:
         check_count("model.width", self.width, 1)
         check_choice("model.activation", self.activation, Activation)
         check_choice("model.initialization", self.initialization, Initialization)
-        if self.noise and not self.batch_norm:
-            raise UserError("model.noise is on without BatchNorm; it stands after BatchNorm, so give model.batch_norm.")
+        check_choice("model.norm", self.norm, Norm)
+        if self.noise and self.norm == "none":
+            raise UserError("model.noise is on without BatchNorm, after which it is added; give --model.norm batch.")
 
 
 @dataclass(frozen=True)
@@ -119,14 +123,15 @@ class DeepLinear:
     """Fully-connected layers, the last one with 10 outputs included."""
     width: int = 100
     """Outputs of each layer but the last."""
-    batch_norm: bool = False
-    """BatchNorm after each layer but the last."""
+    norm: Norm = "none"
+    """Normalisation after each layer but the last."""
     initialization: Initialization = "xavier"
 
     def __post_init__(self):
         check_count("model.depth", self.depth, 1, 1000)
         check_count("model.width", self.width, 1)
         check_choice("model.initialization", self.initialization, Initialization)
+        check_choice("model.norm", self.norm, Norm)
 
 
 StageDepth = Literal[2, 3]

@@ -1,36 +1,12 @@
-"""The optimizers, with PyTorch's meaning and defaults, and the schedule of the learning rate."""
+"""The optimizers, with PyTorch's meaning and defaults."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
 
-from jaxcifar.errors import UserError, check_choice, check_count, check_number
-
-ScheduleKind = Literal["constant", "step", "cosine", "triangular"]
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The factor on the learning rate as training goes on (times in epochs)."""
-
-    kind: ScheduleKind = "constant"
-    """`step`, `cosine` and `triangular` (up during the warm-up, then straight down) fall from 1."""
-    warmup: float = 0.0
-    """Epochs over which the rate rises from 0 in a straight line."""
-    step_epochs: float = 30.0
-    """`step`: multiply by `step_factor` every so many epochs."""
-    step_factor: float = 0.1
-    final_factor: float = 0.0
-    """`cosine`, `triangular`: the factor at the last step."""
-
-    def __post_init__(self):
-        check_choice("optimizer.schedule.kind", self.kind, ScheduleKind)
-        check_number("optimizer.schedule.warmup", self.warmup, 0)
-        check_number("optimizer.schedule.step_epochs", self.step_epochs, 0, above=True)
-        check_number("optimizer.schedule.step_factor", self.step_factor, 0, above=True)
-        check_number("optimizer.schedule.final_factor", self.final_factor, 0)
+from jaxcifar.config.schedule import Constant, Schedule
+from jaxcifar.errors import UserError, check_count, check_number
 
 
 @dataclass(frozen=True)
@@ -39,7 +15,7 @@ class _Optimizer:
 
     learning_rate: float = 1e-2
     weight_decay: float = 0.0
-    schedule: Schedule = field(default_factory=Schedule)
+    schedule: Schedule = field(default_factory=Constant)
 
     def __post_init__(self):
         # Rate 0 is allowed: the landscape measures have an exact answer there.

@@ -5,30 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from jaxcifar.config.average import Average, NoAverage
 from jaxcifar.config.data import Data
+from jaxcifar.config.loss import CrossEntropy, Loss
 from jaxcifar.config.model import CNN, Model
 from jaxcifar.config.optimizer import SGD, Optimizer
 from jaxcifar.errors import UserError, check_choice, check_count, check_number
-
-LossKind = Literal["cross_entropy", "mse", "smooth_l1", "bce_with_logits"]
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What is minimised, with PyTorch's means: over the batch, and over the classes too for all but cross-entropy."""
-
-    kind: LossKind = "cross_entropy"
-    label_smoothing: float = 0.0
-    """Cross-entropy only: the share of the target spread evenly over the classes."""
-
-    def __post_init__(self):
-        check_choice("loss.kind", self.kind, LossKind)
-        check_number("loss.label_smoothing", self.label_smoothing, 0, 0.99)
-        if self.label_smoothing and self.kind != "cross_entropy":
-            raise UserError(
-                f"loss.label_smoothing is {self.label_smoothing} with loss {self.kind}; it belongs to cross_entropy."
-            )
-
 
 Measure = Literal[
     "beta", "gradient_distance", "noise_floor", "gradient_direction", "update_direction", "covariate_shift"
@@ -78,31 +60,6 @@ class Checkpoint:
             check_count("checkpoint.snapshots", epoch, 0)
 
 
-AverageKind = Literal["none", "ema", "lookahead"]
-
-
-@dataclass(frozen=True)
-class Average:
-    """An average a of the weights w and of BatchNorm's statistics, taken along training.
-
-    `ema` changes no weight: after step t, a is the mean of w_1 to w_t with the weights decay^(t - i); it has figures of
-    its own beside the plain ones. `lookahead` does: every so many steps a <- a + (1 - d)(w - a) and w <- a, with
-    d = decay (t/T)^3 (Zhang et al. 2019, arXiv 1907.08610; the growing d is Jordan's, arXiv 2404.00498).
-    """
-
-    kind: AverageKind = "none"
-    decay: float = 0.999
-    every: int = 1
-    """Steps between two updates."""
-
-    def __post_init__(self):
-        check_choice("average.kind", self.kind, AverageKind)
-        check_number("average.decay", self.decay, 0, above=True)
-        if self.decay >= 1:
-            raise UserError(f"average.decay is {self.decay}; it must be below 1.")
-        check_count("average.every", self.every, 1)
-
-
 Precision = Literal["float32", "bfloat16"]
 TestViews = Literal["none", "mirror", "six"]
 
@@ -115,14 +72,14 @@ class Run:
     model: Model = field(default_factory=CNN)
     data: Data = field(default_factory=Data)
     optimizer: Optimizer = field(default_factory=SGD)
-    loss: Loss = field(default_factory=Loss)
+    loss: Loss = field(default_factory=CrossEntropy)
     epochs: int = 20
     batch_size: int = 128
     seed: int = 0
     """Of the initial weights, the order of the images, augmentation and dropout."""
     precision: Precision = "float32"
     """`bfloat16` computes the network in bfloat16, with float32 parameters, statistics and loss."""
-    average: Average = field(default_factory=Average)
+    average: Average = field(default_factory=NoAverage)
     test_views: TestViews = "none"
     """Test-time augmentation of the last evaluation, with a figure of its own: the mean of the logits of an image and
     its `mirror`, or of `six` views, both of them also shifted by a pixel up and left, and down and right."""

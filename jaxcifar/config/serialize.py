@@ -3,63 +3,94 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar
+import functools
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args, get_type_hints
 
-from jaxcifar.config.data import Data
-from jaxcifar.config.model import CNN, VGG, DeepLinear, ResNet, WhitenedCNN
-from jaxcifar.config.optimizer import SGD, Adadelta, Adagrad, Adam, AdamW, Muon, Schedule
-from jaxcifar.config.run import Average, Checkpoint, Loss, Probe, Run
+from jaxcifar.config.run import Run
+from jaxcifar.config.upgrade import upgrade
 from jaxcifar.errors import UserError
 
-_MODELS = (CNN, ResNet, VGG, DeepLinear, WhitenedCNN)
-_OPTIMIZERS = (SGD, Adagrad, Adadelta, Adam, AdamW, Muon)
-_CLASSES = {
-    cls.__name__: cls for cls in (Run, Data, *_MODELS, *_OPTIMIZERS, Schedule, Loss, Average, Probe, Checkpoint)
-}
-_CLASS = "class"
-T = TypeVar("T")
+CLASS = "class"
+"""The key under which a JSON object names its class."""
 
 
 def to_json(config: Any) -> Any:
-    """A config as plain JSON values; each dataclass becomes an object that names its class."""
+    """Return a config as plain JSON values; each dataclass becomes an object that names its class."""
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         fields = {f.name: to_json(getattr(config, f.name)) for f in dataclasses.fields(config)}
-        return {_CLASS: type(config).__name__, **fields}
+        return {CLASS: type(config).__name__, **fields}
     if isinstance(config, tuple | list):
         return [to_json(item) for item in config]
     return config
 
 
-def from_json(value: Any) -> Any:
-    """The inverse of `to_json`.
+def from_json(value: Any, root: type = Run) -> Any:
+    """Return the config of JSON values: the inverse of `to_json`, for records of older versions too.
+
+    Args:
+        value: what `to_json` returned, in this version or an older one.
+        root: the class whose fields' types say which classes are known.
 
     Raises:
         UserError: an unknown class or field, or a value out of its range.
     """
+    config = _decode(value, classes(root))
+    if not isinstance(config, root):
+        raise UserError(f"The stored config is of {type(config).__name__}; it must be of {root.__name__}.")
+    return config
+
+
+@functools.cache
+def classes(root: type) -> Mapping[str, type]:
+    """Return every config class that a field of the root may hold, at any depth, by name; unions give all members."""
+    found: dict[str, type] = {}
+
+    def visit(hint: Any) -> None:
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type) and hint.__name__ not in found:
+            found[hint.__name__] = hint
+            hints = get_type_hints(hint)
+            for field in dataclasses.fields(hint):
+                visit(hints[field.name])
+        for part in get_args(hint):
+            visit(part)
+
+    visit(root)
+    return found
+
+
+def _decode(value: Any, known: Mapping[str, type]) -> Any:
     if isinstance(value, list):
-        return tuple(from_json(item) for item in value)
+        return tuple(_decode(item, known) for item in value)
     if not isinstance(value, dict):
         return value
-    name = value.get(_CLASS)
-    if name not in _CLASSES:
-        raise UserError(f"A stored config names the class {name!r}; known are {', '.join(_CLASSES)}.")
-    fields = {key: from_json(item) for key, item in value.items() if key != _CLASS}
-    try:
-        return _CLASSES[name](**fields)
-    except TypeError as error:
-        raise UserError(f"A stored config does not fit this version's {name}: {error}.") from None
+    value = upgrade(value)
+    name = value.get(CLASS)
+    if name not in known:
+        raise UserError(f"The stored config has the class {name!r}, which this version does not know.")
+    names = {field.name for field in dataclasses.fields(known[name])}
+    fields = {key: _decode(item, known) for key, item in value.items() if key != CLASS}
+    for field in fields:
+        if field not in names:
+            raise UserError(f"The stored config has the field {field!r} of {name}, which this version does not know.")
+    return known[name](**fields)
 
 
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Lines `path: old -> new` for every value in which two JSON configs differ."""
-    if isinstance(old, dict) and isinstance(new, dict) and old.get(_CLASS) == new.get(_CLASS):
-        keys = [*old, *(key for key in new if key not in old)]
-        found = [differences(old.get(key), new.get(key), f"{path}.{key}" if path else key) for key in keys]
-        return [line for lines in found for line in lines]
-    return [] if old == new else [f"{path}: {_short(old)} -> {_short(new)}"]
+def differences(old: Any, new: Any) -> list[str]:
+    """Return lines `path: old -> new` for every value in which two JSON configs differ."""
+    return [f"{path or 'config'}: {_short(before)} -> {_short(after)}" for path, before, after in changes(old, new)]
+
+
+def changes(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield `(dotted path, old value, new value)` where two JSON configs differ, whole objects where classes differ."""
+    if isinstance(old, dict) and isinstance(new, dict) and old.get(CLASS) == new.get(CLASS):
+        for key in dict.fromkeys((*old, *new)):
+            yield from changes(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+    elif old != new:
+        yield path, old, new
 
 
 def _short(value: Any) -> str:
     if isinstance(value, dict):
-        return f"{value.get(_CLASS)}(...)"
+        return f"{value.get(CLASS)}(...)"
     return repr(value)

@@ -20,6 +20,21 @@ def read_records(folder: Path) -> records.Records[Run]:
     return records.read(folder, from_json)
 
 
+def read_run(folder: Path) -> Run:
+    """Return the config of a run folder.
+
+    Raises:
+        UserError: the folder holds no run, or one whose config cannot be read; the sentence says why.
+    """
+    path = folder / records.CONFIG
+    if not path.is_file():
+        raise UserError(f"{str(folder)!r} is not a run folder; give the one that holds the run's {records.CONFIG}.")
+    found = read_records(folder)
+    if found.config is None:
+        raise UserError(next((text for text in found.problems if str(path) in text), f"{path} does not hold a config."))
+    return found.config
+
+
 def read_studies(folder: Path) -> list[study.StudyResults]:
     """Return every study below a folder, its configs as `Run`; see `records.study.read_studies`."""
     return study.read_studies(folder, from_json)

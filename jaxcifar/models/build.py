@@ -50,7 +50,7 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
             linear=partial(linear, use_bias=False),
             activation=activation(model.activation),
         )
-    norm = partial(layers.BatchNorm, dtype=dtype) if model.batch_norm else None
+    norm = partial(layers.BatchNorm, dtype=dtype) if model.norm == "batch" else layers.without_norm
     match model:
         case config.CNN():
             return CNN(
@@ -59,7 +59,7 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
                 dropout=model.dropout,
                 dropout_layers=model.dropout_layers,
                 conv=partial(conv, kernel=(model.kernel, model.kernel), padding=model.padding),
-                norm=norm or layers.without_norm,
+                norm=norm,
                 linear=linear,
                 activation=activation(model.activation),
             )
@@ -71,8 +71,8 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
                 width=model.width,
                 skip=model.skip,
                 dropout=model.dropout,
-                conv=partial(conv, use_bias=not model.batch_norm),
-                norm=norm or layers.without_norm,
+                conv=partial(conv, use_bias=model.norm == "none"),
+                norm=norm,
                 linear=linear,
                 activation=activation(model.activation),
             )
@@ -83,13 +83,13 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
                 head=head,
                 dropout=model.dropout,
                 conv=conv,
-                norm=norm or layers.without_norm,
+                norm=norm,
                 noise=layers.ActivationNoise if model.noise else layers.without_noise,
                 linear=linear,
                 activation=activation(model.activation),
             )
         case config.DeepLinear():
-            return DeepLinear(model.depth, model.width, norm=norm or layers.without_norm, linear=linear)
+            return DeepLinear(model.depth, model.width, norm=norm, linear=linear)
 
 
 def vgg_form(model: config.VGG) -> tuple[tuple[tuple[int, ...], ...], int]:

@@ -69,16 +69,17 @@ def read(folder: Path, decode: Callable[[Any], Config]) -> Records[Config]:
     """
     problems: list[str] = []
     config = None
+    environment = read_json(folder / ENVIRONMENT, problems)
     stored = read_json(folder / CONFIG, problems)
     if stored:
         try:
             config = decode(stored)
         except UserError as error:
-            problems.append(f"{folder / CONFIG}: {error}")
+            problems.append(f"{folder / CONFIG}: {error}{_written_by(environment)}")
     return Records(
         folder=folder,
         config=config,
-        environment=read_json(folder / ENVIRONMENT, problems),
+        environment=environment,
         metrics=_read_metrics(folder / METRICS, problems),
         steps=read_arrays(folder / STEPS, problems),
         summary=read_json(folder / SUMMARY, problems),
@@ -145,6 +146,12 @@ def write_metrics(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def write_steps(folder: Path, steps: Mapping[str, np.ndarray]) -> None:
     """Replace steps.npz."""
     write_arrays(folder / STEPS, steps, compressed=False)
+
+
+def _written_by(environment: Mapping[str, Any]) -> str:
+    versions = environment.get("versions")
+    version = versions.get("jaxcifar") if isinstance(versions, dict) else None
+    return f" The record was written by jaxcifar {version}." if version else ""
 
 
 def _read_metrics(path: Path, problems: list[str]) -> list[dict[str, Any]]:

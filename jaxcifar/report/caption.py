@@ -86,17 +86,18 @@ def network_name(model: Model) -> str:
     match model:
         case CNN():
             name = "CNN " + "-".join(str(width) for width in (*model.widths, *model.head))
-            return name + (" + BatchNorm" if model.batch_norm else "")
+            return name + (" + BatchNorm" if model.norm == "batch" else "")
         case ResNet():
             width = "" if model.width == 64 else f" of width {model.width}"
             name = f"{'ResNet' if model.skip else 'plain'}-{model.depth}{width}"
-            return name + ("" if model.batch_norm else " without BatchNorm") + (" + dropout" if model.dropout else "")
+            norm = "" if model.norm == "batch" else " without BatchNorm"
+            return name + norm + (" + dropout" if model.dropout else "")
         case VGG():
             name = "VGG-A" if model.form == "a" else "VGG-A-light"
-            norm = (" + noisy" if model.noise else " +") + " BatchNorm" if model.batch_norm else ""
+            norm = (" + noisy" if model.noise else " +") + " BatchNorm" if model.norm == "batch" else ""
             return name + norm + (" + dropout" if model.dropout else "")
         case DeepLinear():
-            return f"{model.depth}-layer linear network" + (" + BatchNorm" if model.batch_norm else "")
+            return f"{model.depth}-layer linear network" + (" + BatchNorm" if model.norm == "batch" else "")
         case WhitenedCNN():
             name = "whitened CNN " + "-".join(str(width) for width in model.widths)
             return name + (", residual" if model.depth == 3 else "")

@@ -45,9 +45,9 @@ def _networks(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[st
 def _without_norm(model: Model) -> Model:
     match model:
         case VGG():
-            return dataclasses.replace(model, batch_norm=False, noise=False)
+            return dataclasses.replace(model, norm="none", noise=False)
         case DeepLinear():
-            return dataclasses.replace(model, batch_norm=False)
+            return dataclasses.replace(model, norm="none")
         case _:
             return model
 

@@ -109,7 +109,7 @@ def _bands(study: StudyResults, batch_norm: bool) -> list[np.ndarray]:
     by_seed: dict[int, list[Result]] = {}
     for run in study.runs:
         model = run.config.model if run.config else None
-        if isinstance(model, VGG) and model.batch_norm is batch_norm and len(run.step_values("loss")):
+        if isinstance(model, VGG) and (model.norm == "batch") is batch_norm and len(run.step_values("loss")):
             by_seed.setdefault(run.seed, []).append(run)
     chosen = [_study_rates(runs) for runs in by_seed.values()]
     rates = [runs for runs in chosen if len({r.config.optimizer.learning_rate for r in runs if r.config}) > 1]
@@ -225,7 +225,7 @@ def _arms(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[str, l
 def _by_batch_norm(members: dict[str, list[Result]]) -> list[tuple[Look, list[Result]]]:
     """Without and with BatchNorm, learning rates and seeds together; empty where the networks differ in more."""
     models = [run.config.model if run.config else None for runs in members.values() for run in runs]
-    networks = {dataclasses.replace(m, batch_norm=False) if isinstance(m, VGG) else None for m in models}
+    networks = {dataclasses.replace(m, norm="none") if isinstance(m, VGG) else None for m in models}
     if len(networks) != 1 or None in networks:
         return []
     arms: dict[bool, list[Result]] = {}
@@ -237,7 +237,7 @@ def _by_batch_norm(members: dict[str, list[Result]]) -> list[tuple[Look, list[Re
 
 def _batch_norm(run: Result) -> bool | None:
     model = run.config.model if run.config else None
-    return model.batch_norm if isinstance(model, VGG) else None
+    return model.norm == "batch" if isinstance(model, VGG) else None
 
 
 def _median(runs: Sequence[Result], name: str) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxcifar.claims import quantities
 from jaxcifar.claims.claim import standard_error
-from jaxcifar.config import SGD, Data, DeepLinear, Muon, Run
+from jaxcifar.config import SGD, CrossEntropy, Data, DeepLinear, Muon, Run
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.caption import network_name
 from jaxcifar.report.chapters import Chapter
@@ -177,6 +177,7 @@ def settings(study: StudyResults, chapter: Chapter) -> Sheet | None:
 def _settings_of(run: Run) -> dict[str, str]:
     optimizer, schedule = run.optimizer, run.optimizer.schedule
     warmup = f", warm-up over {schedule.warmup:g} epochs" if schedule.warmup else ""
+    smoothing = run.loss.label_smoothing if isinstance(run.loss, CrossEntropy) else 0
     return {
         "network": network_name(run.model),
         "activation": "none" if isinstance(run.model, DeepLinear) else label(run.model.activation),
@@ -187,9 +188,8 @@ def _settings_of(run: Run) -> dict[str, str]:
         "learning rate": f"{optimizer.learning_rate:g}",
         "momentum": f"{optimizer.momentum:g}" if isinstance(optimizer, SGD | Muon) else "-",
         "weight decay": f"{optimizer.weight_decay:g}",
-        "schedule": schedule.kind + warmup,
-        "loss": run.loss.kind.replace("_", " ")
-        + (f", smoothing {run.loss.label_smoothing:g}" if run.loss.label_smoothing else ""),
+        "schedule": schedule.title + warmup,
+        "loss": run.loss.title + (f", smoothing {smoothing:g}" if smoothing else ""),
         "augmentation": _augmentation(run.data),
         "normalisation": {
             "channel": "training set's mean and deviation per channel",

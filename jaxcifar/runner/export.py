@@ -16,7 +16,7 @@ from flax import linen as nn
 import jaxcifar
 from jaxcifar import data, records
 from jaxcifar.config import Run, UserError, load
-from jaxcifar.config.stored import read_records
+from jaxcifar.config.stored import read_run
 from jaxcifar.models import build, layers, whitened
 from jaxcifar.runner.networks import restore, saved_steps
 from jaxcifar.training import state as states
@@ -70,9 +70,9 @@ def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> N
         if not isinstance(run, Run):
             raise UserError(f"{str(source)!r} holds several runs; give the config file of one, or a run's folder.")
         return Network(run, _initial(run), f"{source.stem}, untrained, seed {run.seed}")
-    run = read_records(source).config
-    if run is None:
+    if not (source / records.CONFIG).is_file():
         raise UserError(f"{str(source)!r} is neither a run's folder (it holds no {records.CONFIG}) nor a config file.")
+    run = read_run(source)
     if flags:
         raise UserError(f"jaxcifar export got {flags[0]!r}; beside a run's folder it takes --out only.")
     steps = saved_steps(source, notify)
@@ -81,7 +81,7 @@ def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> N
             f"{source} holds no whole checkpoint; train it again with --restart, and export before deleting."
         )
     state, origin = restore(run, source, steps[-1]), f"{run.name}, seed {run.seed}, step {steps[-1]}"
-    if run.average.kind == "ema":
+    if run.average.figure:
         return Network(run, _variables(state.average), f"{origin}, the moving average of its weights")
     return Network(run, _variables(state), origin)
 

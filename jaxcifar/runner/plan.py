@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxcifar.config import SGD, Paper, Run, Study, UserError, Variant, Vectorize, apply_changes
+from jaxcifar.config import SGD, CrossEntropy, Paper, Run, Study, UserError, Variant, Vectorize, apply_changes
 from jaxcifar.errors import check_count
 from jaxcifar.runner.scale import check_scale, scale_run
 
@@ -102,7 +102,7 @@ def shape_of(run: Run) -> Run:
     optimizer = dataclasses.replace(run.optimizer, learning_rate=1.0, weight_decay=0.0)
     if isinstance(optimizer, SGD) and optimizer.momentum:
         optimizer = dataclasses.replace(optimizer, momentum=0.5)
-    loss = dataclasses.replace(run.loss, label_smoothing=0.0)
+    loss = CrossEntropy() if isinstance(run.loss, CrossEntropy) else run.loss
     return dataclasses.replace(run, name="", seed=0, optimizer=optimizer, loss=loss)
 
 

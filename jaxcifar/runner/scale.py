@@ -34,10 +34,6 @@ def scale_run(run: Run, scale: float, light: bool = False) -> Run:
     epochs = max(min(2, run.epochs) if light else 1, round(run.epochs * scale))
     batch = min(DEEP_BATCH if deep else FAST_BATCH if fast else run.batch_size, train_size(data))
     model = dataclasses.replace(run.model, form="light") if light and isinstance(run.model, VGG) else run.model
-    schedule = run.optimizer.schedule
-    schedule = dataclasses.replace(
-        schedule, warmup=schedule.warmup * scale, step_epochs=max(schedule.step_epochs * scale, 1e-3)
-    )
     snapshots = tuple(sorted({round(epoch * epochs / run.epochs) for epoch in run.checkpoint.snapshots}))
     return dataclasses.replace(
         run,
@@ -45,7 +41,7 @@ def scale_run(run: Run, scale: float, light: bool = False) -> Run:
         data=data,
         epochs=epochs,
         batch_size=batch,
-        optimizer=dataclasses.replace(run.optimizer, schedule=schedule),
+        optimizer=dataclasses.replace(run.optimizer, schedule=run.optimizer.schedule.scaled(scale)),
         probes=tuple(dataclasses.replace(probe, every=max(PROBE_EVERY, probe.every)) for probe in run.probes),
         checkpoint=dataclasses.replace(run.checkpoint, snapshots=_thin(snapshots)),
     )

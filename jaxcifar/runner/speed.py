@@ -83,7 +83,7 @@ def measure(precision: Precision, notify: Callable[[str], None]) -> Speed:
     per_flop = max(large.step - small.step, 0.0) / (large.flops - small.flops)
     per_step = max(small.step - per_flop * small.flops, 0.0)
     rates = {"CNN": Rate(per_step, per_flop, small.compile / small.layers)}
-    for model, steps in ((VGG(batch_norm=True), 4), (ResNet(), 2)):
+    for model, steps in ((VGG(norm="batch"), 4), (ResNet(), 2)):
         timed = _time(dataclasses.replace(run, model=model), steps)
         rates[type(model).__name__] = Rate(0.0, timed.step / timed.flops, timed.compile / timed.layers)
     return Speed(_device(), rates)

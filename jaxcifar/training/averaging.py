@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 import jax
 import jax.numpy as jnp
 
-from jaxcifar.config import Run
+from jaxcifar.config import EMA, Lookahead, NoAverage, Run
 
 
 class Weights(NamedTuple):
@@ -19,14 +19,14 @@ class Weights(NamedTuple):
 
 def initial(run: Run, weights: Weights) -> Weights | tuple[()]:
     """What is carried before the first step; nothing where nothing is averaged."""
-    return () if run.average.kind == "none" else weights
+    return weights if run.average.copies else ()
 
 
 def update(run: Run, weights: Weights, average: Any, step: jax.Array, steps: int) -> tuple[Weights, Any]:
     """Weights and their average after a step of the optimizer.
 
-    `ema`: a_n = a + s (w - a) with s = (1 - d) / (1 - d^n) at the n-th update, so that a_n is the mean of the weights
-    seen with the weights d^(n - i), without a share of the initial ones. `lookahead`: see `config.Average`; after the
+    `EMA`: a_n = a + s (w - a) with s = (1 - d) / (1 - d^n) at the n-th update, so that a_n is the mean of the weights
+    seen with the weights d^(n - i), without a share of the initial ones. `Lookahead`: see `config.Lookahead`; after the
     last step the average takes the weights' place.
 
     Args:
@@ -36,17 +36,21 @@ def update(run: Run, weights: Weights, average: Any, step: jax.Array, steps: int
         step: the number of steps finished before this one.
         steps: of the whole run (static).
     """
-    if run.average.kind == "none":
-        return weights, average
-    decay, every = run.average.decay, run.average.every
     done = (step + 1).astype(float)
-    due = (step + 1) % every == 0
-    if run.average.kind == "ema":
-        share = jnp.expm1(jnp.log(decay)) / jnp.expm1(jnp.log(decay) * jnp.maximum(done // every, 1))
-        return weights, _move(average, weights, jnp.where(due, share, 0.0))
-    average = _move(average, weights, jnp.where(due, 1 - decay * (done / steps) ** 3, 0.0))
-    replace = due | (step + 1 == steps)
-    return jax.tree.map(lambda w, a: jnp.where(replace, a, w), weights, average), average
+    match run.average:
+        case NoAverage():
+            return weights, average
+        case EMA(decay, every):
+            due = (step + 1) % every == 0
+            share = jnp.expm1(jnp.log(decay)) / jnp.expm1(jnp.log(decay) * jnp.maximum(done // every, 1))
+            return weights, _move(average, weights, jnp.where(due, share, 0.0))
+        case Lookahead(decay, every):
+            due = (step + 1) % every == 0
+            average = _move(average, weights, jnp.where(due, 1 - decay * (done / steps) ** 3, 0.0))
+            replace = due | (step + 1 == steps)
+            return jax.tree.map(lambda w, a: jnp.where(replace, a, w), weights, average), average
+        case unknown:
+            assert_never(unknown)
 
 
 def _move(average: Weights, weights: Weights, share: jax.Array) -> Weights:

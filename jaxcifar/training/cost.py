@@ -32,7 +32,7 @@ def cost_of(run: Run) -> Cost:
     training = network.training_flops * run.batch_size * steps * (1 + probes.gradients(run))
     evaluation = network.forward_flops * test * _evaluations(run)
     kept = run.checkpoint.keep + len(run.checkpoint.snapshots)
-    state = 4 * network.parameters * (1 + _slots(run.optimizer) + (run.average.kind != "none"))
+    state = 4 * network.parameters * (1 + _slots(run.optimizer) + run.average.copies)
     arrays = 4 * steps * (2 + len(probes.names(run)))
     return Cost(steps, training + evaluation, kept * state + arrays, network.layers)
 
@@ -54,7 +54,7 @@ def _network(model: Model) -> _Network:
 
 def _evaluations(run: Run) -> int:
     """How often a test image passes the network."""
-    last = {"none": 1, "mirror": 2, "six": 6}[run.test_views] * (2 if run.average.kind == "ema" else 1)
+    last = {"none": 1, "mirror": 2, "six": 6}[run.test_views] * (2 if run.average.figure else 1)
     return last if run.timed else run.epochs - 1 + last
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import jax
 import jax.numpy as jnp
 import optax
 
-from jaxcifar.config import Loss
+from jaxcifar.config import MSE, BCEWithLogits, CrossEntropy, Loss, SmoothL1
 
 
 def per_example(loss: Loss, logits: jax.Array, labels: jax.Array, label_smoothing: jax.Array | float) -> jax.Array:
@@ -26,13 +28,15 @@ def per_example(loss: Loss, logits: jax.Array, labels: jax.Array, label_smoothin
         [N], in nats for the two entropies.
     """
     onehot = jax.nn.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
-    match loss.kind:
-        case "cross_entropy":
+    match loss:
+        case CrossEntropy():
             log_p = jax.nn.log_softmax(logits)
             return -jnp.sum(onehot * log_p, axis=-1) * (1 - label_smoothing) - label_smoothing * log_p.mean(axis=-1)
-        case "mse":
+        case MSE():
             return jnp.mean(jnp.square(logits - onehot), axis=-1)
-        case "smooth_l1":
+        case SmoothL1():
             return jnp.mean(optax.huber_loss(logits, onehot, delta=1.0), axis=-1)
-        case "bce_with_logits":
+        case BCEWithLogits():
             return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, onehot), axis=-1)
+        case unknown:
+            assert_never(unknown)

@@ -64,7 +64,7 @@ def evaluate(
 
 def other_figures(run: Run) -> list[str]:
     """What the last evaluation measures beside the plain accuracy."""
-    ema, tta = run.average.kind == "ema", run.test_views != "none"
+    ema, tta = run.average.figure is not None, run.test_views != "none"
     return ["tta"] * tta + ["ema"] * ema + ["ema_tta"] * (ema and tta)
 
 

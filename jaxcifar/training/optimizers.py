@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 import jax
 import jax.numpy as jnp
@@ -25,11 +25,12 @@ class Numbers(NamedTuple):
 def numbers(run: config.Run) -> Numbers:
     """The plain numbers of a run as scalars (float32, or float64 under `jax.enable_x64`; seed uint32)."""
     momentum = run.optimizer.momentum if isinstance(run.optimizer, config.SGD) else 0.0
+    smoothing = run.loss.label_smoothing if isinstance(run.loss, config.CrossEntropy) else 0.0
     return Numbers(
         learning_rate=jnp.asarray(run.optimizer.learning_rate, float),
         weight_decay=jnp.asarray(run.optimizer.weight_decay, float),
         momentum=jnp.asarray(momentum, float),
-        label_smoothing=jnp.asarray(run.loss.label_smoothing, float),
+        label_smoothing=jnp.asarray(smoothing, float),
         seed=jnp.asarray(run.seed, jnp.uint32),
     )
 
@@ -157,20 +158,22 @@ def _adagrad(epsilon: float) -> optax.GradientTransformation:
 def schedule_factor(schedule: config.Schedule, step: jax.Array, steps_per_epoch: int, epochs: int) -> jax.Array:
     """The factor on the learning rate at a step, in [0, 1].
 
-    With W warm-up steps, T all steps and f the final factor: (t + 1)/W while t < W; after that `constant` 1, `step`
-    step_factor^⌊t / step_epochs⌋, `cosine` f + (1 - f)(1 + cos πu)/2 and `triangular` 1 - (1 - f)u, where
+    With W warm-up steps, T all steps and f the final factor: (t + 1)/W while t < W; after that `Constant` 1,
+    `StepDecay` factor^⌊t / epochs⌋, `Cosine` f + (1 - f)(1 + cos πu)/2 and `Triangular` 1 - (1 - f)u, where
     u = (t - W)/(T - 1 - W) goes from 0 to 1.
     """
     t = step.astype(float)
     warm = schedule.warmup * steps_per_epoch
     u = jnp.clip((t - warm) / max(epochs * steps_per_epoch - 1 - warm, 1.0), 0.0, 1.0)
-    match schedule.kind:
-        case "constant":
+    match schedule:
+        case config.Constant():
             factor = jnp.ones_like(t)
-        case "step":
-            factor = schedule.step_factor ** jnp.floor(t / (schedule.step_epochs * steps_per_epoch))
-        case "cosine":
+        case config.StepDecay():
+            factor = schedule.factor ** jnp.floor(t / (schedule.epochs * steps_per_epoch))
+        case config.Cosine():
             factor = schedule.final_factor + (1 - schedule.final_factor) * 0.5 * (1 + jnp.cos(jnp.pi * u))
-        case "triangular":
+        case config.Triangular():
             factor = 1 - (1 - schedule.final_factor) * u
+        case unknown:
+            assert_never(unknown)
     return factor if warm == 0 else jnp.where(t < warm, (t + 1) / warm, factor)

@@ -15,7 +15,7 @@ def train(run: Run, out: str | Path | None = None) -> records.Records:
     """Train a run, or continue it, and return its records.
 
     Args:
-        run: what to train, e.g. `Run(model=VGG(batch_norm=True), optimizer=Adam(), epochs=1)`.
+        run: what to train, e.g. `Run(model=VGG(norm="batch"), optimizer=Adam(), epochs=1)`.
         out: the run folder; `runs/<name>` by default. A finished run there is read, not repeated.
 
     Returns:

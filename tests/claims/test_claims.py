@@ -55,7 +55,7 @@ def band(width_with: float, width_without: float, high: tuple[float, float] = (0
     found = {}
     for batch_norm, width, late in ((True, width_with, high[0]), (False, width_without, high[1])):
         for i, rate in enumerate((1e-3, 2e-3, 1e-4, 5e-4, 1e-2, 1e-1)):
-            run = Run(model=VGG(batch_norm=batch_norm), optimizer=Adam(learning_rate=rate))
+            run = Run(model=VGG(norm="batch" if batch_norm else "none"), optimizer=Adam(learning_rate=rate))
             loss = np.full(60, 1.0 + width * min(i, 3) / 3)
             train = 0.6 if i < 4 else late
             found[f"{'bn' if batch_norm else 'plain'}-{rate:g}"] = M(run=run, steps={"loss": loss}, train_loss=train)
@@ -67,7 +67,7 @@ def probed(name: str, with_: float, without: float) -> dict[str, M]:
     found = {}
     for optimizer in (Adam(), SGD()):
         for batch_norm, level in ((True, with_), (False, without)):
-            run = Run(model=VGG(batch_norm=batch_norm), optimizer=optimizer)
+            run = Run(model=VGG(norm="batch" if batch_norm else "none"), optimizer=optimizer)
             values = np.where(np.arange(60) % 10 == 0, level, np.nan)
             found[f"{batch_norm}-{type(optimizer).__name__}".lower()] = M(run=run, steps={name: values})
     return found

@@ -18,12 +18,12 @@ COUNTS = [
     (ResNet(depth=152), 58_156_618),
     (VGG(), 9_750_922),
     (VGG(dropout=0.5), 9_750_922),
-    (VGG(batch_norm=True), 9_756_426),
+    (VGG(norm="batch"), 9_756_426),
     (VGG(form="light"), 285_162),
-    (VGG(form="light", batch_norm=True), 285_258),
-    (VGG(batch_norm=True, noise=True), 9_756_426),
+    (VGG(form="light", norm="batch"), 285_258),
+    (VGG(norm="batch", noise=True), 9_756_426),
     (DeepLinear(), 3_072 * 100 + 100 + 23 * (100 * 100 + 100) + 100 * 10 + 10),
-    (DeepLinear(batch_norm=True), 540_610 + 24 * 200),
+    (DeepLinear(norm="batch"), 540_610 + 24 * 200),
 ]
 
 
@@ -43,7 +43,7 @@ def test_parameter_counts(model, count):
 
 
 def test_running_statistics_of_vgg():
-    assert size(shapes(VGG(batch_norm=True))["batch_stats"]) == 5_504
+    assert size(shapes(VGG(norm="batch"))["batch_stats"]) == 5_504
 
 
 @pytest.mark.parametrize(
@@ -57,8 +57,8 @@ def test_multiply_adds_of_an_image(model, millions):
 
 @pytest.mark.parametrize("model", [CNN(widths=(4, 6), head=(8,)), ResNet(width=2)], ids=["cnn", "resnet"])
 def test_batch_norm_is_an_option(model):
-    with_norm = shapes(dataclasses.replace(model, batch_norm=True))
-    without = shapes(dataclasses.replace(model, batch_norm=False))
+    with_norm = shapes(dataclasses.replace(model, norm="batch"))
+    without = shapes(dataclasses.replace(model, norm="none"))
     assert "batch_stats" in with_norm
     assert "batch_stats" not in without
     convolution = "conv1"

@@ -27,17 +27,17 @@ import torch_peer
 
 NETWORKS: dict[str, config.Model] = {
     "cnn": config.CNN(),
-    "cnn_bn": config.CNN(widths=(8, 16), head=(32,), batch_norm=True),
+    "cnn_bn": config.CNN(widths=(8, 16), head=(32,), norm="batch"),
     "light": config.VGG(form="light"),
-    "light_bn": config.VGG(form="light", batch_norm=True),
+    "light_bn": config.VGG(form="light", norm="batch"),
     "vgg_a": config.VGG(),
-    "vgg_bn": config.VGG(batch_norm=True),
+    "vgg_bn": config.VGG(norm="batch"),
     **{f"resnet{depth}": config.ResNet(depth) for depth in (18, 34, 50, 101, 152)},  # pyright: ignore
-    "bare18": config.ResNet(18, width=8, batch_norm=False),
+    "bare18": config.ResNet(18, width=8, norm="none"),
     "plain18": config.ResNet(18, skip=False),
     "whitened": config.WhitenedCNN(widths=(8, 12, 16)),
     "whitened_residual": config.WhitenedCNN(widths=(8, 12, 16), depth=3),
-    "linear": config.DeepLinear(width=20, batch_norm=True),
+    "linear": config.DeepLinear(width=20, norm="batch"),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch_peer
 
-from jaxcifar import landscape
+from jaxcifar import config, landscape
 from jaxcifar.config import VGG, Run
 from jaxcifar.training import optimizers, step
 
@@ -18,9 +18,9 @@ ITERATIONS = 20
 RATE = 0.01
 
 
-@pytest.mark.parametrize("batch_norm", [False, True])
-def test_measures_agree_with_torch(batch_norm: bool):
-    run = Run(model=VGG(form="light", batch_norm=batch_norm, width=16))
+@pytest.mark.parametrize("norm", ["none", "batch"])
+def test_measures_agree_with_torch(norm: config.Norm):
+    run = Run(model=VGG(form="light", norm=norm, width=16))
     with jax.enable_x64(True):
         initial, examples = peers.initial_state(run), peers.batch(2)
         beta, distance, largest = ours(run, initial, examples)

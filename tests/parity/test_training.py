@@ -13,7 +13,23 @@ import pytest
 import torch
 import torch_peer
 
-from jaxcifar.config import CNN, SGD, Adadelta, Adagrad, Adam, AdamW, Loss, Run, Schedule
+from jaxcifar.config import (
+    CNN,
+    MSE,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    AdamW,
+    BCEWithLogits,
+    Cosine,
+    CrossEntropy,
+    Run,
+    Schedule,
+    SmoothL1,
+    StepDecay,
+    Triangular,
+)
 from jaxcifar.training import optimizers, step
 
 STEPS = 20
@@ -35,11 +51,11 @@ OPTIMIZERS = {
     "adamw, large decay": AdamW(weight_decay=1.0),
 }
 LOSSES = {
-    "cross_entropy": Loss(),
-    "label_smoothing": Loss(label_smoothing=0.1),
-    "mse": Loss("mse"),
-    "smooth_l1": Loss("smooth_l1"),
-    "bce_with_logits": Loss("bce_with_logits"),
+    "cross_entropy": CrossEntropy(),
+    "label_smoothing": CrossEntropy(label_smoothing=0.1),
+    "mse": MSE(),
+    "smooth_l1": SmoothL1(),
+    "bce_with_logits": BCEWithLogits(),
 }
 
 
@@ -101,13 +117,13 @@ def torch_losses(run: Run) -> np.ndarray:
 
 
 def test_step_schedule_equals_torch():
-    schedule = Schedule("step", step_epochs=1.5, step_factor=0.3)
+    schedule = StepDecay(epochs=1.5, factor=0.3)
     factors = torch_factors(lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 6, 0.3))
     np.testing.assert_allclose(our_factors(schedule), factors, rtol=1e-12)
 
 
 def test_cosine_schedule_equals_torch():
-    schedule = Schedule("cosine", final_factor=0.01)
+    schedule = Cosine(final_factor=0.01)
     factors = torch_factors(
         lambda optimizer: torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS - 1, eta_min=0.01)
     )
@@ -115,7 +131,7 @@ def test_cosine_schedule_equals_torch():
 
 
 def test_warmed_up_triangle_equals_torch():
-    schedule = Schedule("triangular", warmup=1.25, final_factor=0.1)
+    schedule = Triangular(warmup=1.25, final_factor=0.1)
 
     def sequence(optimizer):
         up = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / 5, 1.0, total_iters=4)

@@ -56,11 +56,11 @@ def test_an_empty_folder_is_empty_records(tmp_path: Path):
 def test_a_config_of_an_older_version_is_the_same_with_new_fields_at_their_defaults(tmp_path: Path):
     begin_records(tmp_path, Run())
     stored = json.loads((tmp_path / records.CONFIG).read_text())
-    del stored["model"]["batch_norm"]
+    del stored["model"]["norm"]
     (tmp_path / records.CONFIG).write_text(json.dumps(stored))
     assert check_records(tmp_path, Run())
-    with pytest.raises(UserError, match="batch_norm: False -> True"):
-        check_records(tmp_path, Run(model=CNN(batch_norm=True)))
+    with pytest.raises(UserError, match="norm: 'none' -> 'batch'"):
+        check_records(tmp_path, Run(model=CNN(norm="batch")))
 
 
 def test_a_changed_config_is_refused_with_the_difference(tmp_path: Path):

@@ -33,8 +33,8 @@ def figures(tmp_path: Path):
         "santurkar",
         {
             "vgg-a": member(VGG(), 3.0),
-            "vgg-a-bn": member(VGG(batch_norm=True), 2.0),
-            "vgg-a-noisy-bn": member(VGG(batch_norm=True, noise=True), 1.0),
+            "vgg-a-bn": member(VGG(norm="batch"), 2.0),
+            "vgg-a-noisy-bn": member(VGG(norm="batch", noise=True), 1.0),
             "linear-25": member(DeepLinear(), 5.0),
         },
     )

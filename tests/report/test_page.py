@@ -75,9 +75,9 @@ def opened(page: Path, width: int, tmp_path: Path) -> dict[str, Any]:
 def some_studies(folder: Path) -> None:
     """A study with two seeds and probes, one with a diverged member, long names and a run that has not ended."""
     arms = {}
-    for name, batch_norm, beta in (("vgg-a", False, 30.0), ("vgg-a-bn", True, 3.0)):
+    for name, norm, beta in (("vgg-a", "none", 30.0), ("vgg-a-bn", "batch", 3.0)):
         steps = {"beta/same_batch": np.where(np.arange(60) % 10 == 0, beta, np.nan)}
-        run = Run(model=VGG(batch_norm=batch_norm), optimizer=Adam())
+        run = Run(model=VGG(norm=norm), optimizer=Adam())
         arms[name] = Member(run=run, spread=(0, 0.1), steps=steps)
     write_study(folder, "beta_smoothness", arms)
     losses = {f"{name}-learning-rate-0.1": Member() for name in ("cross-entropy", "mse", "bce-with-logits")}

@@ -17,7 +17,8 @@ from jaxcifar.report.figure import Figure
 def probes(tmp_path: Path, **more: float) -> list[Figure]:
     measured = {"beta/same_batch": 10.0, "gradient_distance/same_batch/all": 0.5, **more}
     values = {name: np.full(60, value) for name, value in measured.items()}
-    runs = {f"vgg-a{'-bn' * norm}": Member(run=Run(model=VGG(batch_norm=norm)), steps=values) for norm in (False, True)}
+    models = {"vgg-a": VGG(), "vgg-a-bn": VGG(norm="batch")}
+    runs = {name: Member(run=Run(model=model), steps=values) for name, model in models.items()}
     found = study(tmp_path, "beta_smoothness", runs)
     return steps.probe_figures(found, style.looks(list(found.members)), {})
 

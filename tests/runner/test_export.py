@@ -32,12 +32,12 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 NETWORKS: dict[str, config.Model] = {
     "cnn": config.CNN(widths=(5, 7), kernel=5, padding=0, head=(16, 12), dropout=0.5, dropout_layers=3),
     "vgg_a": config.VGG(width=8, dropout=0.5),
-    "vgg_a_bn": config.VGG(width=8, batch_norm=True, activation="leaky_relu"),
-    "light": config.VGG(form="light", batch_norm=True, activation="tanh"),
-    "noisy": config.VGG(form="light", batch_norm=True, noise=True),
-    "deep_linear": config.DeepLinear(depth=4, width=16, batch_norm=True),
+    "vgg_a_bn": config.VGG(width=8, norm="batch", activation="leaky_relu"),
+    "light": config.VGG(form="light", norm="batch", activation="tanh"),
+    "noisy": config.VGG(form="light", norm="batch", noise=True),
+    "deep_linear": config.DeepLinear(depth=4, width=16, norm="batch"),
     "resnet18": config.ResNet(width=8),
-    "plain18": config.ResNet(width=4, skip=False, batch_norm=False, activation="softplus"),
+    "plain18": config.ResNet(width=4, skip=False, norm="none", activation="softplus"),
     "resnet50": config.ResNet(depth=50, width=4, activation="sigmoid"),
     "speedrun_94": config.WhitenedCNN(widths=(4, 6, 6), depth=2, output_scale=0.1),
     "speedrun_96": config.WhitenedCNN(widths=(4, 6, 6), depth=3, output_scale=0.1),
@@ -115,7 +115,7 @@ def test_a_finished_run_keeps_its_accuracy(small_run: Run, tmp_path: Path, capsy
 
 @needs_onnx
 def test_a_moving_average_is_what_is_written(small_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    run = dataclasses.replace(small_run, average=config.Average(kind="ema", decay=0.9))
+    run = dataclasses.replace(small_run, average=config.EMA(decay=0.9))
     found = jaxcifar.train(run, tmp_path / "run")
     assert main(["export", str(tmp_path / "run")]) == 0
     assert "moving average" in capsys.readouterr().out
@@ -129,7 +129,7 @@ def test_a_moving_average_is_what_is_written(small_run: Run, tmp_path: Path, cap
 @needs_onnx
 def test_a_config_file_with_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "new" / "light.onnx"
-    flags = ["--out", str(out), "--model.no-batch-norm", "--seed", "3"]
+    flags = ["--out", str(out), "--model.norm", "none", "--seed", "3"]
     assert main(["export", str(CONFIGS / "vgg_a_light.py"), *flags]) == 0
     assert "vgg_a_light, untrained, seed 3" in capsys.readouterr().out
     assert out.is_file()

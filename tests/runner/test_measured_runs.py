@@ -9,7 +9,7 @@ import pytest
 
 import jaxcifar
 from jaxcifar.cli import main
-from jaxcifar.config import VGG, Adam, Checkpoint, Data, Run, Schedule
+from jaxcifar.config import VGG, Adam, Checkpoint, Data, Run, StepDecay
 from jaxcifar.records import snapshots
 
 
@@ -17,9 +17,9 @@ from jaxcifar.records import snapshots
 def trained(tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("run")
     run = Run(
-        model=VGG(form="light", batch_norm=True, width=2),
+        model=VGG(form="light", norm="batch", width=2),
         data=Data(source="shapes", train_size=32, test_size=8),
-        optimizer=Adam(schedule=Schedule("step", step_epochs=1)),
+        optimizer=Adam(schedule=StepDecay(epochs=1)),
         epochs=3,
         batch_size=16,
         checkpoint=Checkpoint(snapshots=(0, 1, 2)),

@@ -13,7 +13,7 @@ import pytest
 
 import jaxcifar
 from jaxcifar import data, records
-from jaxcifar.config import Average, Run
+from jaxcifar.config import EMA, Average, Lookahead, NoAverage, Run
 from jaxcifar.config.stored import read_records
 from jaxcifar.models import build
 from jaxcifar.training import Member, averaging, checkpoint, interrupt, metrics, state, train_members
@@ -45,7 +45,7 @@ def follow(average: Average, move: Any) -> tuple[list[np.ndarray], list[np.ndarr
 @pytest.mark.parametrize("every", [1, 3])
 @pytest.mark.parametrize("decay", [0.5, 0.999])
 def test_ema_is_the_weighted_mean_of_the_weights_seen(decay: float, every: int):
-    seen, averages = follow(Average("ema", decay, every), lambda t: WALK[t])
+    seen, averages = follow(EMA(decay, every), lambda t: WALK[t])
     np.testing.assert_allclose(seen, 1 + WALK.cumsum(0), rtol=1e-5, atol=1e-5)  # the weights are left alone
     for t in range(every - 1, STEPS):
         taken = np.stack(seen[every - 1 : t + 1 : every]).astype(np.float64)
@@ -55,7 +55,7 @@ def test_ema_is_the_weighted_mean_of_the_weights_seen(decay: float, every: int):
 
 def test_lookahead_pulls_the_weights_back():
     decay, every = 0.8, 4
-    seen, averages = follow(Average("lookahead", decay, every), lambda t: WALK[t])
+    seen, averages = follow(Lookahead(decay, every), lambda t: WALK[t])
     w = a = np.ones(4)
     for t in range(STEPS):
         w = w + WALK[t]
@@ -84,7 +84,7 @@ class StopAt:
 
 @pytest.fixture(scope="module")
 def averaged(small_run: Run) -> Run:
-    return dataclasses.replace(small_run, average=Average("ema", 0.9), test_views="mirror")
+    return dataclasses.replace(small_run, average=EMA(0.9), test_views="mirror")
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_without_an_average_a_checkpoint_is_what_it_was_before_there_were_any(sm
 
 
 def test_an_average_changes_nothing_else(averaged: Run, whole: records.Records, tmp_path: Path):
-    plain = jaxcifar.train(dataclasses.replace(averaged, average=Average(), test_views="none"), tmp_path)
+    plain = jaxcifar.train(dataclasses.replace(averaged, average=NoAverage(), test_views="none"), tmp_path)
     np.testing.assert_array_equal(plain.steps["loss"], whole.steps["loss"])
     assert [row["test_accuracy"] for row in plain.metrics] == [row["test_accuracy"] for row in whole.metrics]
     figures = {"test_accuracy_tta", "test_accuracy_ema", "test_accuracy_ema_tta"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jaxcifar.config import Loss
+from jaxcifar.config import MSE, BCEWithLogits, CrossEntropy, Loss, SmoothL1
 from jaxcifar.training.losses import per_example
 
 RNG = np.random.default_rng(0)
@@ -17,15 +17,15 @@ DIFFERENCE = LOGITS - ONEHOT
 HUBER = np.where(np.abs(DIFFERENCE) < 1, DIFFERENCE**2 / 2, np.abs(DIFFERENCE) - 0.5)
 
 CASES = [
-    ("cross_entropy", 0.0, -(ONEHOT * LOG_P).sum(axis=1)),
-    ("cross_entropy", 0.2, -((0.8 * ONEHOT + 0.02) * LOG_P).sum(axis=1)),
-    ("mse", 0.0, (DIFFERENCE**2).mean(axis=1)),
-    ("smooth_l1", 0.0, HUBER.mean(axis=1)),
-    ("bce_with_logits", 0.0, (np.log1p(np.exp(LOGITS)) - ONEHOT * LOGITS).mean(axis=1)),
+    (CrossEntropy(), 0.0, -(ONEHOT * LOG_P).sum(axis=1)),
+    (CrossEntropy(0.2), 0.2, -((0.8 * ONEHOT + 0.02) * LOG_P).sum(axis=1)),
+    (MSE(), 0.0, (DIFFERENCE**2).mean(axis=1)),
+    (SmoothL1(), 0.0, HUBER.mean(axis=1)),
+    (BCEWithLogits(), 0.0, (np.log1p(np.exp(LOGITS)) - ONEHOT * LOGITS).mean(axis=1)),
 ]
 
 
-@pytest.mark.parametrize(("kind", "smoothing", "expected"), CASES)
-def test_formula(kind, smoothing: float, expected: np.ndarray):
-    found = per_example(Loss(kind, smoothing), LOGITS, LABELS, smoothing)
+@pytest.mark.parametrize(("loss", "smoothing", "expected"), CASES)
+def test_formula(loss: Loss, smoothing: float, expected: np.ndarray):
+    found = per_example(loss, LOGITS, LABELS, smoothing)
     np.testing.assert_allclose(found, expected, rtol=2e-5)

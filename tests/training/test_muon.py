@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcifar.config import SGD, Muon, Run, Schedule, WhitenedCNN
+from jaxcifar.config import SGD, Cosine, Muon, Run, WhitenedCNN
 from jaxcifar.training.optimizers import descend, direction, numbers
 
 RNG = np.random.default_rng(2)
@@ -112,7 +112,7 @@ def test_sgd_has_a_factor_for_the_biases_of_batch_norm():
 @pytest.mark.parametrize(("epochs", "share"), [(0.0, 1.0), (1.5, 0.5), (3.0, 0.0), (7.0, 0.0)])
 def test_the_whitening_bias_is_trained_for_some_epochs(epochs: float, share: float):
     """Its rate falls to 0 in a straight line, whatever the schedule of the others."""
-    run = Run(model=WhitenedCNN(bias_epochs=3), optimizer=SGD(0.1, schedule=Schedule("cosine")))
+    run = Run(model=WhitenedCNN(bias_epochs=3), optimizer=SGD(0.1, schedule=Cosine()))
     values, w, u = numbers(run), jnp.ones(3), jnp.array([1.0, 2.0, 3.0])
     params, update = {"whiten": {"bias": w}, "norm1": {"bias": w}}, {"whiten": {"bias": u}, "norm1": {"bias": u}}
     found = descend(run, values, params, update, jnp.float32(0.05), jnp.asarray(epochs))

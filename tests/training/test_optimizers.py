@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcifar.config import SGD, Adadelta, Adagrad, Adam, AdamW, Run, Schedule
+from jaxcifar.config import SGD, Adadelta, Adagrad, Adam, AdamW, Constant, Cosine, Run, Schedule, StepDecay, Triangular
 from jaxcifar.training.optimizers import direction, numbers, schedule_factor
 
 RNG = np.random.default_rng(1)
@@ -84,17 +84,17 @@ def test_formula(optimizer, expected: np.ndarray):
 @pytest.mark.parametrize(
     ("schedule", "step", "expected"),
     [
-        (Schedule(), 57, 1.0),
-        (Schedule(warmup=2), 0, 1 / 20),
-        (Schedule(warmup=2), 19, 1.0),
-        (Schedule("step", step_epochs=3, step_factor=0.5), 29, 1.0),
-        (Schedule("step", step_epochs=3, step_factor=0.5), 30, 0.5),
-        (Schedule("step", step_epochs=3, step_factor=0.5), 99, 0.125),
-        (Schedule("cosine"), 0, 1.0),
-        (Schedule("cosine", final_factor=0.1), 99, 0.1),
-        (Schedule("cosine", warmup=1), 10 + 89 // 2, 0.5 * (1 + np.cos(np.pi * 44 / 89))),
-        (Schedule("triangular", warmup=2), 9, 0.5),
-        (Schedule("triangular", warmup=2, final_factor=0.2), 99, 0.2),
+        (Constant(), 57, 1.0),
+        (Constant(warmup=2), 0, 1 / 20),
+        (Constant(warmup=2), 19, 1.0),
+        (StepDecay(epochs=3, factor=0.5), 29, 1.0),
+        (StepDecay(epochs=3, factor=0.5), 30, 0.5),
+        (StepDecay(epochs=3, factor=0.5), 99, 0.125),
+        (Cosine(), 0, 1.0),
+        (Cosine(final_factor=0.1), 99, 0.1),
+        (Cosine(warmup=1), 10 + 89 // 2, 0.5 * (1 + np.cos(np.pi * 44 / 89))),
+        (Triangular(warmup=2), 9, 0.5),
+        (Triangular(warmup=2, final_factor=0.2), 99, 0.2),
     ],
 )
 def test_schedule(schedule: Schedule, step: int, expected: float):

@@ -16,7 +16,7 @@ COMPARE = """
 import dataclasses, json
 from bench_parts import precision_gap
 from jaxcifar.config import VGG, Adam, Data, Run
-run = Run(model=VGG(width=16, batch_norm=True), optimizer=Adam(), data=Data(source="shapes"), batch_size=32)
+run = Run(model=VGG(width=16, norm="batch"), optimizer=Adam(), data=Data(source="shapes"), batch_size=32)
 print(json.dumps(dataclasses.asdict(precision_gap(run))))
 """
 

@@ -31,7 +31,7 @@ PROBES = (
 )
 RUN = Run(
     name="probed",
-    model=VGG(form="light", batch_norm=True, dropout=0.1),
+    model=VGG(form="light", norm="batch", dropout=0.1),
     data=Data(source="shapes", train_size=48, test_size=10),
     optimizer=SGD(learning_rate=0.05, momentum=0.9),
     epochs=3,

@@ -21,7 +21,7 @@ SMALL = Data(source="shapes", train_size=64, test_size=16)
     ("model", "optimizer", "layer"),
     [
         (CNN(widths=(4, 4), head=(97, 8)), SGD(learning_rate=0.1, momentum=0.9), "linear1"),
-        (VGG(form="light", batch_norm=True), Adam(learning_rate=1e-3), "linear1"),
+        (VGG(form="light", norm="batch"), Adam(learning_rate=1e-3), "linear1"),
     ],
     ids=["cnn", "vgg"],
 )

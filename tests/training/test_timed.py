@@ -93,7 +93,7 @@ def test_what_a_timed_run_costs():
     often = cost_of(run).flops
     once = cost_of(dataclasses.replace(run, timed=True)).flops
     six = cost_of(dataclasses.replace(run, timed=True, test_views="six")).flops
-    ema = cost_of(dataclasses.replace(run, test_views="mirror", average=config.Average("ema"))).flops
+    ema = cost_of(dataclasses.replace(run, test_views="mirror", average=config.EMA())).flops
     forward = (often - once) / 3
     assert forward > 0
     np.testing.assert_allclose(six - once, 5 * forward)

@@ -15,7 +15,7 @@ def get_config() -> Study:
             batch_size=128,
             probes=(Probe("gradient_direction", every=10), Probe("covariate_shift", every=25)),
         ),
-        variants=(Variant("linear-25"), Variant("linear-25-bn", {"model.batch_norm": True})),
-        varies=("model.batch_norm",),
+        variants=(Variant("linear-25"), Variant("linear-25-bn", {"model.norm": "batch"})),
+        varies=("model.norm",),
         seeds=(0, 1, 2),
     )

@@ -17,8 +17,8 @@ def get_config() -> Study:
         ),
         variants=(
             Variant("vgg-a-light"),
-            Variant("vgg-a-light-bn", {"model.batch_norm": True}),
-            Variant("vgg-a-light-noisy-bn", {"model": VGG(form="light", batch_norm=True, noise=True)}),
+            Variant("vgg-a-light-bn", {"model.norm": "batch"}),
+            Variant("vgg-a-light-noisy-bn", {"model": VGG(form="light", norm="batch", noise=True)}),
         ),
         varies=("model",),
     )

@@ -16,7 +16,7 @@ def get_config() -> Study:
             batch_size=128,
             probes=(*(Probe(m, b, every=10) for m, b in pairs), Probe("noise_floor", every=50)),
         ),
-        variants=(Variant("vgg-a-light"), Variant("vgg-a-light-bn", {"model.batch_norm": True})),
-        varies=("model.batch_norm",),
+        variants=(Variant("vgg-a-light"), Variant("vgg-a-light-bn", {"model.norm": "batch"})),
+        varies=("model.norm",),
         sweep={"optimizer.learning_rate": (1e-3, 2e-3, 1e-4, 5e-4)},
     )
