@@ -7,14 +7,14 @@ Cost:     250 epochs of ResNet-18, 44 PFLOP; made for a GPU.
 Expect:   sigmoid and softplus oscillate on the test set; ReLU and leaky ReLU are alike and best.
 """
 
-from jaxcifar.config import SGD, Data, ResNet, Run, Study, Variant
+from jaxcifar.claims import ACCURACY, alike, best_accuracy, compare, oscillation
+from jaxcifar.config import SGD, Claim, Data, ResNet, Run, Study, Variant
 
 
 def get_config() -> Study:
     return Study(
         name="activations",
         base=Run(
-            name="activations",
             model=ResNet(depth=18),
             data=Data(crop=4, flip="random"),
             optimizer=SGD(learning_rate=1e-2, momentum=0.9, weight_decay=5e-4),
@@ -29,4 +29,29 @@ def get_config() -> Study:
             Variant("softplus", {"model.activation": "softplus"}),
         ),
         varies=("model.activation",),
+        section="1.7",
+        title="Activations",
+        says="Sigmoid and softplus oscillate in test loss and accuracy; ReLU and leaky ReLU are alike and overtake the "
+        "others in convergence and stability.",
+        states={"activation": "ReLU, sigmoid, leaky ReLU, tanh, softplus", "epochs": "50"},
+        claims=(
+            Claim(
+                "Sigmoid and softplus oscillate on the test set.",
+                "Standard deviation of the change of test accuracy from epoch to epoch, over the last half: above "
+                "ReLU's for both.",
+                compare(oscillation, greater=("sigmoid", "softplus"), than="relu", by=0.5),
+            ),
+            Claim(
+                "ReLU and leaky ReLU perform alike.",
+                "Their best test accuracies differ by at most 1 point.",
+                alike(best_accuracy(), "relu", "leaky-relu", within=1.0),
+            ),
+            Claim(
+                "ReLU and leaky ReLU overtake the other activations.",
+                "The best test accuracy of each is above those of sigmoid, tanh and softplus.",
+                compare(
+                    best_accuracy(), greater=("relu", "leaky-relu"), than=("sigmoid", "tanh", "softplus"), by=ACCURACY
+                ),
+            ),
+        ),
     )

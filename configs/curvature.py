@@ -18,7 +18,6 @@ def get_config() -> Study:
     return Study(
         name="curvature",
         base=Run(
-            name="curvature",
             model=VGG(),
             data=Data(normalization="half"),
             optimizer=Adam(learning_rate=1e-3),
@@ -28,5 +27,9 @@ def get_config() -> Study:
         ),
         variants=(Variant("vgg-a"), Variant("vgg-a-bn", {"model.norm": "batch"})),
         varies=("model.norm",),
-        views=("curvature",),
+        pictures=("curvature",),
+        section="2+",
+        title="Curvature along training",
+        says="Beyond the study: eigenvalues, spectrum and planes of the loss along one run, with and without "
+        "BatchNorm.",
     )

@@ -10,33 +10,8 @@ Cost:     made for a GPU; with --scale 0.02 under 45 minutes on two CPU cores.
 Expect:   a verdict with numbers for every claim of the study; a scaled run decides none.
 """
 
-from pathlib import Path
-
-from jaxcifar.config import Paper, load
-
-STUDIES = (
-    "cnn",
-    "batch_size",
-    "dropout",
-    "resnet18",
-    "resnet18_long",
-    "resnet_depth",
-    "losses",
-    "activations",
-    "optimizers",
-    "residual",
-    "vgg_family",
-    "loss_landscape",
-    "gradient_distance",
-    "beta_smoothness",
-    "santurkar",
-    "curvature",
-    "best",
-    "speedrun_94",
-    "speedrun_96",
-)
+from jaxcifar.config import Paper, shipped
 
 
 def get_config() -> Paper:
-    folder = Path(__file__).parent
-    return Paper.of("paper", {name: load(folder / f"{name}.py") for name in STUDIES})
+    return Paper("paper", tuple(shipped.sections(but="paper")))

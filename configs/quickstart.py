@@ -19,7 +19,6 @@ def get_config() -> Study:
     return Study(
         name="quickstart",
         base=Run(
-            name="quickstart",
             data=Data(source="auto", train_size=5000, test_size=1000, normalization="half"),
             optimizer=Adam(learning_rate=1e-3),
             epochs=3,

@@ -7,14 +7,18 @@ Cost:     59 PFLOP, at most 2.5 GB of checkpoints; made for a GPU.
 Expect:   ResNet-18 converges fastest; ResNet-50 fluctuates on the test set; an epoch takes longer with depth.
 """
 
-from jaxcifar.config import SGD, Data, ResNet, Run, Study, Variant
+from jaxcifar.claims import compare, epochs_to_common_level, equal_to, grows, oscillation, parameters, seconds_per_epoch
+from jaxcifar.config import SGD, Claim, Data, ResNet, Run, Study, Variant
+
+TABLE_3 = {"resnet-18": 11.174, "resnet-34": 21.282, "resnet-50": 23.521, "resnet-101": 42.513, "resnet-152": 58.157}
+"""Million parameters."""
+DEEPER = tuple(TABLE_3)[1:]
 
 
 def get_config() -> Study:
     return Study(
         name="resnet_depth",
         base=Run(
-            name="resnet_depth",
             model=ResNet(depth=18),
             data=Data(crop=4, flip="random"),
             optimizer=SGD(learning_rate=1e-2, momentum=0.9, weight_decay=5e-4),
@@ -22,12 +26,72 @@ def get_config() -> Study:
             batch_size=128,
         ),
         variants=(
-            Variant("resnet-18", {"model.depth": 18}),
-            Variant("resnet-34", {"model.depth": 34}),
-            Variant("resnet-50", {"model.depth": 50}),
-            Variant("resnet-101", {"model.depth": 101}),
-            Variant("resnet-152", {"model.depth": 152}),
+            Variant(
+                "resnet-18",
+                {"model.depth": 18},
+                color="blue",
+                reported={"parameters": "11.174 M", "s per epoch": "23.025"},
+            ),
+            Variant(
+                "resnet-34",
+                {"model.depth": 34},
+                color="green",
+                reported={"parameters": "21.282 M", "s per epoch": "73.043"},
+            ),
+            Variant(
+                "resnet-50",
+                {"model.depth": 50},
+                color="vermillion",
+                reported={"parameters": "23.521 M", "s per epoch": "84.950"},
+            ),
+            Variant(
+                "resnet-101",
+                {"model.depth": 101},
+                color="purple",
+                reported={"parameters": "42.513 M", "s per epoch": "135.262"},
+            ),
+            Variant(
+                "resnet-152",
+                {"model.depth": 152},
+                color="orange",
+                reported={"parameters": "58.157 M", "s per epoch": "248.403"},
+            ),
         ),
         varies=("model.depth",),
         alone=True,
+        section="1.5",
+        title="Number of layers",
+        says="ResNet-18 converges fastest in training and in test; ResNet-50 fluctuates on the test set. Seconds are "
+        "of the study's machine.",
+        states={"network": "ResNet-18, 34, 50, 101, 152"},
+        claims=(
+            Claim(
+                "The networks have 11.174, 21.282, 23.521, 42.513 and 58.157 million parameters (Table 3).",
+                "The parameters on record, rounded to thousands, are equal to the table's.",
+                equal_to(parameters.divided(1e6, "parameters", "million"), TABLE_3, digits=3),
+            ),
+            Claim(
+                "An epoch takes longer the deeper the network.",
+                "Median seconds per epoch grow from each depth to the next.",
+                grows(seconds_per_epoch, tuple(TABLE_3)),
+            ),
+            Claim(
+                "ResNet-18 converges faster than the deeper ones in training.",
+                "It needs the fewest epochs to the lowest train loss that all five reach.",
+                compare(epochs_to_common_level("train_loss", tuple(TABLE_3)), smaller="resnet-18", than=DEEPER, by=1),
+            ),
+            Claim(
+                "ResNet-18 converges faster than the deeper ones in test.",
+                "It needs the fewest epochs to the highest test accuracy that all five reach.",
+                compare(
+                    epochs_to_common_level("test_accuracy", tuple(TABLE_3)), smaller="resnet-18", than=DEEPER, by=1
+                ),
+            ),
+            Claim(
+                "ResNet-50 fluctuates on the test set.",
+                "Standard deviation of the change of test accuracy from epoch to epoch, over the last half, is above "
+                "ResNet-18's.",
+                compare(oscillation, greater="resnet-50", than="resnet-18", by=0.5),
+            ),
+        ),
     )

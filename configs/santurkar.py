@@ -12,14 +12,27 @@ Expect:   the paper: with BatchNorm nearly two orders of magnitude more predicti
           smaller effective β, no smaller covariate shift, and noise that hardly slows training.
 """
 
-from jaxcifar.config import SGD, VGG, Data, DeepLinear, Probe, Run, Study, Variant
+import numpy as np
+
+from jaxcifar.claims import (
+    LOSS,
+    Judge,
+    Quantity,
+    both,
+    compare,
+    mean,
+    mean_over_layers,
+    median_width,
+    orders_of_magnitude,
+    over_steps,
+)
+from jaxcifar.config import SGD, VGG, Claim, Data, DeepLinear, Probe, Run, Study, Variant
 
 
 def get_config() -> Study:
     return Study(
         name="santurkar",
         base=Run(
-            name="santurkar",
             model=VGG(),
             data=Data(normalization="half"),
             optimizer=SGD(learning_rate=1e-2, momentum=0.9),
@@ -35,4 +48,56 @@ def get_config() -> Study:
             Variant("linear-25-bn", {"model": DeepLinear(norm="batch")}),
         ),
         varies=("model",),
+        section="2+",
+        title="The original paper's probes",
+        says="Beyond the study: the probes along the gradient, the noisy BatchNorm and the covariate shift of "
+        "Santurkar et al. 2018 (arXiv 1805.11604).",
+        claims=(
+            Claim(
+                "Early in training, gradients are nearly two orders of magnitude more predictive with BatchNorm.",
+                "Greatest distance of the gradient along its own direction to the one at the start, α up to 4 times "
+                "the rate: its median over the first tenth of the steps of VGG-A is at least 10^1.5 times greater "
+                "without BatchNorm (nearer to two orders than to one).",
+                orders_of_magnitude(
+                    over_steps("gradient_direction/distance_high", np.median, "early gradient distance", share=0.1),
+                    "vgg-a",
+                    "vgg-a-bn",
+                    least=1.5,
+                    by=0.25,
+                ),
+            ),
+            Claim(
+                "The loss varies less along the gradient with BatchNorm.",
+                "Greatest minus least loss for α from half to four times the rate, median over all measured steps, is "
+                "smaller with BatchNorm on both networks.",
+                _on_both_networks(
+                    median_width("gradient_direction/loss_low", "gradient_direction/loss_high", "width of the loss"),
+                    "smaller",
+                ),
+            ),
+            Claim(
+                "The effective β along the gradient is smaller with BatchNorm.",
+                "Greatest gradient distance over the way, median over all measured steps, is smaller with BatchNorm on "
+                "both networks.",
+                _on_both_networks(over_steps("gradient_direction/beta", np.median, "effective β"), "smaller"),
+            ),
+            Claim(
+                "BatchNorm does not reduce the internal covariate shift.",
+                "Distance of a layer's gradients before and after the layers below it have taken their step: the "
+                "geometric mean over layers of its median over steps is greater with BatchNorm on both networks.",
+                _on_both_networks(mean_over_layers("covariate_shift/distance/", "covariate shift"), "greater"),
+            ),
+            Claim(
+                "Noise after BatchNorm, which unsettles the distributions of activations, leaves training faster than "
+                "without.",
+                "Train loss, mean over all epochs, is lower with noisy BatchNorm than without BatchNorm.",
+                compare(mean("train_loss"), smaller="vgg-a-noisy-bn", than="vgg-a", beside="vgg-a-bn", by=LOSS),
+            ),
+        ),
     )
+
+
+def _on_both_networks(quantity: Quantity, relation: str) -> Judge:
+    """With BatchNorm against without, on VGG-A and on the linear network."""
+    pairs = (("vgg-a-bn", "vgg-a"), ("linear-25-bn", "linear-25"))
+    return both(*(compare(quantity, **{relation: with_norm}, than=without, by=0.05) for with_norm, without in pairs))

@@ -20,7 +20,6 @@ def get_config() -> Study:
     return Study(
         name="speedrun_94",
         base=Run(
-            name="speedrun_94",
             model=WhitenedCNN(widths=(64, 256, 256), depth=2, output_scale=0.108),
             data=Data(crop=2, crop_padding="reflect", flip="alternating"),
             optimizer=Muon(
@@ -42,4 +41,7 @@ def get_config() -> Study:
         ),
         variants=(Variant("speedrun-94"),),
         alone=True,
+        section="3",
+        title="94% in the least time",
+        says="Beyond the study.",
     )

@@ -20,7 +20,6 @@ def get_config() -> Study:
     return Study(
         name="speedrun_96",
         base=Run(
-            name="speedrun_96",
             model=WhitenedCNN(widths=(128, 384, 512), depth=3, output_scale=0.111, norm_momentum=0.9),
             data=Data(crop=4, crop_padding="reflect", flip="alternating", cutout=12),
             optimizer=SGD(
@@ -41,4 +40,7 @@ def get_config() -> Study:
         ),
         variants=(Variant("speedrun-96"),),
         alone=True,
+        section="3",
+        title="96% in the least time",
+        says="Beyond the study.",
     )

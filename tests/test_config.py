@@ -114,7 +114,10 @@ def test_json_keeps_every_class():
         (lambda: Run(optimizer=Adam), "it must be made by one of SGD, Adagrad"),  # type: ignore[arg-type]
         (lambda: Run(probes=("beta",)), "probes holds 'beta'"),  # type: ignore[arg-type]
         (lambda: Run(seed=2**31), "at most 2,147,483,647"),
-        (lambda: Study("s", Run(), ()), "no variants"),
+        (lambda: Study("s", Run(name="../out")), "variant '../out'"),
+        (lambda: Study("s", Run(seed=3), seeds=(0, 1)), "base with seed 3"),
+        (lambda: Study("s", Run(), (V("a", color="pink"),)), "color 'pink'; allowed are blue, "),  # type: ignore[arg-type]
+        (lambda: Study("s", Run(), (V("a"),), claims=("better",)), "each must be made by Claim"),  # type: ignore[arg-type]
         (lambda: Study("s", Run(), (V("a"),), seeds=()), "seeds ()"),
         (lambda: Study("s", Run(), (V("a"),), seeds=(0, 0)), "seeds (0, 0)"),
         (lambda: Study("s", Run(), (V("a"),), sweep={"seed": (1e-3, 1.0000001e-3)}), "each once in six digits"),

@@ -1,61 +1,54 @@
-"""Figures that the claims are about, each from one run: a Result in, a number out."""
+"""Quantities that claims are about: each takes a member's runs and gives a value for each seed."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from jaxcifar.claims.claim import Missing, Number
+from jaxcifar.claims.evidence import Missing
+from jaxcifar.claims.members import complete
+from jaxcifar.records import pictures
 from jaxcifar.records.study import Result, StudyResults
 
-Measure = Callable[[Result], float]
-
-ACCURACY_MARGIN = 1.0
+ACCURACY = 1.0
 """Percentage points that one seed may decide; two seeds of one network differ by a few tenths."""
-STUDY_BATCH = 128
-"""The study divides the sum of its batches' mean losses by the number of images: about 1/128 of a mean per image."""
+LOSS = 0.02
+"""Nats that one seed may decide."""
 
 
-def over_seeds(study: StudyResults, member: str, measure: Measure, label: str, unit: str = "") -> Number:
-    """A measure of a member, a value for each seed.
+@dataclass(frozen=True)
+class Quantity:
+    """A figure of one run."""
 
-    Raises:
-        Missing: the member is not there, or a seed of it has not come to its end.
-    """
-    return Number(label, tuple(measure(run) for run in complete(study, member)), unit)
+    name: str
+    of: Callable[[Result], float]
+    unit: str = ""
+    log: bool = False
+    """Compared by its logarithm to base 10, for quantities whose ratio counts."""
 
+    def values(self, runs: Sequence[Result]) -> tuple[float, ...]:
+        """Return the figure of each run."""
+        return tuple(self.of(run) for run in runs)
 
-def complete(study: StudyResults, member: str) -> list[Result]:
-    """A member's runs, all of which have come to their end with an epoch at least or a divergence.
-
-    Raises:
-        Missing: otherwise.
-    """
-    runs = [run for run in study.runs if run.member == member]
-    if not runs:
-        raise Missing(f"The run {member} is not there.")
-    for run in runs:
-        if not run.ended:
-            raise Missing(f"The run {member}, seed {run.seed} has not come to its end.")
-        if run.status == "finished" and not len(run.column("epoch")):
-            raise Missing(f"The run {member}, seed {run.seed} has no epoch on record.")
-    return runs
+    def divided(self, by: float, name: str, unit: str = "") -> Quantity:
+        """Return the same figure in another unit."""
+        return dataclasses.replace(self, name=name, unit=unit, of=lambda run: self.of(run) / by)
 
 
-def best_accuracy(run: Result) -> float:
-    """Highest test accuracy of all epochs, in per cent; 0 if it diverged within the first."""
-    values = run.column("test_accuracy")
-    return 100 * float(np.nanmax(values)) if np.isfinite(values).any() else 0.0
+def best_accuracy(until: int | None = None) -> Quantity:
+    """Return the highest test accuracy of all epochs, or of the first `until`, in per cent; 0 if there is none."""
+
+    def best(run: Result) -> float:
+        return 100 * float(np.nanmax(run.column("test_accuracy")[:until], initial=0.0))
+
+    return Quantity("best test accuracy" + (f" of {until} epochs" if until else ""), best, "%")
 
 
-def best_accuracy_until(epoch: int) -> Measure:
-    """Highest test accuracy of the first epochs, in per cent."""
-    return lambda run: 100 * float(np.nanmax(run.column("test_accuracy")[:epoch], initial=0.0))
-
-
-def last(key: str, epochs: int = 1) -> Measure:
-    """Mean of a figure over the last epochs; a diverged run's losses are infinite. Accuracies in per cent."""
+def last(key: str, epochs: int = 1, unit: str = "nats") -> Quantity:
+    """Return the mean of a figure over the last epochs; infinite for a diverged run's loss. Accuracies in per cent."""
     accuracy = "accuracy" in key
 
     def measure(run: Result) -> float:
@@ -64,39 +57,79 @@ def last(key: str, epochs: int = 1) -> Measure:
         values = run.column(key)[-epochs:]
         return float(np.mean(values)) * (100 if accuracy else 1) if len(values) else 0.0
 
-    return measure
+    when = "at the end" if epochs == 1 else f"of the last {epochs} epochs"
+    return Quantity(f"{_words(key)} {when}", measure, "%" if accuracy else unit)
 
 
-def mean_over_epochs(key: str) -> Measure:
-    """Mean of a figure over all epochs: low for a loss that falls fast. A diverged run's losses are infinite."""
-    return lambda run: float("inf") if run.status == "diverged" else float(np.mean(run.column(key)))
+def mean(key: str) -> Quantity:
+    """Return the mean of a loss over all epochs: low for a loss that falls fast; infinite for a diverged run."""
+    return Quantity(
+        f"mean {_words(key)}",
+        lambda run: float("inf") if run.status == "diverged" else float(np.mean(run.column(key))),
+        "nats",
+    )
 
 
-def least(key: str) -> Measure:
-    """Least value of a figure over the epochs."""
-    return lambda run: float(np.nanmin(run.column(key), initial=np.inf))
+def least(key: str) -> Quantity:
+    """Return the least value of a loss over the epochs."""
+    return Quantity(f"least {_words(key)}", lambda run: float(np.nanmin(run.column(key), initial=np.inf)), "nats")
 
 
-def oscillation(run: Result) -> float:
-    """Standard deviation of the change of test accuracy from epoch to epoch, over the last half, in points."""
+def rise(key: str) -> Quantity:
+    """Return the mean of a loss over the last three epochs over its least: 1 where it ends at its least."""
+    late, low = last(key, 3), least(key)
+    return Quantity(f"last over least {_words(key)}", lambda run: late.of(run) / low.of(run))
+
+
+def _oscillation(run: Result) -> float:
     values = 100 * run.column("test_accuracy")
     changes = np.diff(values[len(values) // 2 :])
     return float(np.std(changes)) if len(changes) > 1 else float("nan")
 
 
-def epochs_to(key: str, level: float) -> Measure:
-    """The first epoch in which a figure reaches a level (a loss from above); infinite if none does."""
+def _seconds(run: Result) -> float:
+    values = run.column("seconds")
+    return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
 
-    def measure(run: Result) -> float:
-        values = run.column(key)
-        reached = np.flatnonzero(values <= level if key.endswith("loss") else values >= level)
-        return float(reached[0] + 1) if len(reached) else float("inf")
 
-    return measure
+def _summarized(key: str) -> Callable[[Result], float]:
+    def read(run: Result) -> float:
+        summary = run.records.summary if run.records else {}
+        return float(summary[key]) if key in summary and summary[key] is not None else float("nan")
+
+    return read
+
+
+oscillation = Quantity("fluctuation", _oscillation, "points")
+"""Standard deviation of the change of test accuracy from epoch to epoch, over the last half, in percentage points."""
+seconds_per_epoch = Quantity("seconds per epoch", _seconds, "s")
+"""Median seconds of training per epoch, without evaluation and compilation."""
+parameters = Quantity("parameters", _summarized("parameters"))
+"""Trained parameters on record."""
+total_seconds = Quantity("seconds in all", _summarized("total_seconds"), "s")
+"""Seconds of a timed run, from the first weights to the last evaluation; NaN where it was interrupted."""
+flops = Quantity("operations", _summarized("flops"))
+"""Floating-point operations of a timed run."""
+diverged = Quantity("diverged", lambda run: float(run.status == "diverged"), "of 1")
+"""1 if the loss became not finite, else 0."""
+
+
+def epochs_to_common_level(key: str, members: Sequence[str]) -> Callable[[StudyResults], Quantity]:
+    """Return the epochs that a run needs to the best level of a figure that all of these members reach.
+
+    The level is the lowest of their highest accuracies, or the highest of their lowest losses.
+    """
+
+    def on(study: StudyResults) -> Quantity:
+        level = common_level([run for name in members for run in complete(study, name)], key)
+        shown = f"{100 * level:.1f}%" if key.endswith("accuracy") else f"{level:.3g} nats"
+        return Quantity(f"epochs to a {_words(key)} of {shown}", lambda run: _first_epoch(run, key, level), "epochs")
+
+    return on
 
 
 def common_level(runs: Sequence[Result], key: str) -> float:
-    """The best level of a figure that all runs reach: the least of their highest accuracies, or vice versa a loss."""
+    """Return the best level of a figure that all runs reach; NaN where a run has no finite value."""
     columns = [values[np.isfinite(values)] for values in (run.column(key) for run in runs)]
     if any(len(values) == 0 for values in columns):
         return float("nan")
@@ -105,37 +138,72 @@ def common_level(runs: Sequence[Result], key: str) -> float:
     return min(float(values.max()) for values in columns)
 
 
-def rise(key: str) -> Measure:
-    """Mean of the last three epochs over the least: 1 for a loss that ends at its least, more for one that rises."""
-    return lambda run: last(key, 3)(run) / least(key)(run)
+def _first_epoch(run: Result, key: str, level: float) -> float:
+    values = run.column(key)
+    reached = np.flatnonzero(values <= level if key.endswith("loss") else values >= level)
+    return float(reached[0] + 1) if len(reached) else float("inf")
 
 
-def seconds_per_epoch(run: Result) -> float:
-    """Median seconds of training in an epoch; evaluation and compilation are not in it."""
-    values = run.column("seconds")
-    return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
+def over_steps(name: str, statistic: Callable[[np.ndarray], float], label: str, share: float = 1.0) -> Quantity:
+    """Return a statistic of a per-step array, such as `np.median` of `beta/same_batch`; compared by its logarithm.
+
+    Args:
+        name: of the array in steps.npz.
+        statistic: from the finite values to a number.
+        label: what readers see.
+        share: the first share of the steps that counts.
+    """
+
+    def measure(run: Result) -> float:
+        values = run.step_values(name)
+        return statistic(_finite(run, values[: max(1, round(len(values) * share))], name))
+
+    return Quantity(label, measure, log=True)
 
 
-def parameters(run: Result) -> float:
-    """The number of trained parameters on record."""
-    return _summarized(run, "parameters")
+def median_width(low: str, high: str, label: str) -> Quantity:
+    """Return the median over steps of the difference of two per-step arrays; compared by its logarithm."""
+
+    def measure(run: Result) -> float:
+        lower, upper = run.step_values(low), run.step_values(high)
+        return float(np.median(_finite(run, upper - lower, high)))
+
+    return Quantity(label, measure, log=True)
 
 
-def total_seconds(run: Result) -> float:
-    """Seconds of a timed run, from the first weights to the last evaluation; NaN where it was cut off between."""
-    return _summarized(run, "total_seconds")
+def mean_over_layers(prefix: str, label: str) -> Quantity:
+    """Return the geometric mean over layers of a measure's median over steps; layers whose median is 0 do not count."""
+
+    def measure(run: Result) -> float:
+        steps = run.records.steps if run.records else {}
+        medians = [float(np.nanmedian(values)) for name, values in steps.items() if name.startswith(prefix)]
+        positive = np.array([value for value in medians if value > 0])
+        return float(10 ** np.mean(np.log10(_finite(run, positive, prefix))))
+
+    return Quantity(label, measure, log=True)
 
 
-def flops(run: Result) -> float:
-    """Floating-point operations of a timed run."""
-    return _summarized(run, "flops")
+def first_over_last_gradient(*, at_start: bool) -> Quantity:
+    """Return the gradient's norm in the first convolution over that in the last, at the first or the last snapshot."""
+
+    def measure(run: Result) -> float:
+        measured = pictures.read_gradients(run.folder)
+        if not measured:
+            raise Missing(f"The gradients of {run.member}, seed {run.seed} have not been measured.")
+        norms = measured[min(measured) if at_start else max(measured)]
+        names = [name for name in norms if "conv" in name and "shortcut" not in name]
+        return norms[names[0]] / norms[names[-1]]
+
+    when = "at initialisation" if at_start else "at the last snapshot"
+    return Quantity(f"first over last gradient {when}", measure, log=True)
 
 
-def _summarized(run: Result, key: str) -> float:
-    summary = run.records.summary if run.records else {}
-    return float(summary[key]) if key in summary and summary[key] is not None else float("nan")
+def _finite(run: Result, values: np.ndarray, name: str) -> np.ndarray:
+    values = values[np.isfinite(values)]
+    if not len(values):
+        raise Missing(f"{run.member}, seed {run.seed} has no {name} on record.")
+    return values
 
 
-def diverged(run: Result) -> float:
-    """1 if the loss became not finite, else 0."""
-    return float(run.status == "diverged")
+def _words(key: str) -> str:
+    return key.replace("_", " ")

@@ -32,7 +32,6 @@ from jaxcifar.config.optimizer import AdamW as AdamW
 from jaxcifar.config.optimizer import Muon as Muon
 from jaxcifar.config.optimizer import Optimizer as Optimizer
 from jaxcifar.config.paper import Paper as Paper
-from jaxcifar.config.paper import as_study as as_study
 from jaxcifar.config.paths import apply_changes as apply_changes
 from jaxcifar.config.paths import get_path as get_path
 from jaxcifar.config.paths import set_path as set_path
@@ -49,8 +48,9 @@ from jaxcifar.config.schedule import Triangular as Triangular
 from jaxcifar.config.serialize import differences as differences
 from jaxcifar.config.serialize import from_json as from_json
 from jaxcifar.config.serialize import to_json as to_json
+from jaxcifar.config.study import Claim as Claim
 from jaxcifar.config.study import Study as Study
 from jaxcifar.config.study import Variant as Variant
 from jaxcifar.config.study import Vectorize as Vectorize
-from jaxcifar.config.study import View as View
+from jaxcifar.config.words import Words as Words
 from jaxcifar.errors import UserError as UserError

@@ -63,7 +63,7 @@ def override(study: Study, changes: dict[str, Any]) -> Study:
     Raises:
         UserError: a path is what the study varies, or a variant has no such field.
     """
-    base, variants = study.base, study.variants
+    base, variants, seeds = study.base, study.variants, study.seeds
     for path, value in changes.items():
         for varied in (*study.varies, *study.sweep):
             if path == varied or path.startswith(f"{varied}.") or varied.startswith(f"{path}."):
@@ -72,8 +72,19 @@ def override(study: Study, changes: dict[str, Any]) -> Study:
                     f"--{flag} is what the study {study.name!r} varies; leave it out or write your own config file."
                 )
         base = set_path(base, path, value)
+        if path == "seed":
+            seeds = _override_seeds(study, value)
         variants = tuple(_override_variant(variant, path, value) for variant in variants)
-    return dataclasses.replace(study, base=base, variants=variants)
+    return dataclasses.replace(study, base=base, variants=variants, seeds=seeds)
+
+
+def _override_seeds(study: Study, seed: int) -> tuple[int, ...]:
+    if len(study.seeds) > 1:
+        raise UserError(
+            f"--seed is what the study {study.name!r} varies, with the seeds {study.seeds}; leave it out or give "
+            "--seeds."
+        )
+    return (seed,)
 
 
 def _override_variant(variant: Variant, path: str, value: Any) -> Variant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from jaxcifar.errors import UserError
@@ -27,7 +28,7 @@ def set_path(config: Any, path: str, value: Any) -> Any:
     return dataclasses.replace(config, **{head: set_path(getattr(config, head), rest, value) if rest else value})
 
 
-def apply_changes(run: Run, changes: dict[str, Any]) -> Run:
+def apply_changes(run: Run, changes: Mapping[str, Any]) -> Run:
     """A copy of the run with several dotted paths replaced, in their order."""
     for path, value in changes.items():
         run = set_path(run, path, value)

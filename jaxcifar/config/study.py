@@ -1,50 +1,108 @@
-"""A study: a base run, its variants and swept numbers."""
+"""A study: a base run, its variants and swept numbers, what the text says of it, and its claims."""
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jaxcifar.config.paths import apply_changes
 from jaxcifar.config.run import Run
+from jaxcifar.config.words import COLORS, DASHES, LOSS_UNIT, Color, Dash, MemberWords, Words
 from jaxcifar.errors import UserError, check_choice
+
+if TYPE_CHECKING:
+    from jaxcifar.claims.evidence import Evidence
+    from jaxcifar.records.study import StudyResults
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement about a study's results, and how it is judged."""
+
+    statement: str
+    """A sentence of the text."""
+    definition: str
+    """The statement in numbers, for readers."""
+    judge: Callable[[StudyResults], Evidence]
+    """The evidence in the records; `jaxcifar.claims` has the parts to put it together from."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A member of a study: its name, and what it changes in the base run, by dotted path."""
+    """A member of a study: its name, what it changes in the base run by dotted path, and how it is shown."""
 
     name: str
-    changes: dict[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    label: str | None = None
+    """What readers see; made from the config where it is not given."""
+    color: Color | None = None
+    dash: Dash | None = None
+    reported: Mapping[str, str] = field(default_factory=dict)
+    """The text's own numbers: column of the result table -> what it says, such as `best` -> `71%`."""
+
+    def __post_init__(self):
+        for name, value, allowed in (("color", self.color, COLORS), ("dash", self.dash, DASHES)):
+            if value is not None and value not in allowed:
+                raise UserError(f"Variant {self.name!r} has {name} {value!r}; allowed are {', '.join(allowed)}.")
 
 
 Vectorize = Literal["auto", "vmap", "map", "off"]
-View = Literal["samples", "architecture", "gradients", "features", "curvature"]
+Picture = Literal["samples", "architecture", "gradients", "features", "curvature"]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run of a study, before seeds: a variant at one value of each swept number."""
+
+    name: str
+    """Also the name of its folder."""
+    run: Run
+    words: MemberWords
 
 
 @dataclass(frozen=True)
 class Study:
-    """A base run, its variants, and plain numbers that are swept in one program."""
+    """A base run, its variants, and plain numbers that are swept in one program; alone the base run is trained."""
 
     name: str
     base: Run
-    variants: tuple[Variant, ...]
+    variants: tuple[Variant, ...] = ()
+    """None: the base run alone, under its own name."""
     varies: tuple[str, ...] = ()
     """The quantities that the study compares; a flag for one of them is refused."""
-    sweep: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    sweep: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Dotted path of a plain number to its values; every variant trains all of them as one program."""
     seeds: tuple[int, ...] = (0,)
     vectorize: Vectorize = "auto"
     alone: bool = False
     """Members are compared by seconds, so each trains alone."""
-    views: tuple[View, ...] = ()
-    """Pictures of data and networks, computed once the members have trained: `samples` of each class, the
-    `architecture` as a table and drawings, `gradients` by layer and depth, first filters and `features` of an image,
-    the `curvature` at the snapshots."""
+    pictures: tuple[Picture, ...] = ()
+    """What is computed once the members have trained: `samples` of each class, the `architecture` as a table and
+    drawings, `gradients` by layer and depth, first filters and `features` of an image, the `curvature` at the
+    snapshots."""
+    section: str = ""
+    """Of the text, such as `1.2`; a study with a section is part of the paper."""
+    title: str = ""
+    says: str = ""
+    """What the text did and saw, in plain words."""
+    states: Mapping[str, str] = field(default_factory=dict)
+    """The settings that the text states, by the name in the table of settings; the others are our choice."""
+    reported: Mapping[str, str] = field(default_factory=dict)
+    """The text's own numbers for the base run, where there are no variants; see `Variant.reported`."""
+    claims: tuple[Claim, ...] = ()
+    loss_unit: str = LOSS_UNIT
+    """Unit of the losses in the figures."""
+    log_loss: bool = False
+    """Whether losses have a logarithmic axis."""
+    band_rates: tuple[float, ...] = ()
+    """Learning rates of the figure of the loss band; all where empty."""
 
     def __post_init__(self):
-        for name in ("variants", "seeds", "views", "varies"):
+        for name in ("variants", "seeds", "pictures", "varies", "claims", "band_rates"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         check_choice("vectorize", self.vectorize, Vectorize)
         for name, values in {"seeds": self.seeds, **self.sweep}.items():
@@ -53,17 +111,71 @@ class Study:
                     f"Study {self.name!r} has {name} {values}; give at least one, and each once in six digits, since "
                     "folders are named by them."
                 )
-        for view in self.views:
-            check_choice("views", view, View)
-        if not self.variants:
-            raise UserError(f"Study {self.name!r} has no variants; give at least one.")
-        names = [variant.name for variant in self.variants]
+        if self.base.seed not in (0, *self.seeds):
+            raise UserError(
+                f"Study {self.name!r} has a base with seed {self.base.seed} and seeds {self.seeds}; give the seed in "
+                "seeds."
+            )
+        for picture in self.pictures:
+            check_choice("pictures", picture, Picture)
+        wrong = next((claim for claim in self.claims if not isinstance(claim, Claim)), None)
+        if wrong is not None:
+            raise UserError(f"Study {self.name!r} has the claim {wrong!r}; each must be made by Claim.")
+        names = [variant.name for variant in self._variants]
         for name in names:
             if not re.fullmatch(r"\w[\w.+-]*", name):
                 raise UserError(
-                    f"Study {self.name!r} has a variant {name!r}; a name is a folder's, of letters, digits and . + - _."
+                    f"Study {self.name!r} has a variant {name!r}; names become folder names: use letters, digits and "
+                    ". + - _"
                 )
         if len(set(names)) < len(names):
             raise UserError(f"Study {self.name!r} has two variants of one name in {names}; names must differ.")
-        for variant in self.variants:
+        for variant in self._variants:
             apply_changes(self.base, variant.changes)
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is one run, whose records go into OUT itself."""
+        return not self.variants and not self.sweep and len(self.seeds) == 1
+
+    def members(self) -> list[Member]:
+        """Return the runs before seeds, variants x swept values, in order."""
+        names, found = list(self.sweep), []
+        for variant, chosen in itertools.product(self._variants, itertools.product(*self.sweep.values())):
+            swept = dict(zip(names, chosen, strict=True))
+            suffix = "".join(f"-{name.split('.')[-1].replace('_', '-')}-{value:g}" for name, value in swept.items())
+            run = apply_changes(self.base, {**variant.changes, **swept})
+            label = _label(variant.label, swept)
+            words = MemberWords(label, variant.color, variant.dash, dict(variant.reported))
+            found.append(Member(variant.name + suffix, dataclasses.replace(run, name=variant.name + suffix), words))
+        return found
+
+    @property
+    def words(self) -> Words:
+        """What a page shows of the study beside its records."""
+        return Words(
+            name=self.name,
+            section=self.section,
+            title=self.title,
+            says=self.says,
+            states=dict(self.states),
+            loss_unit=self.loss_unit,
+            log_loss=self.log_loss,
+            band_rates=self.band_rates,
+            source=self.base.data.source,
+            train_size=self.base.data.train_size,
+            test_size=self.base.data.test_size,
+            members={member.name: member.words for member in self.members()},
+        )
+
+    @property
+    def _variants(self) -> tuple[Variant, ...]:
+        return self.variants or (Variant(self.base.name, reported=self.reported),)
+
+
+def _label(label: str | None, swept: Mapping[str, float]) -> str | None:
+    """A variant's own label with the swept values: `Nesterov, rate 0.1`."""
+    if label is None or not swept:
+        return label
+    words = {path: path.split(".")[-1].replace("learning_rate", "rate").replace("_", " ") for path in swept}
+    return ", ".join((label, *(f"{words[path]} {value:g}" for path, value in swept.items())))

@@ -8,8 +8,8 @@ import math
 import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -73,6 +73,25 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """The images that a study asks for; CIFAR-10 where its file is not known."""
+
+    source: str = "cifar10"
+    train_size: int | None = None
+    test_size: int | None = None
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Training and test images."""
+        return self.train_size or TRAIN_SIZE, self.test_size or TEST_SIZE
+
+    @property
+    def name(self) -> str:
+        """For readers."""
+        return "CIFAR-10" if self.source == "cifar10" else self.source
+
+
+@dataclass(frozen=True)
 class StudyResults:
     """The runs of one study on one data set."""
 
@@ -86,6 +105,13 @@ class StudyResults:
     """Dotted paths of the fields that flags changed."""
     scale: float = 1.0
     problems: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """What readers see in place of a member's name."""
+    wanted: Wanted = Wanted()
+
+    def label(self, member: str) -> str:
+        """Return what readers see of a member: its name where it has no label."""
+        return self.labels.get(member, member)
 
     @property
     def members(self) -> dict[str, list[Result]]:
@@ -99,8 +125,20 @@ class StudyResults:
     def is_scaled(self) -> bool:
         """Whether images or epochs are fewer than the study's."""
         data = [run.config.data for run in self.runs if run.config]
-        sizes = [(images.train_size or TRAIN_SIZE, images.test_size or TEST_SIZE) for images in data]
-        return self.scale < 1 or any(train < TRAIN_SIZE or test < TEST_SIZE for train, test in sizes)
+        sizes = [Wanted("", images.train_size, images.test_size).sizes for images in data]
+        train, test = self.wanted.sizes
+        return self.scale < 1 or any(own < train or own_test < test for own, own_test in sizes)
+
+    @property
+    def has_own_data(self) -> bool:
+        """Whether the images are those that the study asks for."""
+        match self.wanted.source:
+            case "auto":
+                return True
+            case "cifar10":
+                return self.data.startswith("cifar10")
+            case source:
+                return self.data == source
 
     @property
     def missing(self) -> list[Result]:

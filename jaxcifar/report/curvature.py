@@ -9,23 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from jaxcifar.config.stored import read_studies
 from jaxcifar.records import snapshots
 from jaxcifar.records.snapshots import Arrays
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report.caption import TRAINING_MODE, network_name, provenance
 from jaxcifar.report.figure import Figure, Panel, line, log_axis, save
+from jaxcifar.report.looks import looks
 from jaxcifar.report.planes import WHERE, path_figure, plane_figure
-from jaxcifar.report.style import INK, Look, looks
+from jaxcifar.report.sources import gather
+from jaxcifar.report.style import INK, Look
 
 
 def write_figures(folder: Path) -> list[Path]:
     """Draws what a run folder holds, as PNG and SVG beside the arrays; returns the PNG files."""
-    (study, *_) = read_studies(folder)
-    runs = tuple(run for run in study.runs if run.folder.resolve() == folder.resolve())
-    study = StudyResults(study.name, study.folder, study.data, runs, study.command, study.changed, study.scale)
+    (source, *_) = gather(folder)
+    runs = tuple(run for run in source.results.runs if run.folder.resolve() == folder.resolve())
+    study = dataclasses.replace(source.results, runs=runs)
     place = folder / snapshots.FOLDER
-    found = figures(study, looks(list(study.members)), {"note": f"{provenance(study).short}, {TRAINING_MODE}"})
+    found = figures(study, looks(study, source.words), {"note": f"{provenance(study).short}, {TRAINING_MODE}"})
     for figure in found:
         save(figure, place)
     return [place / f"{figure.name}.png" for figure in found]

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jaxcifar.config.stored import read_studies
-from jaxcifar.records.study import StudyResults
-from jaxcifar.report import chapters, figure, style
+from jaxcifar.config import Paper, Run, Study
+from jaxcifar.report import figure, style
 from jaxcifar.report.caption import provenance
+from jaxcifar.report.looks import looks
 from jaxcifar.report.sections import curves
+from jaxcifar.report.sources import gather
 
 
-def draw_curves(folder: Path, path: Path) -> Path | None:
+def draw_curves(folder: Path, path: Path, config: Run | Study | Paper | None = None) -> Path | None:
     """Draws loss and accuracy over epochs, seeds of one member as a mean with a band from least to greatest.
 
     Args:
         folder: a run's or a study's.
         path: the PNG to write.
+        config: the study, where it is not a shipped one.
 
     Returns:
         The path, or None if no run has an epoch to show.
     """
-    shown = [study for study in read_studies(folder) if any(len(run.column("epoch")) for run in study.runs)]
-    if not shown:
+    sources = gather(folder, config)
+    source = next((s for s in sources if any(len(run.column("epoch")) for run in s.results.runs)), None)
+    if source is None:
         return None
-    study: StudyResults = shown[0]
-    looks = style.looks(list(study.members))
+    study = source.results
     with style.applied():
-        drawn = curves(study, chapters.chapter(study.name), looks, {"note": provenance(study).short})
+        drawn = curves(study, source.words, looks(study, source.words), {"note": provenance(study).short})
         figure.together(drawn).savefig(path, dpi=120)
     return path

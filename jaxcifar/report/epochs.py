@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar.config.words import LOSS_UNIT
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.figure import Panel, line, log_axis
 from jaxcifar.report.style import Look
@@ -20,7 +21,7 @@ TITLES = {
 }
 
 
-def panels(study: StudyResults, looks: dict[str, Look], unit: str = "nats an image", log: bool = False) -> list[Panel]:
+def panels(study: StudyResults, looks: dict[str, Look], unit: str = LOSS_UNIT, log: bool = False) -> list[Panel]:
     """Four panels: train and test, loss and accuracy.
 
     Args:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxcifar.records import pictures
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.style import Look, label
+from jaxcifar.report.style import Look
 from jaxcifar.report.tables import Cell, Sheet
 
 Measured = dict[str, dict[int, tuple[list[str], np.ndarray]]]
@@ -58,7 +58,7 @@ def ratio_sheet(study: StudyResults) -> Sheet | None:
     rows = []
     for member, by_epoch in measured.items():
         ratios = [_ratio(by_epoch[epoch]) if epoch in by_epoch else np.nan for epoch in _epochs(measured)]
-        rows.append([Cell(label(member)), *(Cell("-" if np.isnan(r) else f"{r:.3g}", r) for r in ratios)])
+        rows.append([Cell(study.label(member)), *(Cell("-" if np.isnan(r) else f"{r:.3g}", r) for r in ratios)])
     columns = ("run", *(_when(epoch) for epoch in _epochs(measured)))
     title = "Gradient of the first convolution over that of the last"
     return Sheet(

@@ -10,37 +10,38 @@ from pathlib import Path
 import jinja2
 
 from jaxcifar import records
-from jaxcifar.claims import Claim
-from jaxcifar.config import UserError
-from jaxcifar.config.stored import read_studies
+from jaxcifar.claims import Judged, Number
+from jaxcifar.config import Paper, Run, Study, UserError
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import figure, style
 from jaxcifar.report.caption import data_name
 from jaxcifar.report.sections import Section, build
+from jaxcifar.report.sources import Source, gather
 
 TEMPLATES = Path(__file__).parent / "templates"
 SYMBOLS = {"holds": "✓", "does not hold": "✕", "not decided": "○"}
 
 
-def write_report(folder: Path) -> Path:
-    """Reads the records below a folder and writes the report.
+def write_report(folder: Path, config: Run | Study | Paper | None = None) -> Path:
+    """Read the records below a folder and write the report.
 
     Args:
         folder: a paper's, a study's or a run's folder, or one above several of them.
+        config: a user's own study or paper, which brings its words and claims; see `sources.gather`.
 
     Returns:
         The page, `folder/report/index.html`; beside it figures/*.png, *.svg, *.csv and tables/*.csv.
 
     Raises:
-        UserError: the folder holds no records, or cannot be written.
+        UserError: the folder holds no records or cannot be written, or the config is of none of its studies.
     """
-    studies = read_studies(folder)
+    sources = gather(folder, config)
     out = folder / "report"
     try:
         for name in ("figures", "tables"):
             shutil.rmtree(out / name, ignore_errors=True)
             (out / name).mkdir(parents=True)
-        page = render(folder, studies, out)
+        page = render(folder, sources, out)
         with records.replacing(out / "index.html") as file:
             file.write(page.encode())
     except OSError as error:
@@ -48,14 +49,16 @@ def write_report(folder: Path) -> Path:
     return out / "index.html"
 
 
-def render(folder: Path, studies: Sequence[StudyResults], out: Path) -> str:
-    """The page's HTML; figures and tables are written to their folders on the way."""
-    sections = build(studies)
+def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
+    """Return the page's HTML; figures and tables are written to their folders on the way."""
+    studies = [source.results for source in sources]
+    sections = build(sources)
     for section in sections:
         _save(section, out)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["by_quantity"] = _by_quantity
     return environment.get_template("page.html").render(
         title=folder.resolve().name,
         sections=sections,
@@ -72,10 +75,18 @@ def render(folder: Path, studies: Sequence[StudyResults], out: Path) -> str:
     )
 
 
-def tally(claims: Sequence[Claim]) -> dict[str, int]:
-    """How many claims hold, do not hold and are not decided."""
+def tally(claims: Sequence[Judged]) -> dict[str, int]:
+    """Return how many claims hold, do not hold and are not decided."""
     counts = Counter(claim.verdict for claim in claims)
     return {verdict: counts[verdict] for verdict in SYMBOLS}
+
+
+def _by_quantity(numbers: Sequence[Number]) -> list[tuple[str, list[Number]]]:
+    """A claim's numbers by what they measure, in order."""
+    found: dict[str, list[Number]] = {}
+    for number in numbers:
+        found.setdefault(number.quantity, []).append(number)
+    return list(found.items())
 
 
 def _save(section: Section, out: Path) -> None:

@@ -12,7 +12,6 @@ from jaxcifar.records import pictures
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import drawing
 from jaxcifar.report.figure import Figure, Panel
-from jaxcifar.report.style import label
 
 EDGE = (0.1, 0.1, 0.1, 0.1)
 TITLED = (0.1, 0.1, 0.1, 0.32)
@@ -92,7 +91,7 @@ def _features(study: StudyResults) -> tuple[str | None, dict[str, np.ndarray]]:
     for run in study.runs:
         arrays = records.read_arrays(run.folder / pictures.FEATURES)
         if {"filters", "image", "label"} <= set(arrays):
-            return label(run.member), arrays
+            return study.label(run.member), arrays
     return None, {}
 
 

@@ -8,24 +8,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jaxcifar.claims import Claim, judge
+from jaxcifar.claims import Judged
+from jaxcifar.config import Words
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import (
     architecture,
-    chapters,
+    band,
     curvature,
     directions,
     epochs,
     layers,
     pictures,
     steps,
-    style,
     tables,
     unfinished,
 )
 from jaxcifar.report.caption import TRAINING_MODE, Provenance, provenance
-from jaxcifar.report.chapters import Chapter
 from jaxcifar.report.figure import Figure
+from jaxcifar.report.looks import looks
+from jaxcifar.report.sources import Source
 from jaxcifar.report.style import Look
 from jaxcifar.report.tables import Sheet
 
@@ -38,7 +39,7 @@ class Section:
 
     key: str
     """Its anchor, and the beginning of its files' names."""
-    chapter: Chapter
+    words: Words
     title: str
     provenance: Provenance
     missing: str
@@ -47,33 +48,32 @@ class Section:
     """Beside the results."""
     settings: Sheet | None
     figures: tuple[Figure, ...]
-    claims: tuple[Claim, ...]
+    claims: tuple[Judged, ...]
 
 
-def build(studies: Sequence[StudyResults]) -> list[Section]:
-    """A section for every study, in the order of the text."""
-    ordered = sorted(studies, key=lambda study: (chapters.rank(study.name), study.name))
-    mixed = {study.name for study in studies if sum(other.name == study.name for other in studies) > 1}
-    return [_section(study, study.name in mixed) for study in ordered]
+def build(sources: Sequence[Source]) -> list[Section]:
+    """Return a section for every study on one data set."""
+    names = [source.results.name for source in sources]
+    return [_section(source, names.count(source.results.name) > 1) for source in sources]
 
 
-def _section(study: StudyResults, mixed: bool) -> Section:
-    chapter = chapters.chapter(study.name)
-    source = provenance(study)
-    title = f"{chapter.title}, on {study.data}" if mixed else chapter.title
+def _section(source: Source, mixed: bool) -> Section:
+    study, words = source.results, source.words
+    title = f"{words.title}, on {study.data}" if mixed else words.title
     key = re.sub(r"[^\w.-]+", "-", f"{study.name}-{study.data}" if mixed else study.name)
-    settings = tables.settings(study, chapter)
+    settings = tables.settings(study, words)
+    origin = provenance(study)
     return Section(
         key=key,
-        chapter=chapter,
+        words=words,
         title=title,
-        provenance=source,
+        provenance=origin,
         missing=unfinished.missing(study),
-        results=_named(tables.results(study, chapter), key),
+        results=_named(tables.results(study, words), key),
         tables=tuple(_named(table, key) for table in _tables(study)),
         settings=_named(settings, key) if settings else None,
-        figures=tuple(_named(figure, key) for figure in _figures(study, chapter, source)),
-        claims=tuple(judge(study)),
+        figures=tuple(_named(figure, key) for figure in _figures(study, words, origin)),
+        claims=source.claims,
     )
 
 
@@ -82,21 +82,22 @@ def _named(item: Named, key: str) -> Named:
     return dataclasses.replace(item, name=f"{key}-{item.name}")
 
 
-def _figures(study: StudyResults, chapter: Chapter, source: Provenance) -> list[Figure]:
-    looks = style.looks(list(study.members))
-    common: dict[str, Any] = {"note": source.short, "command": source.command}
-    measured = {**common, "note": f"{source.short}, {TRAINING_MODE}"}
+def _figures(study: StudyResults, words: Words, origin: Provenance) -> list[Figure]:
+    drawn = looks(study, words)
+    common: dict[str, Any] = {"note": origin.short, "command": origin.command}
+    measured = {**common, "note": f"{origin.short}, {TRAINING_MODE}"}
     found = []
     if any(len(run.column("epoch")) or run.status == "diverged" for run in study.runs):
-        found.append(curves(study, chapter, looks, common))
-    for figure in (layers.gradient_figure(study, looks, measured), steps.band_figure(study, measured)):
-        found += [figure] if figure else []
+        found.append(curves(study, words, drawn, common))
+    gradients = layers.gradient_figure(study, drawn, measured)
     return [
         *found,
-        *steps.probe_figures(study, looks, measured),
-        *directions.figures(study, looks, measured),
+        *([gradients] if gradients else []),
+        *band.band_figures(study, words.band_rates, measured),
+        *steps.probe_figures(study, drawn, measured),
+        *directions.figures(study, drawn, measured),
         *pictures.figures(study, common),
-        *curvature.figures(study, looks, measured),
+        *curvature.figures(study, drawn, measured),
     ]
 
 
@@ -105,7 +106,7 @@ def _tables(study: StudyResults) -> list[Sheet]:
     return [*architecture.sheets(study), *(table for table in found if table is not None)]
 
 
-def curves(study: StudyResults, chapter: Chapter, looks: dict[str, Look], common: dict[str, Any]) -> Figure:
+def curves(study: StudyResults, words: Words, looks: dict[str, Look], common: dict[str, Any]) -> Figure:
     """Loss and accuracy over epochs."""
     columns, rows = epochs.numbers(study)
     drawn = [member for member, runs in study.members.items() if any(run.records for run in runs)]
@@ -116,9 +117,9 @@ def curves(study: StudyResults, chapter: Chapter, looks: dict[str, Look], common
         caption += " A cross marks where the loss stopped being finite."
     return Figure(
         name="epochs",
-        title=chapter.title,
+        title=words.title,
         caption=caption,
-        panels=tuple(epochs.panels(study, looks, chapter.loss_unit, chapter.log_loss)),
+        panels=tuple(epochs.panels(study, looks, words.loss_unit, words.log_loss)),
         legend=tuple(looks[member] for member in drawn),
         columns=columns,
         rows=rows,

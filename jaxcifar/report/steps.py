@@ -1,21 +1,19 @@
-"""Figures over steps: the band of losses over learning rates, and every probe of the landscape."""
+"""Figures over steps of every probe of the landscape."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from jaxcifar.claims.claim import standard_error
-from jaxcifar.claims.landscape import STUDY_RATES, stacked_losses
-from jaxcifar.config import VGG
+from jaxcifar.claims.members import has_norm, without_norm
+from jaxcifar.claims.statistics import standard_error
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, binned_together, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.style import BATCH_NORM, Look, label
+from jaxcifar.report.style import BATCH_NORM, Look
 from jaxcifar.report.tables import Cell, Sheet
 
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
@@ -25,45 +23,6 @@ GROUPED = ("gradient_direction", "update_direction", "covariate_shift")
 FLOORS = {"beta/same_batch": "noise_floor/beta", "gradient_distance/same_batch/all": "noise_floor/distance"}
 """What rounding alone makes of a measure."""
 BATCHES = {"same_batch": "both gradients on the same batch", "cross_batch": "each gradient on its own batch"}
-
-
-def band_figure(study: StudyResults, common: dict[str, Any]) -> Figure | None:
-    """The band between the least and the greatest loss over the learning rates, with and without BatchNorm.
-
-    Args:
-        study: runs at several learning rates, with and without BatchNorm.
-        common: the figure's note and command.
-
-    Returns:
-        The figure, or None where there are not two rates of one network.
-    """
-    bands = {batch_norm: _bands(study, batch_norm) for batch_norm in BATCH_NORM}
-    if not any(bands.values()):
-        return None
-
-    def draw(axis: Any) -> None:
-        for batch_norm, look in BATCH_NORM.items():
-            if bands[batch_norm]:
-                _draw_band(axis, bands[batch_norm], line(look)["color"])
-        axis.set_xlabel("step")
-        axis.set_ylim(bottom=0)
-
-    shown = {b: _ends(bands[b]) for b in BATCH_NORM if bands[b]}
-    alt = "; ".join(f"{BATCH_NORM[b].label}: between {low:.3g} and {high:.3g}" for b, (low, high) in shown.items())
-    rates = sorted({r.config.optimizer.learning_rate for r in study.runs if r.config} & set(STUDY_RATES)) or ["all"]
-    return Figure(
-        name="band",
-        title="Band of the train loss over learning rates",
-        caption=(
-            f"Least and greatest train loss over the learning rates {', '.join(map(str, rates))} at each step (faint), "
-            f"smoothed (lines), mean over seeds; {TRAINING_MODE}. Figure 13 of the study."
-        ),
-        panels=(Panel("Train loss (nats an image)", draw, f"Bands of train loss. At the end {alt}.", (7.4, 3.4)),),
-        legend=tuple(BATCH_NORM[b] for b in shown),
-        columns=("batch_norm", "step", "least", "greatest"),
-        rows=[[b, *row] for b in shown for row in zip(*_mean_band(bands[b]), strict=True)],
-        **common,
-    )
 
 
 def probe_figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> list[Figure]:
@@ -84,7 +43,7 @@ def probe_sheet(study: StudyResults) -> Sheet | None:
             if columns:
                 figures = [[float(np.quantile(values, q)) for values in columns] for q in QUANTILES]
                 cells = [_mean_cell(values) for values in figures]
-                rows.append([Cell(name), Cell(label(member)), *cells])
+                rows.append([Cell(name), Cell(study.label(member)), *cells])
     headings = ("probe", "run", "median", "90%", "99%", "maximum")
     caption = "Over all measured steps; mean ± standard error over seeds."
     return Sheet("probes", "Probes along training", headings, rows, caption) if rows else None
@@ -100,47 +59,6 @@ def probe_names(study: StudyResults) -> list[str]:
     """The probes that some run has measured."""
     named = [name for run in study.runs if run.records for name in run.records.steps if name not in NOT_PROBES]
     return [n for n in dict.fromkeys(named) if any(np.isfinite(run.step_values(n)).any() for run in study.runs)]
-
-
-def _bands(study: StudyResults, batch_norm: bool) -> list[np.ndarray]:
-    """[rates, steps] of losses for each seed that has two rates or more, all by one optimizer."""
-    if len({type(run.config.optimizer) for run in study.runs if run.config}) > 1:
-        return []
-    by_seed: dict[int, list[Result]] = {}
-    for run in study.runs:
-        model = run.config.model if run.config else None
-        if isinstance(model, VGG) and (model.norm == "batch") is batch_norm and len(run.step_values("loss")):
-            by_seed.setdefault(run.seed, []).append(run)
-    chosen = [_study_rates(runs) for runs in by_seed.values()]
-    rates = [runs for runs in chosen if len({r.config.optimizer.learning_rate for r in runs if r.config}) > 1]
-    return [stacked_losses(runs) for runs in rates]
-
-
-def _study_rates(runs: Sequence[Result]) -> list[Result]:
-    """The runs at the study's four rates, or all where those are not there."""
-    chosen = [run for run in runs if run.config and run.config.optimizer.learning_rate in STUDY_RATES]
-    return chosen if len(chosen) > 1 else list(runs)
-
-
-def _mean_band(bands: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    steps = min(losses.shape[1] for losses in bands)
-    low = np.mean([losses.min(0)[:steps] for losses in bands], axis=0)
-    high = np.mean([losses.max(0)[:steps] for losses in bands], axis=0)
-    x, _, least, _ = binned(low)
-    greatest = binned(np.where(np.isfinite(high), high, np.nanmax(high[np.isfinite(high)], initial=0.0)))[3]
-    return x, least, greatest
-
-
-def _ends(bands: Sequence[np.ndarray]) -> tuple[float, float]:
-    _, low, high = _mean_band(bands)
-    return float(smoothed(low)[-1]), float(smoothed(high)[-1])
-
-
-def _draw_band(axis: Any, bands: Sequence[np.ndarray], color: str) -> None:
-    x, low, high = _mean_band(bands)
-    axis.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0)
-    for edge in (low, high):
-        axis.plot(x, smoothed(edge), color=color, linewidth=1.2)
 
 
 def _probe_figure(study: StudyResults, name: str, looks: dict[str, Look], common: dict[str, Any]) -> Figure:
@@ -218,26 +136,21 @@ def _arms(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[str, l
             found.setdefault(optimizer, {}).setdefault(run.member, []).append(run)
     arms = {}
     for optimizer, members in found.items():
-        arms[optimizer] = _by_batch_norm(members) or [(looks[member], runs) for member, runs in members.items()]
+        arms[optimizer] = _by_norm(members) or [(looks[member], runs) for member, runs in members.items()]
     return arms
 
 
-def _by_batch_norm(members: dict[str, list[Result]]) -> list[tuple[Look, list[Result]]]:
-    """Without and with BatchNorm, learning rates and seeds together; empty where the networks differ in more."""
+def _by_norm(members: dict[str, list[Result]]) -> list[tuple[Look, list[Result]]]:
+    """Without and with normalisation, learning rates and seeds together; empty where the networks differ in more."""
     models = [run.config.model if run.config else None for runs in members.values() for run in runs]
-    networks = {dataclasses.replace(m, norm="none") if isinstance(m, VGG) else None for m in models}
+    networks = {without_norm(model) if model else None for model in models}
     if len(networks) != 1 or None in networks:
         return []
     arms: dict[bool, list[Result]] = {}
     for runs in members.values():
         for run in runs:
-            arms.setdefault(_batch_norm(run) is True, []).append(run)
+            arms.setdefault(run.config is not None and has_norm(run.config.model), []).append(run)
     return [(BATCH_NORM[kind], arms[kind]) for kind in sorted(arms)]
-
-
-def _batch_norm(run: Result) -> bool | None:
-    model = run.config.model if run.config else None
-    return model.norm == "batch" if isinstance(model, VGG) else None
 
 
 def _median(runs: Sequence[Result], name: str) -> float:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-# Okabe and Ito's colours (2008), each with a lighter one for dark pages; ink and paper are the page's own.
-LIGHT = {
+from jaxcifar.config.words import Color, Dash
+
+# Okabe and Ito's colours, each with a lighter one for dark pages; ink and paper are the page's own.
+LIGHT: dict[Color, str] = {
     "blue": "#0072b2",
     "vermillion": "#d55e00",
     "green": "#009e73",
@@ -19,7 +19,7 @@ LIGHT = {
     "brown": "#8c6d31",
     "grey": "#7a7a7a",
 }
-DARK = {
+DARK: dict[Color, str] = {
     "blue": "#4a9fdc",
     "vermillion": "#f08a4b",
     "green": "#35c79b",
@@ -31,45 +31,13 @@ DARK = {
 }
 INK, GRID, PAPER = "#1b1f24", "#d9dcdf", "#ffffff"
 
-DASHES = {"solid": (), "dashed": (4, 2), "dotted": (1, 1.6), "dashdot": (6, 2, 1, 2)}
-_ORDER = ("blue", "vermillion", "green", "purple", "orange", "sky", "brown", "grey")
-
-# What a member is, by the parts of its name: the colour and the dash that it has in every figure.
-_COLORS = {
-    "resnet-18": "blue",
-    "resnet-34": "green",
-    "resnet-50": "vermillion",
-    "resnet-101": "purple",
-    "resnet-152": "orange",
-    "vgg-a": "vermillion",
-    "vgg-a-light": "green",
-    "vgg-a-light-bn": "sky",
-    "vgg-a-bn": "blue",
-    "vgg-a-noisy-bn": "purple",
-    "vgg-a-light-noisy-bn": "purple",
-    "linear-25": "orange",
-    "linear-25-bn": "sky",
-    "cnn": "purple",
-    "batch-4": "purple",
-    "batch-128": "orange",
-    "batch-256": "green",
-    "batch-256-rate-0.01": "green",
-    "cnn-dropout": "orange",
-    "cnn-dropout-all": "brown",
-    "relu": "blue",
-    "leaky-relu": "sky",
-    "sigmoid": "vermillion",
-    "tanh": "green",
-    "softplus": "purple",
-    "cross-entropy": "blue",
-    "mse": "vermillion",
-    "smooth-l1": "green",
-    "bce-with-logits": "purple",
-    "sgd": "blue",
-    "adagrad": "green",
-    "adadelta": "vermillion",
-    "adam": "purple",
+DASHES: dict[Dash, tuple[float, ...]] = {
+    "solid": (),
+    "dashed": (4, 2),
+    "dotted": (1, 1.6),
+    "dashdot": (6, 2, 1, 2),
 }
+
 _LABELS = {
     "cnn": "CNN",
     "cnn-dropout": "CNN, dropout after two",
@@ -105,43 +73,10 @@ class Look:
     """How a member is drawn."""
 
     label: str
-    color: str
-    """A name of the palette."""
-    dash: str = "solid"
+    color: Color
+    dash: Dash = "solid"
     strength: float = 1.0
     """Opacity of the line, where members differ in a plain number only."""
-
-
-def looks(members: Sequence[str]) -> dict[str, Look]:
-    """How each member of a study is drawn; names of one's own take the colours that are left, in their order."""
-    found = {member: _known(member) for member in members}
-    taken = {look.color for look in found.values() if look is not None}
-    free = [color for color in _ORDER if color not in taken] or list(_ORDER)
-    strangers = [member for member, look in found.items() if look is None]
-    for index, member in enumerate(strangers):
-        found[member] = Look(label(member), free[index % len(free)], list(DASHES)[index // len(free) % len(DASHES)])
-    return _told_apart({member: look for member, look in found.items() if look is not None})
-
-
-def _told_apart(found: dict[str, Look]) -> dict[str, Look]:
-    """Members of one colour and dash, the rates of a sweep, go from faint to full."""
-    alike: dict[tuple[str, str], list[str]] = {}
-    for member, look in found.items():
-        alike.setdefault((look.color, look.dash), []).append(member)
-    for members in alike.values():
-        ordered = sorted(members, key=_number)
-        for index, member in enumerate(ordered if len(members) > 1 else ()):
-            strength = round(0.3 + 0.7 * index / (len(members) - 1), 2)
-            found[member] = dataclasses.replace(found[member], strength=strength)
-    return found
-
-
-def _number(member: str) -> float:
-    """The swept value at the end of a member's name."""
-    try:
-        return float(member.rpartition("-rate-")[2])
-    except ValueError:
-        return 0.0
 
 
 def label(member: str) -> str:
@@ -155,22 +90,6 @@ def label(member: str) -> str:
     if number.isdigit() and kind in ("resnet", "plain", "batch"):
         return {"resnet": f"ResNet-{number}", "plain": f"plain-{number}", "batch": f"batch {number}"}[kind]
     return member
-
-
-def _known(member: str) -> Look | None:
-    name, rate, value = member.partition("-learning-rate-")
-    dash = "solid"
-    if rate and value == "0.1":
-        dash = "dashed"
-    if name.startswith("plain-"):
-        name, dash = f"resnet-{name.removeprefix('plain-')}", "dashed"
-    if name.endswith("-sgd"):
-        name, dash = name.removesuffix("-sgd"), "dotted"
-    if name.startswith("vgg-") and name.endswith("-dropout"):
-        name, dash = name.removesuffix("-dropout"), "dashed"
-    if name.endswith("-rate-0.01"):
-        dash = "dashed"
-    return Look(label(member), _COLORS[name], dash) if name in _COLORS else None
 
 
 def applied() -> AbstractContextManager[Any]:

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims import quantities
-from jaxcifar.claims.claim import standard_error
-from jaxcifar.config import SGD, CrossEntropy, Data, DeepLinear, Muon, Run
+from jaxcifar.claims.statistics import standard_error
+from jaxcifar.config import SGD, CrossEntropy, Data, DeepLinear, Muon, Run, Words
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.caption import network_name
-from jaxcifar.report.chapters import Chapter
 from jaxcifar.report.style import label
 
 
@@ -45,13 +44,14 @@ class Sheet:
         return [[f"{cell.text} {cell.error}".strip() for cell in row] for row in self.rows]
 
 
-def results(study: StudyResults, chapter: Chapter) -> Sheet:
+def results(study: StudyResults, words: Words) -> Sheet:
     """What each member reached, beside the study's numbers; mean and standard error over seeds."""
     columns = ["run"]
     figures = [*_FIGURES, *(figure for figure in _OTHER_FIGURES if _is_taken(study, figure[1]))]
+    stated = {heading for said in words.members.values() for heading in said.reported}
     for heading, _, _ in figures:
-        columns += [heading, *(f"{heading}, study" for name in chapter.numbers if name == heading)]
-    rows = [_member_row(member, runs, chapter, figures) for member, runs in study.members.items()]
+        columns += [heading, f"{heading}, study"] if heading in stated else [heading]
+    rows = [_member_row(study, member, words, figures) for member in study.members]
     several = any(len(runs) > 1 for runs in study.members.values())
     caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs. "
     caption += "Mean ± standard error over seeds. " if several else ""
@@ -63,23 +63,25 @@ def results(study: StudyResults, chapter: Chapter) -> Sheet:
     return Sheet("results", "Results", tuple(columns), rows, caption.strip())
 
 
-def _is_taken(study: StudyResults, measure: quantities.Measure) -> bool:
+def _is_taken(study: StudyResults, measure: Measure) -> bool:
     return any(math.isfinite(measure(run)) for run in study.runs if len(run.column("epoch")))
 
 
-def _member_row(member: str, runs: Sequence[Result], chapter: Chapter, figures: Sequence[_Figure]) -> list[Cell]:
+def _member_row(study: StudyResults, member: str, words: Words, figures: Sequence[_Figure]) -> list[Cell]:
+    runs, reported = study.members[member], words.members[member].reported if member in words.members else {}
+    stated = {heading for said in words.members.values() for heading in said.reported}
     done = [run for run in runs if len(run.column("epoch"))]
-    cells = [Cell(_name(member, runs))]
+    cells = [Cell(_name(study.label(member), runs))]
     for heading, measure, form in figures:
         timed = [run for run in done if _members_in_program(run) == 1] if heading == SECONDS else done
         cells.append(_figure(timed, measure, form))
-        if heading in chapter.numbers:
-            theirs = str(chapter.numbers[heading].get(member, ""))
+        if heading in stated:
+            theirs = str(reported.get(heading, ""))
             cells.append(Cell(theirs, _leading(theirs), study=True))
     return cells
 
 
-def _last(key: str) -> quantities.Measure:
+def _last(key: str) -> Measure:
     return lambda run: float(run.column(key)[-1]) * (100 if "accuracy" in key else 1)
 
 
@@ -87,24 +89,25 @@ def _count(value: float) -> str:
     return f"{value / 1e6:.3f} M" if value >= 1e6 else f"{value:,.0f}"
 
 
-_Figure = tuple[str, quantities.Measure, Callable[[float], str]]
+Measure = Callable[[Result], float]
+_Figure = tuple[str, Measure, Callable[[float], str]]
 """Heading, measure, how its mean is written."""
-SECONDS = "s an epoch"
+SECONDS = "s per epoch"
 _FIGURES: tuple[_Figure, ...] = (
-    ("parameters", quantities.parameters, _count),
+    ("parameters", quantities.parameters.of, _count),
     ("epochs", lambda run: float(len(run.column("epoch"))), "{:.0f}".format),
     ("train loss", _last("train_loss"), "{:.3f}".format),
     ("test loss", _last("test_loss"), "{:.3f}".format),
     ("test accuracy", _last("test_accuracy"), "{:.2f}%".format),
-    ("best", quantities.best_accuracy, "{:.2f}%".format),
-    (SECONDS, quantities.seconds_per_epoch, "{:.3g}".format),
+    ("best", quantities.best_accuracy().of, "{:.2f}%".format),
+    (SECONDS, quantities.seconds_per_epoch.of, "{:.3g}".format),
 )
 _OTHER_FIGURES: tuple[_Figure, ...] = (
     ("with ema", _last("test_accuracy_ema"), "{:.2f}%".format),
     ("with tta", _last("test_accuracy_tta"), "{:.2f}%".format),
     ("with both", _last("test_accuracy_ema_tta"), "{:.2f}%".format),
-    ("s in all", quantities.total_seconds, "{:.3g}".format),
-    ("PFLOP", lambda run: quantities.flops(run) / 1e15, "{:.3g}".format),
+    ("s in all", quantities.total_seconds.of, "{:.3g}".format),
+    ("PFLOP", lambda run: quantities.flops.of(run) / 1e15, "{:.3g}".format),
 )
 """Shown where a run has them."""
 _EXPLAINED = {
@@ -114,11 +117,11 @@ _EXPLAINED = {
 }
 
 
-def _name(member: str, runs: Sequence[Result]) -> str:
+def _name(label: str, runs: Sequence[Result]) -> str:
     """The member with what is to be known of its end."""
     notes = [note for note in dict.fromkeys(_note(run) for run in runs) if note]
     alias = f" = {runs[0].same_as}" if runs[0].same_as else ""
-    return label(member) + alias + (f" ({'; '.join(notes)})" if notes else "")
+    return label + alias + (f" ({'; '.join(notes)})" if notes else "")
 
 
 def _note(run: Result) -> str:
@@ -135,7 +138,7 @@ def _note(run: Result) -> str:
             return f"unfinished, {len(run.column('epoch'))} of {planned} epochs"
 
 
-def _figure(runs: Sequence[Result], measure: quantities.Measure, form: Callable[[float], str]) -> Cell:
+def _figure(runs: Sequence[Result], measure: Measure, form: Callable[[float], str]) -> Cell:
     values = [value for value in (measure(run) for run in runs) if math.isfinite(value)]
     if not values:
         return Cell("-", math.nan)
@@ -158,7 +161,7 @@ def _members_in_program(run: Result) -> int:
     return summary.get("members_in_program", 1)
 
 
-def settings(study: StudyResults, chapter: Chapter) -> Sheet | None:
+def settings(study: StudyResults, words: Words) -> Sheet | None:
     """Every setting of the study's runs beside what the study states; `our choice` where it is silent."""
     configs = [run.config for run in study.runs if run.config]
     if not configs:
@@ -169,7 +172,7 @@ def settings(study: StudyResults, chapter: Chapter) -> Sheet | None:
             ours.setdefault(key, []).append(value)
     rows = []
     for key, values in ours.items():
-        stated = chapter.settings.get(key, "silent: our choice" if chapter.number else "")
+        stated = words.states.get(key, "silent: our choice" if words.section else "")
         rows.append([Cell(key), Cell(", ".join(dict.fromkeys(values))), Cell(stated)])
     return Sheet("settings", "Settings", ("setting", "here", "the study"), rows)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from jaxcifar.records.study import Result, StudyResults
-from jaxcifar.report.style import label
 
 
 def missing(study: StudyResults) -> str:
@@ -12,7 +11,7 @@ def missing(study: StudyResults) -> str:
     if not left:
         return ""
     seeds = len({run.seed for run in study.runs}) > 1
-    names = [label(run.member) + (f", seed {run.seed}" if seeds else "") + f" ({_state(run)})" for run in left]
+    names = [study.label(run.member) + (f", seed {run.seed}" if seeds else "") + f" ({_state(run)})" for run in left]
     have = "1 run has" if len(left) == 1 else f"{len(left)} of {len(study.runs)} runs have"
     return f"{have} not come to the end: {'; '.join(names)}."
 

@@ -232,7 +232,7 @@ class _Session:
 
     def _view(self, study: PlannedStudy) -> None:
         """The pictures that a study asks for, once its runs have ended."""
-        if study.study.views and time.monotonic() <= self.deadline:
+        if study.study.pictures and time.monotonic() <= self.deadline:
             make(study, self.out, self.load, self.shown.message, lambda: self.stop.signal_number is not None)
             if self.stop.signal_number is not None:
                 raise Interrupted(

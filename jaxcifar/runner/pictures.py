@@ -37,7 +37,7 @@ def make(
     """Writes the study's views.
 
     Args:
-        planned: the study; its field `views` says what is wanted.
+        planned: the study; its field `pictures` says what is wanted.
         out: the folder of the paper, or of the study.
         load: from a config's data to the data set.
         notify: told what is being computed.
@@ -48,8 +48,8 @@ def make(
         Place(item.run, folder / item.folder, out / item.same_as if item.same_as else folder / item.folder)
         for item in planned.runs
     ]
-    for view in planned.study.views:
-        match view:
+    for picture in planned.study.pictures:
+        match picture:
             case "samples":
                 _samples(folder, places[0].run, load)
             case "architecture":

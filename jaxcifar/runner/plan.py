@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxcifar.config import SGD, CrossEntropy, Paper, Run, Study, UserError, Variant, Vectorize, apply_changes
+from jaxcifar.config import SGD, CrossEntropy, Paper, Run, Study, UserError, Vectorize
 from jaxcifar.errors import check_count
 from jaxcifar.runner.scale import check_scale, scale_run
 
@@ -55,46 +55,43 @@ def make_plan(
     check_scale(scale)
     if only and not isinstance(config, Paper):
         raise UserError(f"--only {','.join(only)} chooses among a paper's studies; {config.name!r} is no paper.")
-    if isinstance(config, Run) and seeds is None:
-        run = scale_run(config, scale)
-        return [PlannedStudy(as_study(run, None), Path(), (Planned(run.name, run, Path()),))]
-    if scale < 1 and seeds is None:
+    if isinstance(config, Run):
+        config = Study(config.name, config, seeds=(config.seed,))
+    single = isinstance(config, Study) and config.is_single and seeds is None
+    if scale < 1 and seeds is None and not single:
         seeds = 1
     if isinstance(config, Paper):
         chosen = config.only(only) if only else config
-        return [_plan_study(as_study(study, seeds), Path(study.name), scale) for study in chosen.studies]
-    return [_plan_study(as_study(config, seeds), Path(), scale)]
+        return [_plan_study(_with_seeds(study, seeds), Path(study.name), scale) for study in chosen.studies]
+    planned = _plan_study(_with_seeds(config, seeds), Path(), scale)
+    if single:
+        # The records of a single run are in OUT itself.
+        planned = dataclasses.replace(planned, runs=(dataclasses.replace(planned.runs[0], folder=Path()),))
+    return [planned]
 
 
 def _plan_study(study: Study, folder: Path, scale: float) -> PlannedStudy:
-    small = "curvature" in study.views
+    small = "curvature" in study.pictures
     runs = tuple(dataclasses.replace(item, run=scale_run(item.run, scale, small)) for item in expand(study))
     return PlannedStudy(study, folder, runs)
 
 
-def as_study(config: Run | Study, seeds: int | None) -> Study:
-    """A run as a study of one member, and a study with `seeds` seeds from the base's on, where that is given."""
-    if isinstance(config, Run):
-        config = Study(config.name, config, (Variant(config.name),), seeds=(config.seed,))
+def _with_seeds(study: Study, seeds: int | None) -> Study:
+    """The study with `seeds` seeds from its first on, where that is given."""
     if seeds is None:
-        return config
-    first = config.base.seed
+        return study
+    first = study.seeds[0]
     check_count("--seeds", seeds, 1, 10_000)
     check_count("the last of the --seeds", first + seeds - 1, 0, 2**31 - 1)
-    return dataclasses.replace(config, seeds=tuple(range(first, first + seeds)))
+    return dataclasses.replace(study, seeds=tuple(range(first, first + seeds)))
 
 
 def expand(study: Study) -> list[Planned]:
-    """Every run of a study: variants x swept values x seeds."""
-    planned = []
-    names, values = list(study.sweep), list(study.sweep.values())
-    for variant, chosen, seed in itertools.product(study.variants, itertools.product(*values), study.seeds):
-        swept = dict(zip(names, chosen, strict=True))
-        run = apply_changes(study.base, {**variant.changes, **swept, "seed": seed})
-        suffix = "".join(f"-{name.split('.')[-1].replace('_', '-')}-{value:g}" for name, value in swept.items())
-        member = variant.name + suffix
-        planned.append(Planned(member, dataclasses.replace(run, name=member), Path(member) / f"seed-{seed}"))
-    return planned
+    """Return every run of a study: variants x swept values x seeds."""
+    return [
+        Planned(member.name, dataclasses.replace(member.run, seed=seed), Path(member.name) / f"seed-{seed}")
+        for member, seed in itertools.product(study.members(), study.seeds)
+    ]
 
 
 def shape_of(run: Run) -> Run:

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from synthetic import Member, study
 
-from jaxcifar.config import VGG, Run
+from jaxcifar.config import VGG, Run, Words
 from jaxcifar.records import snapshots, write_arrays
 from jaxcifar.records.study import StudyResults
-from jaxcifar.report import curvature, style
+from jaxcifar.report import curvature
 from jaxcifar.report.figure import Figure, save
+from jaxcifar.report.looks import looks
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def three_seeds(tmp_path: Path) -> StudyResults:
 
 
 def drawn(found: StudyResults, folder: Path) -> dict[str, Figure]:
-    figures = curvature.figures(found, style.looks(list(found.members)), {"note": "a note"})
+    figures = curvature.figures(found, looks(found, Words(found.name)), {"note": "a note"})
     for figure in figures:
         save(figure, folder)
     return {figure.name: figure for figure in figures}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 from synthetic import Member as M
 from synthetic import study
 
-from jaxcifar.config import VGG, DeepLinear, Run
-from jaxcifar.report import directions, style
+from jaxcifar.config import VGG, DeepLinear, Run, Words
+from jaxcifar.report import directions
 from jaxcifar.report.figure import together
+from jaxcifar.report.looks import looks
+from jaxcifar.report.style import label
 
 STEPS = 60
 
@@ -38,7 +41,8 @@ def figures(tmp_path: Path):
             "linear-25": member(DeepLinear(), 5.0),
         },
     )
-    return found, directions.figures(found, style.looks(list(found.members)), {})
+    found = dataclasses.replace(found, labels={member: label(member) for member in found.members})
+    return found, directions.figures(found, looks(found, Words(found.name)), {})
 
 
 def test_both_networks_stand_side_by_side(tmp_path: Path):

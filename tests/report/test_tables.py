@@ -7,7 +7,8 @@ from pathlib import Path
 from synthetic import Member as M
 from synthetic import study
 
-from jaxcifar.report import chapters, tables
+from jaxcifar.config import Words
+from jaxcifar.report import tables
 
 
 def test_averaged_weights_and_views_have_columns_in_per_cent(tmp_path: Path):
@@ -16,7 +17,7 @@ def test_averaged_weights_and_views_have_columns_in_per_cent(tmp_path: Path):
         assert run.records is not None
         run.records.metrics[-1]["test_accuracy_tta"] = accuracy
         run.records.summary["total_seconds"] = 3.0
-    results = tables.results(found, chapters.chapter("speedrun_94"))
+    results = tables.results(found, Words("speedrun_94"))
     (row,) = results.rows
     cells = dict(zip(results.columns, row, strict=True))
     assert (cells["with tta"].text, cells["with tta"].value) == ("60.00%", 60.0)

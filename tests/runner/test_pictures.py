@@ -70,7 +70,7 @@ def test_a_study_leaves_gradients_and_features(tmp_path: Path):
     base = Run(
         model=CNN(widths=(3,), head=(8,)), data=data, epochs=1, batch_size=32, checkpoint=Checkpoint(snapshots=(0, 1))
     )
-    study = Study("views", base, (Variant("a"),), views=("gradients", "features"))
+    study = Study("views", base, (Variant("a"),), pictures=("gradients", "features"))
     execute(study, tmp_path)
     folder = tmp_path / "a" / "seed-0"
     run = Run(**{**vars(base), "name": "a"})

@@ -1,0 +1,75 @@
+"""Quantities of a network at several learning rates at once: the band of its losses, and the rates that are usable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaxcifar.claims import quantities
+from jaxcifar.claims.evidence import Missing
+from jaxcifar.claims.members import by_seed, learning_rate
+from jaxcifar.records.study import Result
+
+
+@dataclass(frozen=True)
+class Band:
+    """A figure of the runs of one seed at several learning rates."""
+
+    name: str
+    of: Callable[[Sequence[Result]], float]
+    unit: str = ""
+    rates: tuple[float, ...] | None = None
+    """The rates that count; all, two or more, where None."""
+    log: bool = False
+
+    def values(self, runs: Sequence[Result]) -> tuple[float, ...]:
+        """Return the figure of each seed.
+
+        Raises:
+            Missing: a seed lacks a rate.
+        """
+        chosen = by_seed([run for run in runs if self.rates is None or learning_rate(run) in self.rates])
+        wanted = 2 if self.rates is None else len(self.rates)
+        if not chosen or any(len(found) < wanted for found in chosen.values()):
+            raise Missing("A learning rate of the band is not there.")
+        return tuple(self.of(found) for found in chosen.values())
+
+
+def band_width(*rates: float) -> Band:
+    """Return the greatest minus the least train loss over the rates at a step, mean over all steps."""
+    return _of_losses("width of the band", lambda losses: float(np.mean(losses.max(0) - losses.min(0))), "nats", rates)
+
+
+def band_variance(*rates: float) -> Band:
+    """Return the variance of the train loss over the rates at a step, mean over all steps."""
+    return _of_losses("variance over the rates", lambda losses: float(np.mean(losses.var(0))), "nats²", rates)
+
+
+def band_mean(*rates: float) -> Band:
+    """Return the train loss, mean over all steps and rates."""
+    return _of_losses("mean train loss", lambda losses: float(np.mean(losses)), "nats", rates)
+
+
+def usable_rates(factor: float = 1.1) -> Band:
+    """Return the number of rates whose last train loss is at most `factor` times the best one of the same network."""
+
+    def count(runs: Sequence[Result]) -> float:
+        losses = np.array([quantities.last("train_loss").of(run) for run in runs])
+        return float(np.sum(losses <= factor * losses.min()))
+
+    return Band("usable rates", count)
+
+
+def stacked_losses(runs: Sequence[Result]) -> np.ndarray:
+    """Return per-step losses [runs, steps] up to the end of the shortest; a loss that is not a number is infinite."""
+    columns = [run.step_values("loss") for run in runs]
+    steps = min(len(values) for values in columns)
+    if steps == 0:
+        raise Missing("A run has no per-step losses on record.")
+    return np.nan_to_num(np.stack([values[:steps] for values in columns]), nan=np.inf)
+
+
+def _of_losses(name: str, summary: Callable[[np.ndarray], float], unit: str, rates: tuple[float, ...]) -> Band:
+    return Band(name, lambda runs: summary(stacked_losses(runs)), unit, rates or None)

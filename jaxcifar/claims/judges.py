@@ -1,0 +1,174 @@
+"""Judges of claims, to be put together in a study file: each looks at named members and returns its evidence.
+
+Every judge raises `Missing` where a member that it names is not there, or has not come to its end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from jaxcifar.claims.bands import Band
+from jaxcifar.claims.comparisons import Comparison, Equivalence, Level, Order, Relation, Side
+from jaxcifar.claims.evidence import Evidence, Judge, Missing, Number
+from jaxcifar.claims.members import norm_pairs
+from jaxcifar.claims.numbers import Measured, On, against, compared, number, number_of, on, titled
+from jaxcifar.errors import UserError
+from jaxcifar.records.study import StudyResults
+
+Names = str | Sequence[str]
+
+
+def compare(
+    quantity: On, *, smaller: Names = (), greater: Names = (), than: Names, by: float, beside: Names = ()
+) -> Judge:
+    """Judge whether a quantity of some members is smaller, or greater, than that of each of the others.
+
+    Args:
+        quantity: what is compared.
+        smaller: the members that should have less; give these or `greater`.
+        greater: the members that should have more.
+        than: the members that they are compared with.
+        by: the smallest difference that counts, in the quantity's unit (of its log10 where the quantity has `log`).
+        beside: members whose numbers are shown only.
+
+    Raises:
+        UserError: both of `smaller` and `greater` are given, or neither.
+    """
+    if bool(smaller) is bool(greater):
+        raise UserError(f"compare(…) got smaller={smaller!r} and greater={greater!r}; give exactly one of the two.")
+
+    def judge(study: StudyResults) -> Evidence:
+        measured = on(quantity, study)
+        ours = [number(study, measured, name) for name in _names(smaller or greater)]
+        others = [number(study, measured, name) for name in _names(than)]
+        shown = [number(study, measured, name) for name in _names(beside)]
+        relation: Relation = "smaller" if smaller else "greater"
+        orders = [_order(measured, relation, a, b, by) for a in ours for b in others]
+        return Evidence((*ours, *others, *shown), tuple(orders))
+
+    return judge
+
+
+def alike(quantity: On, a: str, b: str, *, within: float) -> Judge:
+    """Judge whether a quantity of two members differs by at most `within`."""
+
+    def judge(study: StudyResults) -> Evidence:
+        measured = on(quantity, study)
+        pair = number(study, measured, a), number(study, measured, b)
+        first, second = (compared(measured, each) for each in pair)
+        return Evidence(pair, (Equivalence(against(measured, *pair), first, second, within),))
+
+    return judge
+
+
+def at_least(quantity: On, level: float, *, by: float, of: Names | None = None) -> Judge:
+    """Judge whether the mean of a quantity reaches a level, for some members or for a study's only one.
+
+    Args:
+        quantity: what is compared.
+        level: in the quantity's unit.
+        by: the smallest distance that counts: one seed decides nothing below it.
+        of: the members; the only one of the study where None.
+    """
+    return _reaches(quantity, "at least", level, by, of)
+
+
+def at_most(quantity: On, level: float, *, by: float, of: Names | None = None) -> Judge:
+    """Judge whether the mean of a quantity is no more than a level; arguments as in `at_least`."""
+    return _reaches(quantity, "at most", level, by, of)
+
+
+def above(quantity: On, level: float, *, by: float, of: str) -> Judge:
+    """Judge whether a quantity lies above a level, by more than chance or by at least `by` with one seed."""
+
+    def judge(study: StudyResults) -> Evidence:
+        measured = on(quantity, study)
+        found = number(study, measured, of)
+        values = compared(measured, found)
+        return Evidence((found,), (Order(titled(found), "greater", values, (level,) * len(values), by),))
+
+    return judge
+
+
+def lowered_by_norm(quantity: Measured, *, by: float) -> Judge:
+    """Judge whether a quantity is smaller with normalisation than without, for every network and setting."""
+    return _by_norm(quantity, "smaller", by)
+
+
+def raised_by_norm(quantity: Measured, *, by: float) -> Judge:
+    """Judge whether a quantity is greater with normalisation than without, for every network and setting."""
+    return _by_norm(quantity, "greater", by)
+
+
+def for_every(pattern: str, make: Callable[[str], Judge]) -> Judge:
+    """Judge all of what `make` returns for every member of a name such as `plain-*`; it gets what the star stands for.
+
+    Raises:
+        Missing: no member has such a name.
+    """
+    name = re.compile(re.escape(pattern).replace(r"\*", "(.+)"))
+
+    def judge(study: StudyResults) -> Evidence:
+        found = [match.group(1) for match in map(name.fullmatch, study.members) if match]
+        if not found:
+            raise Missing(f"No run {pattern} is there.")
+        return both(*(make(part) for part in found))(study)
+
+    return judge
+
+
+def show(quantity: On, *members: str) -> Judge:
+    """Show numbers that decide nothing beside those that do; the study's only member where none is named."""
+
+    def judge(study: StudyResults) -> Evidence:
+        measured = on(quantity, study)
+        return Evidence(tuple(number(study, measured, name) for name in members or _only(study)), ())
+
+    return judge
+
+
+def both(*judges: Judge) -> Judge:
+    """Judge whether all of these hold, two or more; a number that several of them need is shown once."""
+
+    def judge(study: StudyResults) -> Evidence:
+        found = [each(study) for each in judges]
+        numbers = dict.fromkeys(n for evidence in found for n in evidence.numbers)
+        comparisons: list[Comparison] = [c for evidence in found for c in evidence.comparisons]
+        return Evidence(tuple(numbers), tuple(comparisons))
+
+    return judge
+
+
+def _reaches(quantity: On, side: Side, level: float, by: float, of: Names | None) -> Judge:
+    def judge(study: StudyResults) -> Evidence:
+        measured = on(quantity, study)
+        numbers = [number(study, measured, name) for name in (_only(study) if of is None else _names(of))]
+        return Evidence(tuple(numbers), tuple(Level(titled(n), side, n.values, level, by) for n in numbers))
+
+    return judge
+
+
+def _by_norm(quantity: Measured, relation: Relation, by: float) -> Judge:
+    def judge(study: StudyResults) -> Evidence:
+        numbers: list[Number] = []
+        orders: list[Order] = []
+        for pair in norm_pairs(study, over_rates=isinstance(quantity, Band)):
+            ours, others = (number_of(study, quantity, runs) for runs in (pair.with_norm, pair.without))
+            numbers += [ours, others]
+            orders.append(_order(quantity, relation, ours, others, by))
+        return Evidence(tuple(dict.fromkeys(numbers)), tuple(orders))
+
+    return judge
+
+
+def _order(quantity: Measured, relation: Relation, a: Number, b: Number, by: float) -> Order:
+    return Order(against(quantity, a, b), relation, compared(quantity, a), compared(quantity, b), by)
+
+
+def _only(study: StudyResults) -> Sequence[str]:
+    return [next(iter(study.members))]
+
+
+def _names(names: Names) -> Sequence[str]:
+    return [names] if isinstance(names, str) else names

@@ -1,0 +1,107 @@
+"""The runs that a claim names: of a member, of a member at several learning rates, with and without normalisation."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxcifar.claims.evidence import Missing
+from jaxcifar.config import Checkpoint, Model, Run
+from jaxcifar.records.study import Result, StudyResults
+
+
+def complete(study: StudyResults, member: str) -> list[Result]:
+    """Return a member's runs, or those of a member that was trained at several learning rates.
+
+    Raises:
+        Missing: there is no such run, or one of them has neither diverged nor come to its end with an epoch on record.
+    """
+    swept = re.compile(rf"{re.escape(member)}-learning-rate-[\d.e+-]+")
+    runs = [run for run in study.runs if run.member == member]
+    runs = runs or [run for run in study.runs if swept.fullmatch(run.member)]
+    if not runs:
+        raise Missing(f"The run {member} is not there.")
+    for run in runs:
+        if not run.ended:
+            raise Missing(f"The run {run.member}, seed {run.seed} has not come to its end.")
+        if run.status == "finished" and not len(run.column("epoch")):
+            raise Missing(f"The run {run.member}, seed {run.seed} has no epoch on record.")
+    return runs
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The runs of one setting with and without normalisation."""
+
+    with_norm: tuple[Result, ...]
+    without: tuple[Result, ...]
+
+
+def norm_pairs(study: StudyResults, *, over_rates: bool = False) -> list[Pair]:
+    """Return every normalised network beside itself without normalisation, all other settings equal.
+
+    Args:
+        study: the results; each run must have come to its end.
+        over_rates: take all learning rates together, for a band; else each rate makes a pair of its own.
+
+    Raises:
+        Missing: a run has not come to its end, its config cannot be read, or no pair is complete.
+    """
+    runs = [run for member in study.members for run in complete(study, member)]
+    arms: dict[Run, dict[Model, list[Result]]] = {}
+    for run in runs:
+        config = _config(run)
+        bare = without_norm(config.model)
+        if bare is not None:
+            arms.setdefault(_setting(config, bare, over_rates), {}).setdefault(config.model, []).append(run)
+    pairs = []
+    for setting, models in arms.items():
+        normed = [model for model in models if model != setting.model]
+        if setting.model not in models or not normed:
+            missing = "without normalisation" if normed else "with normalisation"
+            raise Missing(f"A run {missing} to compare {models.popitem()[1][0].member} with is not there.")
+        pairs += [Pair(tuple(models[model]), tuple(models[setting.model])) for model in normed]
+    if not pairs:
+        raise Missing("No network with and without normalisation is there.")
+    return pairs
+
+
+def has_norm(model: Model) -> bool:
+    """Return whether a network normalises its activations."""
+    return getattr(model, "norm", "none") != "none"
+
+
+def without_norm(model: Model) -> Model | None:
+    """Return the same network without normalisation, or None for a network that has no choice."""
+    if not hasattr(model, "norm"):
+        return None
+    changes = {"norm": "none", **({"noise": False} if hasattr(model, "noise") else {})}
+    return dataclasses.replace(model, **changes)  # type: ignore[arg-type]
+
+
+def learning_rate(run: Result) -> float:
+    """Return a run's learning rate."""
+    return _config(run).optimizer.learning_rate
+
+
+def by_seed(runs: Sequence[Result]) -> dict[int, list[Result]]:
+    """Return runs sorted into seeds."""
+    found: dict[int, list[Result]] = {}
+    for run in runs:
+        found.setdefault(run.seed, []).append(run)
+    return found
+
+
+def _config(run: Result) -> Run:
+    if run.config is None:
+        raise Missing(f"The config of {run.folder} cannot be read.")
+    return run.config
+
+
+def _setting(config: Run, bare: Model, over_rates: bool) -> Run:
+    """What a pair shares. Its arms may differ in how long they train, and in probes and snapshots."""
+    optimizer = dataclasses.replace(config.optimizer, learning_rate=1.0) if over_rates else config.optimizer
+    common = dataclasses.replace(config, name="", seed=0, model=bare, optimizer=optimizer, probes=(), epochs=1)
+    return dataclasses.replace(common, checkpoint=Checkpoint())

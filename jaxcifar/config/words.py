@@ -1,0 +1,68 @@
+"""What a page shows of a study beside its records: the text's words and numbers, labels and colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+Color = Literal["blue", "vermillion", "green", "purple", "orange", "sky", "brown", "grey"]
+"""Okabe and Ito's colours (2008), which colour-blind readers tell apart."""
+Dash = Literal["solid", "dashed", "dotted", "dashdot"]
+COLORS: tuple[Color, ...] = get_args(Color)
+DASHES: tuple[Dash, ...] = get_args(Dash)
+LOSS_UNIT = "nats per image"
+
+
+@dataclass(frozen=True)
+class MemberWords:
+    """What a page shows of a member beside its records; what is None is made from its config."""
+
+    label: str | None = None
+    color: Color | None = None
+    dash: Dash | None = None
+    reported: Mapping[str, str] = field(default_factory=dict)
+    """The text's own numbers: column of the result table -> what it says."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What a page shows of a study beside its records; stored with them, so that a page needs no config file."""
+
+    name: str
+    section: str = ""
+    title: str = ""
+    says: str = ""
+    states: Mapping[str, str] = field(default_factory=dict)
+    loss_unit: str = LOSS_UNIT
+    log_loss: bool = False
+    band_rates: tuple[float, ...] = ()
+    source: str = "cifar10"
+    """The images that the study asks for."""
+    train_size: int | None = None
+    test_size: int | None = None
+    members: Mapping[str, MemberWords] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if not self.title:
+            object.__setattr__(self, "title", self.name.replace("_", " ").replace("-", " "))
+
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """Sorts studies by section: 1.2 before 1.10, 2.4 before 2+; one's own study, which has none, comes last."""
+        parts = tuple(int(part) if part.isdigit() else 1000 for part in self.section.replace("+", ".+").split("."))
+        return (not self.section, parts, self.name)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Words:
+        """Return what `to_json` gave.
+
+        Raises:
+            LookupError, TypeError, AttributeError: the value is of another form.
+        """
+        members = {member: MemberWords(**words) for member, words in value["members"].items()}
+        return cls(**{**value, "band_rates": tuple(value["band_rates"]), "members": members})

@@ -1,0 +1,109 @@
+"""The band of the train loss over learning rates, with and without normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxcifar.claims.bands import stacked_losses
+from jaxcifar.claims.members import by_seed, has_norm, without_norm
+from jaxcifar.config import Model
+from jaxcifar.records.study import Result, StudyResults
+from jaxcifar.report.binning import binned, smoothed
+from jaxcifar.report.caption import TRAINING_MODE
+from jaxcifar.report.figure import Figure, Panel, line
+from jaxcifar.report.style import BATCH_NORM
+
+Bands = dict[bool, list[np.ndarray]]
+"""With normalisation or without -> losses [rates, steps] of each seed."""
+
+
+def band_figures(study: StudyResults, rates: Sequence[float], common: dict[str, Any]) -> list[Figure]:
+    """Return the band between the least and the greatest loss over the learning rates, a figure for each network.
+
+    Args:
+        study: runs at several learning rates, with and without normalisation.
+        rates: those that make the band; all where empty, or where fewer than two of them are there.
+        common: the figure's note and command.
+    """
+    networks: dict[Model, list[Result]] = {}
+    for run in study.runs:
+        bare = without_norm(run.config.model) if run.config else None
+        if bare is not None and len(run.step_values("loss")):
+            networks.setdefault(bare, []).append(run)
+    found = []
+    for runs in networks.values():
+        bands = {norm: band for norm in BATCH_NORM if (band := _band(runs, norm, rates))}
+        if bands:
+            name = f"band-{len(found) + 1}" if found else "band"
+            found.append(_figure(name, bands, _shown_rates(runs, rates), common))
+    return found
+
+
+def _figure(name: str, bands: Bands, rates: Sequence[float], common: dict[str, Any]) -> Figure:
+    def draw(axis: Any) -> None:
+        for norm, band in bands.items():
+            _draw_band(axis, band, line(BATCH_NORM[norm])["color"])
+        axis.set_xlabel("step")
+        axis.set_ylim(bottom=0)
+
+    ends = {norm: _ends(band) for norm, band in bands.items()}
+    alt = "; ".join(f"{BATCH_NORM[norm].label}: between {low:.3g} and {high:.3g}" for norm, (low, high) in ends.items())
+    return Figure(
+        name=name,
+        title="Band of the train loss over learning rates",
+        caption=(
+            f"Least and greatest train loss over the learning rates {', '.join(f'{rate:g}' for rate in rates)} at each "
+            f"step (faint), smoothed (lines), mean over seeds; {TRAINING_MODE}."
+        ),
+        panels=(Panel("Train loss (nats per image)", draw, f"Bands of train loss. At the end {alt}.", (7.4, 3.4)),),
+        legend=tuple(BATCH_NORM[norm] for norm in bands),
+        columns=("batch_norm", "step", "least", "greatest"),
+        rows=[[norm, *row] for norm, band in bands.items() for row in zip(*_mean_band(band), strict=True)],
+        **common,
+    )
+
+
+def _band(runs: Sequence[Result], norm: bool, rates: Sequence[float]) -> list[np.ndarray]:
+    """Losses of each seed that has two rates or more; none where optimizers differ in more than the rate."""
+    chosen = [run for run in runs if run.config and has_norm(run.config.model) is norm]
+    if len({type(run.config.optimizer) for run in chosen if run.config}) > 1:
+        return []
+    seeds = [_at(own, rates) for own in by_seed(chosen).values()]
+    return [stacked_losses(own) for own in seeds if len({_rate(run) for run in own}) > 1]
+
+
+def _at(runs: Sequence[Result], rates: Sequence[float]) -> list[Result]:
+    chosen = [run for run in runs if _rate(run) in rates]
+    return chosen if len(chosen) > 1 else list(runs)
+
+
+def _shown_rates(runs: Sequence[Result], rates: Sequence[float]) -> list[float]:
+    return sorted({_rate(run) for run in _at(runs, rates)})
+
+
+def _rate(run: Result) -> float:
+    return run.config.optimizer.learning_rate if run.config else float("nan")
+
+
+def _mean_band(bands: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    steps = min(losses.shape[1] for losses in bands)
+    low = np.mean([losses.min(0)[:steps] for losses in bands], axis=0)
+    high = np.mean([losses.max(0)[:steps] for losses in bands], axis=0)
+    x, _, least, _ = binned(low)
+    greatest = binned(np.where(np.isfinite(high), high, np.nanmax(high[np.isfinite(high)], initial=0.0)))[3]
+    return x, least, greatest
+
+
+def _ends(bands: Sequence[np.ndarray]) -> tuple[float, float]:
+    _, low, high = _mean_band(bands)
+    return float(smoothed(low)[-1]), float(smoothed(high)[-1])
+
+
+def _draw_band(axis: Any, bands: Sequence[np.ndarray], color: str) -> None:
+    x, low, high = _mean_band(bands)
+    axis.fill_between(x, low, high, color=color, alpha=0.22, linewidth=0)
+    for edge in (low, high):
+        axis.plot(x, smoothed(edge), color=color, linewidth=1.2)

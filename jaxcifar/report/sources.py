@@ -1,0 +1,99 @@
+"""What a page is made of: a study's records with its words and the verdicts on its claims."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxcifar.claims import Judged, judge
+from jaxcifar.config import Paper, Run, Study, UserError, Words, shipped
+from jaxcifar.config.stored import read_studies
+from jaxcifar.records import judged as stored_claims
+from jaxcifar.records.study import StudyResults, Wanted
+from jaxcifar.report.looks import by_rate
+from jaxcifar.report.style import label
+
+
+@dataclass(frozen=True)
+class Source:
+    """A study's results on one data set, what is said of it, and what was judged."""
+
+    results: StudyResults
+    words: Words
+    claims: tuple[Judged, ...]
+    shipped: bool = True
+
+
+def gather(folder: Path, config: Run | Study | Paper | None = None) -> list[Source]:
+    """Return every study below a folder with its words and verdicts, in the order of the text.
+
+    They come from the given config; else from the shipped study of that name; else, and where the study was trained
+    from a user's own file, from claims.json. A record never names code that is then run.
+
+    Args:
+        folder: a paper's, a study's or a run's folder, or one above several of them.
+        config: a user's own study, or a paper of them.
+
+    Raises:
+        UserError: the folder holds no records, or the config is of none of its studies.
+    """
+    found = read_studies(folder)
+    own = _own(config, found)
+    sources = [_source(results, own) for results in found]
+    return sorted(sources, key=lambda source: source.words.order)
+
+
+def store_claims(folder: Path, config: Study | Paper, *, is_shipped: bool) -> None:
+    """Write claims.json beside the records of a config's studies, with what can be judged now."""
+    by_folder: dict[Path, list[Source]] = {}
+    for source in gather(folder, config):
+        by_folder.setdefault(source.results.folder, []).append(source)
+    for place, sources in by_folder.items():
+        judged = {source.results.data: [claim.to_json() for claim in source.claims] for source in sources}
+        stored_claims.write(place, sources[0].words.to_json(), judged, shipped=is_shipped)
+
+
+def _own(config: Run | Study | Paper | None, found: Sequence[StudyResults]) -> dict[str, Study]:
+    match config:
+        case None:
+            return {}
+        case Run():
+            raise UserError(f"The config is the run {config.name!r}; a report takes the words and claims of a Study.")
+        case Study():
+            own = {config.name: config}
+        case Paper():
+            own = {study.name: study for study in config.studies}
+    names = list(dict.fromkeys(results.name for results in found))
+    if not set(names) & set(own):
+        raise UserError(f"The config is of {', '.join(own)}; the folder has the records of {', '.join(names)}.")
+    return own
+
+
+def _source(results: StudyResults, own: dict[str, Study]) -> Source:
+    problems = list(results.problems)
+    stored = stored_claims.read(results.folder, problems)
+    study = own.get(results.name)
+    if study is None and (not stored or stored["shipped"]):
+        study = shipped.find(results.name)
+    if study is not None:
+        words = study.words
+        results = _described(results, words)
+        return Source(results, words, tuple(judge(study.claims, results)))
+    try:
+        words = Words.from_json(stored["words"]) if stored else Words(results.name)
+        claims = tuple(Judged.from_json(row) for row in stored["judged"].get(results.data, ())) if stored else ()
+    except (LookupError, TypeError, AttributeError) as error:
+        problems.append(f"{results.folder / stored_claims.FILE} is of another form and was left out: {error!r}")
+        words, claims = Words(results.name), ()
+    results = dataclasses.replace(results, problems=tuple(problems))
+    return Source(_described(results, words), words, claims, shipped=False)
+
+
+def _described(results: StudyResults, words: Words) -> StudyResults:
+    """The results with labels and the images that the study asks for, members in the order of their rates."""
+    own = {member: said.label for member, said in words.members.items() if said.label}
+    labels = {member: own.get(member) or label(member) for member in results.members}
+    wanted = Wanted(words.source, words.train_size, words.test_size)
+    return by_rate(dataclasses.replace(results, labels=labels, wanted=wanted))
