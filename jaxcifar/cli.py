@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import tyro
+from typing import TYPE_CHECKING
 
 from jaxcifar import __version__, records
-from jaxcifar.config import Paper, Run, Study, UserError, flags, load
+from jaxcifar.config import Paper, Run, Study, UserError, flags, load, shipped
 from jaxcifar.config.parse import parse
 from jaxcifar.config.stored import read_records, read_run
+from jaxcifar.options import ExportOptions, LandscapeOptions, ReportOptions, RunOptions
 from jaxcifar.process import in_huge_pages, open_streams, quiet_when_unread
 
 if TYPE_CHECKING:
     from jaxcifar.records.manifest import Invocation
 
 USAGE = """usage: jaxcifar run --config FILE [options] [--field value ...]
-       jaxcifar report DIR
+       jaxcifar report DIR [--config FILE]
        jaxcifar landscape DIR --measure NAME[,NAME]
        jaxcifar export DIR|CONFIG [--out FILE.onnx]
        jaxcifar --version
@@ -32,46 +30,6 @@ Train the networks of a CIFAR-10 study in JAX and measure what BatchNorm does to
   jaxcifar run --config configs/vgg_bn.py --help     every field of that config, with its value
   jaxcifar run --help                                the options of run
 """
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """Train a config file's run or study; the same command again continues what was cut off."""
-
-    config: Path
-    """A Python file with `get_config() -> Run | Study`; configs/ has those of the study."""
-    out: Path | None = None
-    """Folder of the records; runs/<config name> by default."""
-    restart: bool = False
-    """Delete the records of this config in `--out` and start again."""
-    summary: bool = False
-    """Print the network's layers (output shape, parameters, FLOPs) without training."""
-    plan: bool = False
-    """Print the list of runs without training."""
-    seeds: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Repeat every member with N seeds."""
-    scale: Annotated[float, tyro.conf.arg(metavar="S")] = 1.0
-    """Multiply images and epochs by S, at most 1, down to 512 images and one epoch; such runs decide no claim."""
-    only: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")] = ""
-    """Train only these studies of a paper."""
-    max_minutes: Annotated[float | None, tyro.conf.arg(metavar="M")] = None
-    """Start nothing that would end later than M minutes from now."""
-
-    def __post_init__(self):
-        object.__setattr__(self, "config", records.local_path("--config", self.config))
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the records."""
-        out = records.local_path("--out", self.out or Path("runs") / self.config.stem)
-        if out.exists() and not out.is_dir():
-            raise UserError(f"--out {str(out)!r} is a file; give a folder.")
-        return out
-
-    @property
-    def studies(self) -> tuple[str, ...]:
-        """The names that `--only` gives."""
-        return tuple(name for name in self.only.split(",") if name)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -99,11 +57,8 @@ def _dispatch(arguments: list[str]) -> int:
     match arguments:
         case ["run", *rest]:
             return _run(rest)
-        case ["report", "-h" | "--help"]:
-            print("usage: jaxcifar report DIR\n\nWrite DIR/report/index.html from the records below DIR.")
-            return 0
-        case ["report", folder]:
-            return _report(records.local_path("DIR", folder))
+        case ["report", *rest]:
+            return _report(rest)
         case ["landscape", *rest]:
             return _landscape(rest)
         case ["export", *rest]:
@@ -116,19 +71,6 @@ def _dispatch(arguments: list[str]) -> int:
             return 0
         case _:
             raise UserError(f"jaxcifar got {' '.join(arguments) or 'no command'!r}; try `jaxcifar --help`.")
-
-
-@dataclass(frozen=True)
-class LandscapeOptions:
-    """Measure the loss landscape at the checkpoints of a finished run; stored measures are kept."""
-
-    folder: tyro.conf.Positional[Path]
-    """The run folder."""
-    measure: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")]
-    """Any of eigenvalues, trace, density, sharpness, plane, trajectory."""
-
-    def __post_init__(self):
-        object.__setattr__(self, "folder", records.local_path("DIR", self.folder))
 
 
 def _landscape(argv: list[str]) -> int:
@@ -146,32 +88,6 @@ def _landscape(argv: list[str]) -> int:
     for path in write_figures(folder):
         print(f"Figure:  {os.path.relpath(path)}")
     return 0
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """Write a network as an ONNX file, in inference mode and float32, and check it with onnxruntime.
-
-    The file maps `images` [N, 32, 32, 3], normalised as in training, to `logits` [N, 10]. After a config file, flags
-    such as `--model.depth 34` change the network as in `jaxcifar run`.
-    """
-
-    network: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR|CONFIG")]
-    """The folder of a run, for its newest checkpoint, or a config file, for its network untrained."""
-    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.onnx")] = None
-    """The file; by default DIR/network.onnx, or <config name>.onnx in the current folder."""
-
-    def __post_init__(self):
-        object.__setattr__(self, "network", records.local_path("DIR|CONFIG", self.network))
-
-    @property
-    def file(self) -> Path:
-        """The file, which does not exist yet."""
-        own = Path(f"{self.network.stem}.onnx") if self.network.is_file() else self.network / "network.onnx"
-        file = records.local_path("--out", self.out or own)
-        if file.exists():
-            raise UserError(f"{str(file)!r} exists already; delete it or give another --out.")
-        return file
 
 
 def _export(argv: list[str]) -> int:
@@ -209,7 +125,9 @@ def _run(argv: list[str]) -> int:
         return _plan(config, options)
     from jaxcifar.records.manifest import Invocation
 
-    return _train(config, options, Invocation.of(argv, flags(rest), options.scale, options.config.stem))
+    # A study has a name of its own, a run is named by its file.
+    name = options.config.stem if isinstance(config, Run) else ""
+    return _train(config, options, Invocation.of(argv, flags(rest), options.scale, name))
 
 
 def _summary(config: Run | Study | Paper) -> int:
@@ -260,28 +178,35 @@ def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocat
         except Interrupted as stopped:
             print(stopped, file=sys.stderr)
             return 128 + stopped.signal_number
-        _show(config, out, folders)
+        _show(config, out, folders, is_shipped=shipped.holds(options.config))
     return 0
 
 
-def _show(config: Run | Study | Paper, out: Path, folders: list[Path]) -> None:
+def _show(config: Run | Study | Paper, out: Path, folders: list[Path], *, is_shipped: bool) -> None:
+    from jaxcifar.report import store_claims, write_report
     from jaxcifar.report.curves import draw_curves
     from jaxcifar.report.terminal import result_table
+
+    # A shipped study is found by its name, as `jaxcifar report` finds it.
+    own = None if is_shipped or isinstance(config, Run) else config
 
     found = [read_records(folder) for folder in dict.fromkeys(folders)]
     result_table(found)
     print(f"Records: {os.path.relpath(out)}")
-    figure = None if isinstance(config, Paper) else draw_curves(out, out / "curves.png")
+    figure = None if isinstance(config, Paper) else draw_curves(out, out / "curves.png", own)
     if figure:
         print(f"Curves:  {os.path.relpath(figure)}")
     if not isinstance(config, Run):
-        _report(out)
+        store_claims(out, config, is_shipped=is_shipped)
+        print(f"Report:  {os.path.relpath(write_report(out, own))}")
 
 
-def _report(folder: Path) -> int:
+def _report(argv: list[str]) -> int:
+    options = parse(ReportOptions, argv, "jaxcifar report --help", prog="jaxcifar report")
     from jaxcifar.report import write_report
 
-    print(f"Report:  {os.path.relpath(write_report(folder))}")
+    page = write_report(options.folder, load(options.config) if options.config else None)
+    print(f"Report:  {os.path.relpath(page)}")
     return 0
 
 

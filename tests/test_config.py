@@ -195,6 +195,14 @@ def test_a_flag_wins_in_every_member(tmp_path: Path):
     assert [run.batch_size for run in runs] == [4, 8]
 
 
+def test_a_flag_for_the_seed_is_the_studys_seed(tmp_path: Path):
+    study = config.load(write(tmp_path, STUDY), ["--seed", "5"])
+    assert isinstance(study, Study)
+    assert (study.base.seed, study.seeds) == (5, (5,))
+    with pytest.raises(UserError, match="--seed is what the study 's' varies, with the seeds"):
+        config.override(dataclasses.replace(study, seeds=(5, 6)), {"seed": 7})
+
+
 @pytest.mark.parametrize(
     ("flag", "says"),
     [

@@ -24,7 +24,7 @@ class Invocation:
     """Dotted paths of the fields that flags changed."""
     scale: float = 1.0
     name: str = ""
-    """The config file's; it names the study where that is no part of a paper."""
+    """Of a single run's config file, under which its records stand as a study; empty for a study, which has its own."""
 
     @classmethod
     def of(cls, argv: Sequence[str], changed: Sequence[str], scale: float, name: str) -> Invocation:

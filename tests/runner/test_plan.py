@@ -102,6 +102,16 @@ def test_scaled_runs():
     assert (tiny.data.train_size, tiny.data.test_size) == (300, 100)
 
 
+def test_a_study_without_variants_is_one_run_in_the_folder_itself():
+    study = Study("s", Run(name="a", seed=4), seeds=(4,))
+    (single,) = make_plan(study)
+    assert [(item.member, item.run.seed, item.folder) for item in single.runs] == [("a", 4, Path())]
+    (several,) = make_plan(study, seeds=2)
+    assert [item.folder.as_posix() for item in several.runs] == ["a/seed-4", "a/seed-5"]
+    (paper,) = make_plan(Paper("p", (study,)))
+    assert [(paper.folder / item.folder).as_posix() for item in paper.runs] == ["s/a/seed-4"]
+
+
 @pytest.mark.parametrize("scale", [0.0, -1.0, 1.1, float("nan")])
 def test_a_scale_out_of_range_is_refused(scale: float):
     with pytest.raises(UserError, match=r"--scale is .*; it must be above 0 and at most 1"):

@@ -1,0 +1,107 @@
+"""The options of each command, read by tyro."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from jaxcifar import records
+from jaxcifar.config import UserError
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Train a config file's run or study; the same command again continues what was cut off."""
+
+    config: Path
+    """A Python file with `get_config() -> Run | Study`; configs/ has those of the study."""
+    out: Path | None = None
+    """Folder of the records; runs/<config name> by default."""
+    restart: bool = False
+    """Delete the records of this config in `--out` and start again."""
+    summary: bool = False
+    """Print the network's layers (output shape, parameters, FLOPs) without training."""
+    plan: bool = False
+    """Print the list of runs without training."""
+    seeds: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Repeat every member with N seeds."""
+    scale: Annotated[float, tyro.conf.arg(metavar="S")] = 1.0
+    """Multiply images and epochs by S, at most 1, down to 512 images and one epoch; such runs decide no claim."""
+    only: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")] = ""
+    """Train only these studies of a paper."""
+    max_minutes: Annotated[float | None, tyro.conf.arg(metavar="M")] = None
+    """Start nothing that would end later than M minutes from now."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "config", records.local_path("--config", self.config))
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the records."""
+        out = records.local_path("--out", self.out or Path("runs") / self.config.stem)
+        if out.exists() and not out.is_dir():
+            raise UserError(f"--out {str(out)!r} is a file; give a folder.")
+        return out
+
+    @property
+    def studies(self) -> tuple[str, ...]:
+        """The names that `--only` gives."""
+        return tuple(name for name in self.only.split(",") if name)
+
+
+@dataclass(frozen=True)
+class LandscapeOptions:
+    """Measure the loss landscape at the checkpoints of a finished run; stored measures are kept."""
+
+    folder: tyro.conf.Positional[Path]
+    """The run folder."""
+    measure: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")]
+    """Any of eigenvalues, trace, density, sharpness, plane, trajectory."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "folder", records.local_path("DIR", self.folder))
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Write a network as an ONNX file, in inference mode and float32, and check it with onnxruntime.
+
+    The file maps `images` [N, 32, 32, 3], normalised as in training, to `logits` [N, 10]. After a config file, flags
+    such as `--model.depth 34` change the network as in `jaxcifar run`.
+    """
+
+    network: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR|CONFIG")]
+    """The folder of a run, for its newest checkpoint, or a config file, for its network untrained."""
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.onnx")] = None
+    """The file; by default DIR/network.onnx, or <config name>.onnx in the current folder."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "network", records.local_path("DIR|CONFIG", self.network))
+
+    @property
+    def file(self) -> Path:
+        """The file, which does not exist yet."""
+        own = Path(f"{self.network.stem}.onnx") if self.network.is_file() else self.network / "network.onnx"
+        file = records.local_path("--out", self.out or own)
+        if file.exists():
+            raise UserError(f"{str(file)!r} exists already; delete it or give another --out.")
+        return file
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Write DIR/report/index.html from the records below DIR, without training."""
+
+    folder: tyro.conf.Positional[Path]
+    """The folder of a run, a study or a paper, or one above several of them."""
+    config: Path | None = None
+    """A config file whose words and claims the page shows; by default the shipped one of the study's name, else what
+    was stored after training."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "folder", records.local_path("DIR", self.folder))
+        if self.config is not None:
+            object.__setattr__(self, "config", records.local_path("--config", self.config))
