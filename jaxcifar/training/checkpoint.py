@@ -1,7 +1,7 @@
 """Checkpoints: Orbax writes them, a manifest with a SHA-256 per file proves them.
 
-Orbax can restore a damaged file silently with wrong values, so a step counts as saved only once its manifest stands
-beside its files, and every file is compared with it before a restore.
+Orbax can restore a damaged file silently with wrong values, so a step counts as saved only once its manifest is
+written, and every file is compared with the manifest before a restore.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Checkpoints:
     """The checkpoints of one run folder, saved in the background, one at a time."""
 
     def __init__(self, folder: Path, keep: int = 2, snapshots: Sequence[int] = ()):
-        """Args: the run folder, how many of the newest steps are kept, and the steps that are kept for good."""
+        """Open the checkpoints of a run folder; keep the newest `keep` of them and, for good, those of `snapshots`."""
         import orbax.checkpoint as ocp
         from orbax.checkpoint.checkpoint_managers import preservation_policy as policy
 
@@ -43,10 +43,10 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(self._path, options=options)
 
     def save(self, step: int, state: Any, extra: dict[str, Any]) -> None:
-        """Begins to save; the state is copied before this returns, so its buffers may be donated afterwards.
+        """Start to save; the state is copied before this returns, so its buffers may be donated afterwards.
 
         Raises:
-            OSError: the disk has no room for the state; or what the save before this one met.
+            OSError: the disk has no room for the state, or the previous save failed.
         """
         self.wait()
         if step in self._manager.all_steps():
@@ -58,15 +58,15 @@ class Checkpoints:
         self._pending = (step, extra)
 
     def poll(self) -> None:
-        """Writes the manifest of a save that has ended meanwhile."""
+        """Write the manifest of a save that has ended since."""
         if self._pending is not None and not self._manager.is_saving_in_progress():
             self.wait()
 
     def wait(self) -> None:
-        """Waits for the save under way and writes its manifest.
+        """Wait for the save in progress and write its manifest.
 
         Raises:
-            OSError, ValueError: what Orbax met while it wrote, a full disk say.
+            OSError, ValueError: Orbax could not write, for example on a full disk.
         """
         if self._pending is None:
             return
@@ -75,18 +75,18 @@ class Checkpoints:
         write_manifest(self._path / str(step), step, extra)
 
     def close(self) -> None:
-        """Waits for the save under way and ends Orbax's threads."""
+        """Wait for the save in progress and end Orbax's threads."""
         self.wait()
         self._manager.close()
 
     def discard_after(self, step: int) -> None:
-        """Deletes the checkpoints behind a step, so that training can come by there again."""
+        """Delete the checkpoints after a step, so that training can save there again."""
         for later in [s for s in self._manager.all_steps() if s > step]:
             shutil.rmtree(self._path / str(later), ignore_errors=True)
         self._manager.reload()
 
     def restore(self, step: int, state: Any) -> Any:
-        """The state saved at a step, in the structure of `state` (arrays or shapes)."""
+        """Return the state saved at a step, in the structure of `state` (arrays or shapes)."""
         tree = _to_tree(state)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
         restored = self._manager.restore(step, args=self._args.StandardRestore(shapes))
@@ -94,13 +94,13 @@ class Checkpoints:
 
 
 def _to_tree(state: Any) -> dict[str, Any]:
-    """The state's arrays by name; an average that is not taken is left out, as it was before there were any."""
+    """The state's arrays by name, without an average that is not taken, as in checkpoints of earlier versions."""
     tree = serialization.to_state_dict(state)
     return {name: value for name, value in tree.items() if name != "average" or jax.tree.leaves(value)}
 
 
 def write_manifest(folder: Path, step: int, extra: dict[str, Any]) -> None:
-    """Writes the digests of a finished step's files, atomically; the first line is the digest of the others."""
+    """Write the digests of a finished step's files, atomically; the first line is the digest of the others."""
     files = {name: _sha256(folder / name) for name in _files(folder)}
     body = json.dumps({"step": step, "extra": extra, "sha256": files}, indent=1).encode()
     with records.replacing(folder / MANIFEST) as file:
@@ -108,7 +108,7 @@ def write_manifest(folder: Path, step: int, extra: dict[str, Any]) -> None:
 
 
 def sound_steps(folder: Path, notify: Callable[[str], None]) -> dict[int, dict[str, Any]]:
-    """The steps whose every file is as it was saved, with what was stored beside the state.
+    """Return the steps whose every file is as it was saved, with what was stored with the state.
 
     Args:
         folder: the run folder.
@@ -127,7 +127,7 @@ def sound_steps(folder: Path, notify: Callable[[str], None]) -> dict[int, dict[s
 
 
 def check_manifest(folder: Path, step: int) -> tuple[str | None, dict[str, Any]]:
-    """What is wrong with a step's folder (None if nothing), and what was stored beside its state."""
+    """Return what is wrong with a step's folder (None if nothing), and what was stored with its state."""
     try:
         digest, _, body = (folder / MANIFEST).read_bytes().partition(b"\n")
     except OSError:
@@ -136,7 +136,7 @@ def check_manifest(folder: Path, step: int) -> tuple[str | None, dict[str, Any]]
         return "has a damaged manifest", {}
     manifest = json.loads(body)
     if manifest["step"] != step:
-        return f"is that of step {manifest['step']}", {}
+        return f"belongs to step {manifest['step']}", {}
     expected = manifest["sha256"]
     present = _files(folder)
     missing = sorted(set(expected) - set(present))

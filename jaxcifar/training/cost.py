@@ -21,11 +21,11 @@ class Cost:
     disk: int
     """Bytes of the checkpoints that are kept and of the per-step arrays, at most: a short run saves fewer."""
     layers: int
-    """Layers that are compiled."""
+    """Number of compiled layers."""
 
 
 def cost_of(run: Run) -> Cost:
-    """The cost of a run, by its layer table; no data are needed."""
+    """Return the cost of a run, from its layer table; needs no data."""
     network = _network(run.model)
     train, test = (len(rows) for rows in split_rows(run.data)[:2])
     steps = train // run.batch_size * run.epochs
@@ -53,13 +53,13 @@ def _network(model: Model) -> _Network:
 
 
 def _evaluations(run: Run) -> int:
-    """How often a test image passes the network."""
+    """Number of times that a test image passes the network."""
     last = {"none": 1, "mirror": 2, "six": 6}[run.test_views] * (2 if run.average.figure else 1)
     return last if run.timed else run.epochs - 1 + last
 
 
 def _slots(optimizer: Optimizer) -> int:
-    """Arrays that the optimizer keeps for each parameter."""
+    """Number of arrays that the optimizer keeps per parameter."""
     match optimizer:
         case SGD(momentum=0):
             return 0

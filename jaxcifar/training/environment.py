@@ -71,8 +71,8 @@ def _processor() -> str:
 
 
 def _git_commit() -> str | None:
-    """The commit of the repository that tracks this very file, with `+` where tracked files were changed."""
-    here = Path(__file__)
+    """The commit of the repository that tracks this package, with `+` where the package's files were changed."""
+    here = Path(jaxcifar.__file__)
     # GIT_DIR and its like point git to another repository, in a hook for example.
     variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 

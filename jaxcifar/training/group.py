@@ -28,19 +28,20 @@ Values = dict[str, np.ndarray]
 
 
 AT_ONCE = 2
-"""Members that train at once on one CPU device: one leaves cores idle between its products, more only take memory."""
+"""Members that train at once on one CPU device. One leaves cores idle between its matrix products; more only need
+more memory."""
 FULL_STEP = 5e10
-"""From so many operations a step on, a member fills a device by itself, and its members train one after another."""
+"""Operations per step from which one member fills a device; then members train one after the other."""
 
 
 class Group:
-    """Runs that differ in their plain numbers only, on the devices at hand.
+    """Runs that differ in their hyperparameters only, on the devices of this process.
 
     Args:
         runs: the members.
-        train: images uint8 [N, 32, 32, 3] and labels int32 [N]; one copy lies on each device.
-        test: the same of the test split.
-        length: at most so many steps a chunk.
+        train: images uint8 [N, 32, 32, 3] and labels int32 [N]; each device holds one copy.
+        test: images and labels of the test split.
+        length: largest number of steps per chunk.
         vectorize: `off` for one run, `vmap` or `map`.
     """
 
@@ -48,17 +49,19 @@ class Group:
         self.stacked, self.size = vectorize == "vmap", len(runs)
         mesh = sharding.make_mesh(self.size, runs[0].batch_size)
         meshes = [mesh] if self.stacked else sharding.rows(mesh)
-        places = [_Place(runs[0], train, test, length, place, self.stacked) for place in meshes]
+        devices = [_Devices(runs[0], train, test, length, row, self.stacked) for row in meshes]
         values = self._parts_of([numbers(run) for run in runs])
-        self._parts = [_Part(places[index % len(places)], value) for index, value in enumerate(values)]
+        self._parts = [_Part(devices[index % len(devices)], value) for index, value in enumerate(values)]
         fills = runs[0].batch_size * training_flops(runs[0].model) >= FULL_STEP
-        self._at_once = len(places) * (1 if fills else AT_ONCE)
+        self._at_once = len(devices) * (1 if fills else AT_ONCE)
 
     def _parts_of(self, members: Sequence[Any]) -> Sequence[Any]:
         return [jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)] if self.stacked else members
 
     def _of_members(self, work: Callable[[_Part], Any]) -> list[Any]:
-        """What the parts give, member by member on the host; every device has its work before the first is awaited."""
+        """The results of the parts, member by member, on the host."""
+        # Threads let the members share a CPU's cores. On accelerators one thread is enough: every device gets its work
+        # before the first result is awaited.
         if len(self._parts) > 1 and jax.default_backend() == "cpu":
             with ThreadPoolExecutor(self._at_once) as threads:
                 return list(threads.map(lambda part: jax.device_get(work(part)), self._parts))
@@ -67,7 +70,7 @@ class Group:
 
     @property
     def programs(self) -> int:
-        """As many are called for one chunk."""
+        """Number of compiled programs called per chunk."""
         return len(self._parts)
 
     @property
@@ -79,39 +82,39 @@ class Group:
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), found)
 
     def create(self) -> None:
-        """Gives every member its initial state."""
+        """Give every member its initial state."""
         for part in self._parts:
             part.create()
 
     def load(self, states: Sequence[State]) -> None:
-        """Gives every member a state from the host."""
+        """Give every member a state from the host."""
         for part, state in zip(self._parts, self._parts_of(states), strict=True):
             part.load(state)
 
     def compile(self) -> None:
-        """Compiles what training and evaluation call, once for all members; the states must be there."""
+        """Compile training and evaluation, once per device for all members; needs the states."""
         for part in self._parts:
-            part.place.compile(part)
+            part.devices.compile(part)
 
     def train(self, first: int, count: int, epoch: int) -> list[Values]:
-        """Trains `count` steps of an epoch from step `first` on; each member's values, arrays [length]."""
+        """Train `count` steps of an epoch from step `first`; return each member's values, arrays [length]."""
         return self._of_members(lambda part: part.train(first, count, epoch))
 
     def warm_up(self) -> None:
-        """Calls every program once on dummy labels, so that none is timed at its first call; the states are used up."""
+        """Call every program once on dummy labels, so that no first call is timed; this consumes the states."""
         jax.block_until_ready([part.warm_up() for part in self._parts])
 
     def evaluate(self, last: bool = False) -> list[metrics.Sums]:
-        """Each member's sums over the test split; `last` adds the figures that are taken once, at the end."""
+        """Return each member's sums over the test split; `last` adds the figures that are taken once, at the end."""
         return self._of_members(lambda part: part.evaluate(last))
 
     def states(self) -> list[State]:
-        """Each member's state on the host."""
+        """Return each member's state on the host."""
         return self._of_members(lambda part: part.state)
 
 
-class _Place:
-    """Some devices, with the data and the compiled programs on them."""
+class _Devices:
+    """The devices that one program uses, with the data and the compiled programs on them."""
 
     def __init__(self, run: Run, train: Split, test: Split, length: int, mesh: Mesh, stacked: bool):
         self.sharding = sharding.by_member(mesh) if stacked else sharding.replicated(mesh)
@@ -125,6 +128,7 @@ class _Place:
 
     def compile(self, part: _Part) -> None:
         if self.chunk is None:
+            # The old state is donated, so that the new one takes its memory: updates happen in place.
             chunk = jax.jit(self.program.chunk, donate_argnums=1)
             order = self.order(part.values, np.int32(0))
             self.chunk = chunk.lower(part.values, part.state, self.train, order, np.zeros(2, np.int32)).compile()
@@ -139,35 +143,37 @@ class _Place:
 
 
 class _Part:
-    """A member, or all of them stacked."""
+    """What one call of a program trains: a member with `map`, all of them stacked with `vmap`."""
 
-    def __init__(self, place: _Place, values: Any):
-        self.place, self.values = place, jax.device_put(values, place.sharding)
+    def __init__(self, devices: _Devices, values: Any):
+        self.devices, self.values = devices, jax.device_put(values, devices.sharding)
         self.epoch, self.order, self.state = -1, None, None
 
     @property
     def shape(self) -> State:
-        return jax.eval_shape(self.place.create, self.values, self.place.train[0])
+        return jax.eval_shape(self.devices.create, self.values, self.devices.train[0])
 
     def create(self) -> None:
-        self.state = jax.device_put(self.place.create(self.values, self.place.train[0]), self.place.sharding)
+        self.state = jax.device_put(self.devices.create(self.values, self.devices.train[0]), self.devices.sharding)
 
     def load(self, state: State) -> None:
-        self.state = jax.device_put(state, self.place.sharding)
+        self.state = jax.device_put(state, self.devices.sharding)
 
     def train(self, first: int, count: int, epoch: int) -> Any:
+        # An epoch has several chunks, but one permutation.
         if epoch != self.epoch:
-            self.epoch, self.order = epoch, self.place.order(self.values, np.int32(epoch))
+            self.epoch, self.order = epoch, self.devices.order(self.values, np.int32(epoch))
         span = np.array([first, count], np.int32)
-        self.state, measured = self.place.chunk(self.values, self.state, self.place.train, self.order, span)
+        self.state, measured = self.devices.chunk(self.values, self.state, self.devices.train, self.order, span)
         return measured
 
     def warm_up(self) -> Any:
-        place, order, span = self.place, self.place.order(self.values, np.int32(0)), np.array([0, 1], np.int32)
-        train, test = ((images, jnp.zeros_like(labels)) for images, labels in (place.train, place.test))
-        state, _ = place.chunk(self.values, self.state, train, order, span)
-        return place.evaluate_last(self.values, state, test)
+        devices, span = self.devices, np.array([0, 1], np.int32)
+        order = devices.order(self.values, np.int32(0))
+        train, test = ((images, jnp.zeros_like(labels)) for images, labels in (devices.train, devices.test))
+        state, _ = devices.chunk(self.values, self.state, train, order, span)
+        return devices.evaluate_last(self.values, state, test)
 
     def evaluate(self, last: bool) -> Any:
-        evaluate = self.place.evaluate_last if last else self.place.evaluate
-        return evaluate(self.values, self.state, self.place.test)
+        evaluate = self.devices.evaluate_last if last else self.devices.evaluate
+        return evaluate(self.values, self.state, self.devices.test)

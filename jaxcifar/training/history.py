@@ -16,7 +16,7 @@ from jaxcifar.training.metrics import Sums
 
 
 class History:
-    """Collects what each chunk measured and writes it to the run folder."""
+    """Collect what each chunk measured and write it to the run folder."""
 
     def __init__(self, run: Run, folder: Path, steps_per_epoch: int):
         self.run = run
@@ -32,7 +32,7 @@ class History:
         return len(self.values["loss"]) if self.values else 0
 
     def holds(self, step: int) -> bool:
-        """Whether the folder has every step and every epoch up to this one, or up to where the run diverged before."""
+        """Return whether the folder has every step and epoch up to this step, or up to where the run diverged."""
         values, rows, diverged = self._recorded(step)
         done = len(values["loss"]) if "loss" in values else 0
         whole = (done == step or diverged) and all(len(array) == done for array in values.values())
@@ -40,7 +40,7 @@ class History:
         return whole and [row["epoch"] for row in rows] == [*range(1, epochs + 1)]
 
     def restore(self, step: int) -> None:
-        """Goes back to a step: what was recorded up to there is read, what came after is dropped."""
+        """Go back to a step: read what was recorded up to it, and drop what came after."""
         self.values, self.rows, diverged = self._recorded(step)
         self.diverged_step = self.done if diverged else None
         records.write_metrics(self.folder, self.rows)
@@ -49,6 +49,8 @@ class History:
         """Per-step values and rows up to a step, and whether the run had diverged by then."""
         if step == 0:
             return {}, [], False
+        # A killed process may have recorded more than its last checkpoint: steps.npz and metrics.jsonl are cut back to
+        # the checkpoint's step. Behind the first loss that is not finite nothing is recorded.
         stored = read_records(self.folder)
         bad = np.flatnonzero(~np.isfinite(stored.steps.get("loss", np.zeros(0))[:step]))
         done = int(bad[0]) + 1 if bad.size else step
@@ -56,7 +58,7 @@ class History:
         return values, [row for row in stored.metrics if row.get("step", math.inf) <= done], bool(bad.size)
 
     def extend(self, measured: Mapping[str, np.ndarray]) -> None:
-        """Adds the values of the steps of a chunk, up to the first loss that is not finite (which is kept)."""
+        """Add the values of a chunk's steps, up to and including the first loss that is not finite."""
         if self.diverged_step is not None:
             return
         bad = np.flatnonzero(~np.isfinite(measured["loss"]))
@@ -67,7 +69,7 @@ class History:
             self.diverged_step = self.done
 
     def end_epoch(self, sums: Sums | None, seconds: float, learning_rate: float) -> None:
-        """Adds an epoch's row: means over its steps, evaluation's sums (if there was one), training seconds."""
+        """Add an epoch's row: means over its steps, the sums of an evaluation if there was one, training seconds."""
         if self.diverged_step is not None:
             return
         last = {name: self.values[name][-self.steps_per_epoch :] for name in ("loss", "accuracy")}
@@ -88,12 +90,12 @@ class History:
         records.append_metrics(self.folder, row)
 
     def flush(self) -> None:
-        """Writes steps.npz."""
+        """Write steps.npz."""
         if self.values:
             records.write_steps(self.folder, self.values)
 
     def summarize(self, status: records.Status, extra: Mapping[str, Any]) -> None:
-        """Writes steps.npz and summary.json."""
+        """Write steps.npz and summary.json."""
         self.flush()
         if self.diverged_step is not None:
             status = "diverged"

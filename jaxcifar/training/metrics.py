@@ -30,12 +30,12 @@ class Sums(NamedTuple):
 def evaluate(
     run: Run, shard: Any, values: Numbers, state: State, split: tuple[jax.Array, jax.Array], last: bool = False
 ) -> Sums:
-    """Loss and accuracy in evaluation mode (running statistics, no dropout) over a whole split.
+    """Return loss and accuracy in evaluation mode (running statistics, no dropout) over a whole split.
 
     Args:
         run: what is evaluated (static).
-        shard: lays a batch over the devices.
-        values: the run's plain numbers.
+        shard: distributes a batch over the devices.
+        values: the run's hyperparameters.
         state: parameters and running statistics.
         split: images uint8 [N, 32, 32, 3] and labels [N]; the last batch is padded and masked.
         last: whether the figures of test-time augmentation and of the averaged weights are taken too (static).
@@ -63,13 +63,13 @@ def evaluate(
 
 
 def other_figures(run: Run) -> list[str]:
-    """What the last evaluation measures beside the plain accuracy."""
+    """Return the names of what the last evaluation measures besides the plain accuracy."""
     ema, tta = run.average.figure is not None, run.test_views != "none"
     return ["tta"] * tta + ["ema"] * ema + ["ema_tta"] * (ema and tta)
 
 
 def _logits(run: Run, state: State, images: jax.Array, last: bool) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The plain logits [B, 10] of raw images, and those of the other figures."""
+    """The plain logits [B, 10] of raw images, and the logits of the other figures."""
     network, wanted = module(run), other_figures(run) if last else []
     shown = views(images, run.test_views if last else "none")
 
@@ -81,7 +81,7 @@ def _logits(run: Run, state: State, images: jax.Array, last: bool) -> tuple[jax.
 
         if len(shown) == 1:
             return (plain := logits(images)), plain
-        # One after the other in a loop, so that the network is compiled once.
+        # One view after the other in a loop, so that the network is compiled once.
         each = lax.map(logits, jnp.stack([view for _, view in shown]))
         return each[0], jnp.tensordot(jnp.array([weight for weight, _ in shown], each.dtype), each, 1)
 

@@ -1,6 +1,6 @@
 """The compiled programs of a run: create the state, order an epoch, train a chunk of steps, evaluate.
 
-One program serves any number of steps, any plain numbers and, with a leading member axis, several runs at once.
+One program serves any number of steps, any hyperparameters and, with a leading member axis, several runs at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Split = tuple[jax.Array, jax.Array]
 
 
 class Program(NamedTuple):
-    """Pure functions; `chunk` and `evaluate` are to be compiled by `jax.jit`."""
+    """Pure functions, to be compiled by `jax.jit`."""
 
     create: Callable[[Numbers, jax.Array], State]
     """`(numbers, training images) -> state`."""
@@ -42,14 +42,14 @@ class Program(NamedTuple):
 
 
 def build(run: Run, train_size: int, length: int, mesh: jax.sharding.Mesh, stacked: bool) -> Program:
-    """The programs of a run, or of several that differ in their numbers only.
+    """Return the programs of a run, or of several that differ in their hyperparameters only.
 
     Args:
         run: what is trained.
         train_size: number of training images N; an epoch is N // batch_size steps.
-        length: at most so many steps a chunk.
+        length: largest number of steps per chunk.
         mesh: the devices, with the axes `member` and `data`.
-        stacked: whether numbers, states, orders and values have a leading member axis.
+        stacked: whether hyperparameters, states, orders and values have a leading member axis.
     """
     shard = partial(sharding.shard_batch, mesh=mesh)
     chunk = partial(_chunk, run, train_size, length, shard)
@@ -82,7 +82,7 @@ def _chunk(
     order: jax.Array,
     span: jax.Array,
 ) -> tuple[State, dict[str, jax.Array]]:
-    """Trains some steps of one epoch; the values of each step lie at the front of the returned arrays.
+    """Train some steps of one epoch; the first `count` entries of the returned arrays [length] are their values.
 
     The first step comes as an argument, though the state has it, because all members share it: a condition on it stays
     a condition under `vmap`.
@@ -102,5 +102,6 @@ def _chunk(
         state, measured = train_step(run, steps_per_epoch, values, state, batch, step)
         return state, {name: buffers[name].at[index].set(measured[name]) for name in buffers}
 
+    # Buffers have the greatest length and the number of steps is an argument, so that every chunk runs one program.
     buffers = {name: jnp.zeros(length, jnp.float32) for name in ("loss", "accuracy", *probes.names(run))}
     return lax.fori_loop(0, count, body, (state, buffers))

@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -35,19 +35,19 @@ class Status:
 
 
 class Progress(Protocol):
-    """Shows how far training is."""
+    """A display of how far training is."""
 
     def update(self, status: Status) -> None:
-        """Shows the newest status."""
+        """Show the newest status."""
         ...
 
     def message(self, text: str) -> None:
-        """Shows a sentence without breaking the line."""
+        """Show a sentence without breaking the line."""
         ...
 
 
 class PlainProgress:
-    """A line per epoch, and one at most every 30 seconds within it."""
+    """A line per epoch, and within an epoch one every 30 seconds at most."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -56,10 +56,12 @@ class PlainProgress:
         now = time.monotonic()
         if status.epoch_ended or now - self._last >= 30:
             self._last = now
-            print(describe(status), file=sys.stderr, flush=True)
+            self.message(describe(status))
 
     def message(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        # A terminal that was closed or a reader that has left must not end training.
+        with suppress(OSError):
+            print(text, file=sys.stderr, flush=True)
 
 
 class TerminalProgress:
@@ -79,7 +81,7 @@ class TerminalProgress:
 
 
 def describe(status: Status) -> str:
-    """The line, without the bar."""
+    """Return the line, without the bar."""
     test = "" if status.test_accuracy is None else f", test {status.test_accuracy:.1%}"
     left = "" if status.step == status.steps else f", {duration(status.seconds_left)} left"
     return (
@@ -98,7 +100,7 @@ def duration(seconds: float) -> str:
 
 @contextmanager
 def showing() -> Iterator[Progress]:
-    """The display that suits standard error: a bar on a terminal, plain lines elsewhere."""
+    """Open the display that suits standard error: a bar on a terminal, plain lines elsewhere."""
     if not sys.stderr.isatty():
         yield PlainProgress()
         return
@@ -113,7 +115,7 @@ def showing() -> Iterator[Progress]:
 
 @contextmanager
 def counting() -> Iterator[Callable[[str, int, int], None]]:
-    """Shows how many parts of a named work are done: on a terminal a bar each, elsewhere a line at its end."""
+    """Show how many parts of a named piece of work are done: on a terminal a bar each, elsewhere a line at its end."""
     if not sys.stderr.isatty():
         yield lambda name, done, total: print(f"{name}: done", file=sys.stderr) if done == total else None
         return

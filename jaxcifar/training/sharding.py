@@ -11,7 +11,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 
 def make_mesh(members: int, batch_size: int) -> Mesh:
-    """The devices as [member, data]: as many as divide the members, the rest along the batch where it divides."""
+    """Return the devices as a mesh: along `member` as many as divide the members, the rest along `data`."""
     devices = jax.local_devices()
     along_members = _divisor(members, len(devices))
     along_data = _divisor(batch_size, len(devices) // along_members)
@@ -20,7 +20,7 @@ def make_mesh(members: int, batch_size: int) -> Mesh:
 
 
 def rows(mesh: Mesh) -> list[Mesh]:
-    """A mesh for every place along `member`: the devices of one member each."""
+    """Return a mesh for each index along `member`: the devices of one member."""
     return [Mesh(row[None], mesh.axis_names) for row in mesh.devices]
 
 
@@ -30,17 +30,17 @@ def _divisor(number: int, most: int) -> int:
 
 
 def shard_batch(batch: jax.Array, mesh: Mesh) -> jax.Array:
-    """Cuts a batch's first axis along `data`, where it divides."""
+    """Shard a batch's first axis along `data`, if its size is a multiple of the number of devices."""
     if mesh.size == 1 or batch.shape[0] % mesh.shape["data"]:
         return batch
     return jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, PartitionSpec("data")))
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """For the data set: whole on every device."""
+    """Return the sharding of the data set: whole on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def by_member(mesh: Mesh) -> NamedSharding:
-    """For numbers and states with a leading member axis."""
+    """Return the sharding of hyperparameters and states with a leading member axis."""
     return NamedSharding(mesh, PartitionSpec("member"))

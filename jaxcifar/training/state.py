@@ -26,13 +26,13 @@ class State:
     batch_stats: Any
     opt_state: Any
     previous: Any = ()
-    """What the cross-batch probes keep of the step before."""
+    """What the cross-batch probes keep from the previous step."""
     average: Any = ()
     """The average of the weights, where one is taken."""
 
 
 def module(run: Run) -> nn.Module:
-    """The network of a run, computing in its precision."""
+    """Return the network of a run, computing in its precision."""
     return build(run.model, jnp.bfloat16 if run.precision == "bfloat16" else None)
 
 
@@ -40,11 +40,11 @@ WHITENING_IMAGES = 5000
 
 
 def create(run: Run, values: Numbers, images: jax.Array | None = None) -> State:
-    """The state before the first step; pure, so it works under `jit` and `vmap` over the numbers.
+    """Return the state before the first step; pure, so it works under `jit` and `vmap` over the hyperparameters.
 
     Args:
         run: what is trained (static).
-        values: the run's plain numbers.
+        values: the run's hyperparameters.
         images: the training images, uint8 [N, 32, 32, 3]; the first 5,000 make the filters of a whitening layer.
             Without them only the shapes of such a network's state are right.
     """
@@ -65,9 +65,9 @@ _USES = ("init", "order", "augment", "dropout", "noise")
 
 
 def key(values: Numbers, use: str, index: jax.Array | int | None = None) -> jax.Array:
-    """The random key of one use at one step or epoch: fold_in(fold_in(key(seed), use), index).
+    """Return the random key of one use at one step or epoch: fold_in(fold_in(key(seed), use), index).
 
-    Nothing of a generator is ever stored, so a resumed run draws what the uninterrupted one would have drawn.
+    No state of a generator is stored, so a resumed run draws the numbers of the uninterrupted one.
     """
     base = jax.random.fold_in(jax.random.key(values.seed, impl=GENERATOR), _USES.index(use))
     return base if index is None else jax.random.fold_in(base, index)

@@ -21,7 +21,7 @@ Metrics = dict[str, jax.Array]
 
 
 def loss_function(run: Run, values: Numbers) -> Callable[..., tuple[jax.Array, Any]]:
-    """The loss that training minimises: `f(params, batch_stats, batch, step) -> (loss, (logits, new batch_stats))`.
+    """Return the training loss: `f(params, batch_stats, batch, step) -> (loss, (logits, new batch_stats))`.
 
     BatchNorm is in training mode, and dropout and noise draw the keys of `step`, so equal arguments give an equal loss.
     """
@@ -41,12 +41,12 @@ def loss_function(run: Run, values: Numbers) -> Callable[..., tuple[jax.Array, A
 def train_step(
     run: Run, steps_per_epoch: int, values: Numbers, state: State, batch: Batch, step: jax.Array
 ) -> tuple[State, Metrics]:
-    """One step of the optimizer, and the run's probes around it.
+    """Take one step of the optimizer, and the run's probes around it.
 
     Args:
         run: what is trained (static).
         steps_per_epoch: for the schedule (static).
-        values: the run's plain numbers.
+        values: the run's hyperparameters.
         state: before the step.
         batch: normalised images [N, 32, 32, 3] and labels [N].
         step: the number of finished steps.
@@ -72,15 +72,16 @@ def train_step(
 
 
 def _once_known(gradient: Any, values: Numbers) -> Numbers:
-    """The numbers, unchanged, but not to be had before the gradient of the first layer, which comes last.
+    """Return the hyperparameters unchanged, with a data dependency on the first layer's gradient (computed last).
 
-    So every update depends on each parameter's last use in another layer's gradient, and XLA updates in place. Without
-    this it copies large parameters at every step, since nothing it sees says that the update comes last; a barrier does
-    not tell it, because on a CPU barriers are gone before copies are decided. The first layer is taken to be the kernel
-    with the fewest input channels; a wrong guess costs a copy. All layers at once would be one huge fused expression.
+    Then every update comes after each parameter's last use in another layer's gradient, and XLA updates in place.
+    Without the dependency it copies large parameters at every step; a barrier does not help, because on a CPU barriers
+    are removed before copies are decided. The first layer is taken to be the kernel with the fewest input channels; a
+    wrong guess costs a copy. A dependency on all layers would make one huge fused expression.
     """
     kernels = [leaf for leaf in jax.tree.leaves(gradient) if leaf.ndim > 1]
     first = min(kernels, key=lambda kernel: kernel.shape[-2]).ravel()[0].astype(jnp.float32)
+    # A zero that XLA cannot see to be one: the sign bit, shifted out.
     zero = ((lax.bitcast_convert_type(first, jnp.uint32) >> 31) >> 1).astype(jnp.float32)
     return jax.tree.map(lambda value: value + zero.astype(value.dtype), values)
 
@@ -88,7 +89,7 @@ def _once_known(gradient: Any, values: Numbers) -> Numbers:
 def _probe(
     run: Run, values: Numbers, moment: probes.Moment, batch_stats: Any, batch: Batch, step: jax.Array
 ) -> tuple[Any, Metrics]:
-    """What the cross-batch probes carry on, and the values of all probes."""
+    """What the cross-batch probes keep for the next step, and the values of all probes."""
     exact = loss_function(probes.in_float32(run), values)
 
     def loss_on(images_and_labels: Batch) -> Callable[[Any], jax.Array]:

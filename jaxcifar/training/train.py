@@ -1,4 +1,4 @@
-"""`jaxcifar.train`: one run from Python, a notebook say."""
+"""`jaxcifar.train`: one run from Python, for example in a notebook."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def train(run: Run, out: str | Path | None = None) -> records.Records:
         The run folder's records: `metrics` has a row per epoch, `steps` the arrays with an entry per step.
 
     Raises:
-        UserError: the data are not to be had, or the folder holds another run or is in use.
+        UserError: the data cannot be found or downloaded, or the folder holds another run or is in use.
         Interrupted: after Ctrl-C or SIGTERM, once the state is saved.
 
     Examples:

@@ -103,7 +103,7 @@ def test_killed_at_random_moments_it_ends_as_if_it_never_was(config: Path, whole
     assert_same(whole, tmp_path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_asked_to_stop_it_saves_and_says_so(config: Path, whole: Path, tmp_path: Path, number: int):
     process = subprocess.Popen(command(config, tmp_path), stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
