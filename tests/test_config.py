@@ -252,7 +252,7 @@ def test_a_bad_flag_is_the_same_sentence_in_ascii_and_in_utf8():
         environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(CONFIGS[0].parent.parent)}
         said.add(subprocess.run(command, capture_output=True, text=True, env=environment, check=True).stdout)
     assert len(said) == 1
-    assert said.pop().startswith("Unrecognized options: --epoch, 3; perhaps --epochs or ")
+    assert said.pop().startswith("Unrecognized options: --epoch, 3; perhaps --epochs was meant; ")
 
 
 OWN_CLASS = """
