@@ -6,6 +6,7 @@ from jaxcifar.config.average import Lookahead as Lookahead
 from jaxcifar.config.average import NoAverage as NoAverage
 from jaxcifar.config.data import Data as Data
 from jaxcifar.config.data import Padding as Padding
+from jaxcifar.config.labels import labels as labels
 from jaxcifar.config.load import flags as flags
 from jaxcifar.config.load import load as load
 from jaxcifar.config.load import override as override
@@ -16,14 +17,14 @@ from jaxcifar.config.loss import Loss as Loss
 from jaxcifar.config.loss import SmoothL1 as SmoothL1
 from jaxcifar.config.model import CNN as CNN
 from jaxcifar.config.model import VGG as VGG
-from jaxcifar.config.model import Activation as Activation
 from jaxcifar.config.model import DeepLinear as DeepLinear
 from jaxcifar.config.model import Depth as Depth
-from jaxcifar.config.model import Initialization as Initialization
 from jaxcifar.config.model import Model as Model
-from jaxcifar.config.model import Norm as Norm
 from jaxcifar.config.model import ResNet as ResNet
 from jaxcifar.config.model import WhitenedCNN as WhitenedCNN
+from jaxcifar.config.network import Activation as Activation
+from jaxcifar.config.network import Initialization as Initialization
+from jaxcifar.config.network import Norm as Norm
 from jaxcifar.config.optimizer import SGD as SGD
 from jaxcifar.config.optimizer import Adadelta as Adadelta
 from jaxcifar.config.optimizer import Adagrad as Adagrad

@@ -12,6 +12,7 @@ from jaxcifar.errors import UserError, check_count, check_number
 class NoAverage:
     """The weights are not averaged."""
 
+    title: ClassVar[str] = "without averaging"
     copies: ClassVar[int] = 0
     """Copies of the weights that the training state holds."""
     figure: ClassVar[str | None] = None
@@ -40,6 +41,7 @@ class EMA(_Average):
     It changes no weight and has figures of its own beside those of the weights.
     """
 
+    title: ClassVar[str] = "EMA"
     figure: ClassVar[str | None] = "ema"
 
 
@@ -50,6 +52,7 @@ class Lookahead(_Average):
     Zhang et al. 2019, arXiv 1907.08610; the growing d is from Jordan 2024, arXiv 2404.00498.
     """
 
+    title: ClassVar[str] = "lookahead"
     figure: ClassVar[str | None] = None
 
 

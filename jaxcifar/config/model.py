@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
 
+from jaxcifar.config.network import Activation, Initialization, Network, Norm, TimedAs, norm_title, plus
 from jaxcifar.errors import UserError, check_choice, check_count, check_number
-
-Activation = Literal["relu", "sigmoid", "leaky_relu", "tanh", "softplus", "gelu"]
-Initialization = Literal["torch", "xavier", "he", "dirac"]
-Norm = Literal["none", "batch"]
 
 
 @dataclass(frozen=True)
-class CNN:
+class CNN(Network):
     """The study's basic network: (convolution, 2x2 max-pool, activation) per width, then fully-connected layers."""
 
     widths: tuple[int, ...] = (64, 128)
@@ -32,6 +29,8 @@ class CNN:
     """After how many of the linear layers dropout stands (3 includes the output)."""
     activation: Activation = "relu"
     initialization: Initialization = "torch"
+
+    timed_as: ClassVar[TimedAs] = "CNN"
 
     def __post_init__(self):
         for name in ("widths", "head"):
@@ -55,12 +54,25 @@ class CNN:
                 "convolutions and poolings nothing of a 32 x 32 image is left, so take a smaller kernel."
             )
 
+    @property
+    def title(self) -> str:
+        name = "CNN " + "-".join(str(width) for width in (*self.widths, *self.head))
+        dropout = f"dropout after {self.dropout_layers} linear layers" if self.dropout else ""
+        return plus(name, self.norm_title, dropout)
+
+    @property
+    def norm_title(self) -> str:
+        return norm_title(self.norm)
+
+    def without_norm(self) -> Self:
+        return replace(self, norm="none")
+
 
 Depth = Literal[18, 34, 50, 101, 152]
 
 
 @dataclass(frozen=True)
-class ResNet:
+class ResNet(Network):
     """Residual network in the CIFAR form (3x3 first convolution, no max-pool); He et al. 2016, arXiv 1512.03385."""
 
     depth: Depth = 18
@@ -75,6 +87,8 @@ class ResNet:
     activation: Activation = "relu"
     initialization: Initialization = "torch"
 
+    timed_as: ClassVar[TimedAs] = "ResNet"
+
     def __post_init__(self):
         check_choice("model.depth", self.depth, Depth)
         check_count("model.width", self.width, 1)
@@ -83,12 +97,26 @@ class ResNet:
         check_choice("model.initialization", self.initialization, Initialization)
         check_choice("model.norm", self.norm, Norm)
 
+    @property
+    def title(self) -> str:
+        width = "" if self.width == 64 else f" of width {self.width}"
+        norm = {"batch": "", "none": " without BatchNorm"}.get(self.norm, f" with {self.norm_title}")
+        name = f"{'ResNet' if self.skip else 'plain'}-{self.depth}{width}{norm}"
+        return plus(name, "dropout" if self.dropout else "")
+
+    @property
+    def norm_title(self) -> str:
+        return norm_title(self.norm)
+
+    def without_norm(self) -> Self:
+        return replace(self, norm="none")
+
 
 VGGForm = Literal["a", "light"]
 
 
 @dataclass(frozen=True)
-class VGG:
+class VGG(Network):
     """VGG-A (Simonyan and Zisserman 2015, arXiv 1409.1556) with the study's head, or its light form of two stages."""
 
     form: VGGForm = "a"
@@ -104,6 +132,8 @@ class VGG:
     activation: Activation = "relu"
     initialization: Initialization = "xavier"
 
+    timed_as: ClassVar[TimedAs] = "VGG"
+
     def __post_init__(self):
         check_choice("model.form", self.form, VGGForm)
         check_number("model.dropout", self.dropout, 0, 0.99)
@@ -114,9 +144,22 @@ class VGG:
         if self.noise and self.norm == "none":
             raise UserError("model.noise is on without BatchNorm, after which it is added; give --model.norm batch.")
 
+    @property
+    def title(self) -> str:
+        width = "" if self.width == 64 or self.form == "light" else f" of width {self.width}"
+        name = ("VGG-A" if self.form == "a" else "VGG-A-light") + width
+        return plus(name, "noisy " * self.noise + self.norm_title, "dropout" if self.dropout else "")
+
+    @property
+    def norm_title(self) -> str:
+        return norm_title(self.norm)
+
+    def without_norm(self) -> Self:
+        return replace(self, norm="none", noise=False)
+
 
 @dataclass(frozen=True)
-class DeepLinear:
+class DeepLinear(Network):
     """Fully-connected layers without activation; Santurkar et al. 2018, arXiv 1805.11604, section 2.3."""
 
     depth: int = 25
@@ -127,18 +170,31 @@ class DeepLinear:
     """Normalisation after each layer but the last."""
     initialization: Initialization = "xavier"
 
+    timed_as: ClassVar[TimedAs] = "CNN"
+
     def __post_init__(self):
         check_count("model.depth", self.depth, 1, 1000)
         check_count("model.width", self.width, 1)
         check_choice("model.initialization", self.initialization, Initialization)
         check_choice("model.norm", self.norm, Norm)
 
+    @property
+    def title(self) -> str:
+        return plus(f"{self.depth}-layer linear network", self.norm_title)
+
+    @property
+    def norm_title(self) -> str:
+        return norm_title(self.norm)
+
+    def without_norm(self) -> Self:
+        return replace(self, norm="none")
+
 
 StageDepth = Literal[2, 3]
 
 
 @dataclass(frozen=True)
-class WhitenedCNN:
+class WhitenedCNN(Network):
     """A network made for speed; Jordan 2024, arXiv 2404.00498.
 
     A 2x2 convolution whose frozen filters whiten the training images' patches; three stages of (convolution, 2x2
@@ -159,6 +215,8 @@ class WhitenedCNN:
     activation: Activation = "gelu"
     initialization: Initialization = "dirac"
 
+    timed_as: ClassVar[TimedAs] = "VGG"
+
     def __post_init__(self):
         for width in self.widths:
             check_count("model.widths", width, 1)
@@ -170,6 +228,18 @@ class WhitenedCNN:
         check_number("model.norm_momentum", self.norm_momentum, 0, 0.9999)
         check_choice("model.activation", self.activation, Activation)
         check_choice("model.initialization", self.initialization, Initialization)
+
+    @property
+    def title(self) -> str:
+        name = "whitened CNN " + "-".join(str(width) for width in self.widths)
+        return name + (", residual" if self.depth == 3 else "")
+
+    @property
+    def norm_title(self) -> str:
+        return norm_title("batch")
+
+    def without_norm(self) -> None:
+        return None
 
 
 Model = CNN | ResNet | VGG | DeepLinear | WhitenedCNN

@@ -17,6 +17,11 @@ class _Optimizer:
     weight_decay: float = 0.0
     schedule: Schedule = field(default_factory=Constant)
 
+    @property
+    def title(self) -> str:
+        """The optimizer's name for readers."""
+        return type(self).__name__
+
     def __post_init__(self):
         # Rate 0 is allowed: the landscape measures have an exact answer there.
         check_number("optimizer.learning_rate", self.learning_rate, 0)

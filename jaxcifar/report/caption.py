@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jaxcifar.config import CNN, VGG, DeepLinear, Model, ResNet, WhitenedCNN
+from jaxcifar import config
 from jaxcifar.records.study import Result, StudyResults
 
 DATA_NAMES = {
@@ -50,7 +50,7 @@ class Provenance:
 def provenance(study: StudyResults) -> Provenance:
     """Where a study's numbers come from, as far as the records say it."""
     runs = [run for run in study.runs if run.records]
-    networks = dict.fromkeys(network_name(run.config.model) for run in runs if run.config)
+    networks = dict.fromkeys(run.config.model.title for run in runs if run.config)
     batches = sorted({run.config.batch_size for run in runs if run.config})
     seeds = sorted({run.seed for run in runs})
     return Provenance(
@@ -81,26 +81,11 @@ def data_name(study: StudyResults) -> str:
     return DATA_NAMES.get(study.data, study.data)
 
 
-def network_name(model: Model) -> str:
-    """A network's name for readers, less what a study varies in it."""
-    match model:
-        case CNN():
-            name = "CNN " + "-".join(str(width) for width in (*model.widths, *model.head))
-            return name + (" + BatchNorm" if model.norm == "batch" else "")
-        case ResNet():
-            width = "" if model.width == 64 else f" of width {model.width}"
-            name = f"{'ResNet' if model.skip else 'plain'}-{model.depth}{width}"
-            norm = "" if model.norm == "batch" else " without BatchNorm"
-            return name + norm + (" + dropout" if model.dropout else "")
-        case VGG():
-            name = "VGG-A" if model.form == "a" else "VGG-A-light"
-            norm = (" + noisy" if model.noise else " +") + " BatchNorm" if model.norm == "batch" else ""
-            return name + norm + (" + dropout" if model.dropout else "")
-        case DeepLinear():
-            return f"{model.depth}-layer linear network" + (" + BatchNorm" if model.norm == "batch" else "")
-        case WhitenedCNN():
-            name = "whitened CNN " + "-".join(str(width) for width in model.widths)
-            return name + (", residual" if model.depth == 3 else "")
+def labels(study: StudyResults, overrides: Mapping[str, str]) -> dict[str, str]:
+    """Return the members' names for readers; see `config.labels`. A member without a config keeps its own name."""
+    configs = {member: runs[0].config for member, runs in study.members.items()}
+    found = config.labels({member: run for member, run in configs.items() if run}, overrides)
+    return {member: found.get(member) or overrides.get(member, member) for member in configs}
 
 
 def _listed(values: Sequence[int]) -> str:

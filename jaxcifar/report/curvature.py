@@ -12,7 +12,7 @@ import numpy as np
 from jaxcifar.records import snapshots
 from jaxcifar.records.snapshots import Arrays
 from jaxcifar.records.study import StudyResults
-from jaxcifar.report.caption import TRAINING_MODE, network_name, provenance
+from jaxcifar.report.caption import TRAINING_MODE, provenance
 from jaxcifar.report.figure import Figure, Panel, line, log_axis, save
 from jaxcifar.report.looks import looks
 from jaxcifar.report.planes import WHERE, path_figure, plane_figure
@@ -34,7 +34,6 @@ def write_figures(folder: Path) -> list[Path]:
 
 def figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> list[Figure]:
     """Every figure for which some run of the study has stored the numbers."""
-    looks = _named(study, looks)
     makers = (_eigenvalues, _density, _sharpness, plane_figure, path_figure)
     found = [figure for make in makers if (figure := make(study, looks, common)) is not None]
     return [_with_images(figure, study) for figure in found]
@@ -179,15 +178,6 @@ def _sharpness(study: StudyResults, looks: dict[str, Look], common: dict[str, An
     return Figure(
         "sharpness", "Sharpness free of scale", caption, (panel,), legend, columns=headings, rows=rows, **common
     )
-
-
-def _named(study: StudyResults, looks: dict[str, Look]) -> dict[str, Look]:
-    """The looks under the names of the networks that were trained, which a flag may have changed."""
-    runs = {member: runs[0].config for member, runs in study.members.items()}
-    names = {member: network_name(config.model) for member, config in runs.items() if config}
-    if len(set(names.values())) < len(names):
-        return looks
-    return {m: dataclasses.replace(look, label=names[m]) if m in names else look for m, look in looks.items()}
 
 
 def _by_member(study: StudyResults, measure: str) -> dict[str, list[Arrays]]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from jaxcifar.config import VGG, DeepLinear, Model
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, binned_together, smoothed
-from jaxcifar.report.caption import TRAINING_MODE, network_name
+from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
 from jaxcifar.report.style import Look
 
@@ -37,19 +35,10 @@ def _networks(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[st
     for member, runs in study.members.items():
         measured = [run for run in runs if run.config and np.isfinite(run.step_values(name)).any()]
         if measured and measured[0].config:
-            network = network_name(_without_norm(measured[0].config.model))
+            model = measured[0].config.model
+            network = (model.without_norm() or model).title
             found.setdefault(network, []).append((looks[member], measured))
     return found
-
-
-def _without_norm(model: Model) -> Model:
-    match model:
-        case VGG():
-            return dataclasses.replace(model, norm="none", noise=False)
-        case DeepLinear():
-            return dataclasses.replace(model, norm="none")
-        case _:
-            return model
 
 
 def _direction_figure(

@@ -12,8 +12,8 @@ from jaxcifar.config import Paper, Run, Study, UserError, Words, shipped
 from jaxcifar.config.stored import read_studies
 from jaxcifar.records import judged as stored_claims
 from jaxcifar.records.study import StudyResults, Wanted
+from jaxcifar.report.caption import labels
 from jaxcifar.report.looks import by_rate
-from jaxcifar.report.style import label
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,6 @@ def _source(results: StudyResults, own: dict[str, Study]) -> Source:
 
 def _described(results: StudyResults, words: Words) -> StudyResults:
     """The results with labels and the images that the study asks for, members in the order of their rates."""
-    own = {member: said.label for member, said in words.members.items() if said.label}
-    labels = {member: own.get(member) or label(member) for member in results.members}
+    named = labels(results, {member: said.label for member, said in words.members.items() if said.label})
     wanted = Wanted(words.source, words.train_size, words.test_size)
-    return by_rate(dataclasses.replace(results, labels=labels, wanted=wanted))
+    return by_rate(dataclasses.replace(results, labels=named, wanted=wanted))

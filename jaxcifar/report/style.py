@@ -38,35 +38,6 @@ DASHES: dict[Dash, tuple[float, ...]] = {
     "dashdot": (6, 2, 1, 2),
 }
 
-_LABELS = {
-    "cnn": "CNN",
-    "cnn-dropout": "CNN, dropout after two",
-    "cnn-dropout-all": "CNN, dropout after all",
-    "vgg-a": "VGG-A",
-    "vgg-a-light": "VGG-A-light",
-    "vgg-a-light-bn": "VGG-A-light + BatchNorm",
-    "vgg-a-light-noisy-bn": "VGG-A-light + noisy BatchNorm",
-    "vgg-a-dropout": "VGG-A + dropout",
-    "vgg-a-bn": "VGG-A + BatchNorm",
-    "vgg-a-bn-dropout": "VGG-A + BatchNorm + dropout",
-    "vgg-a-noisy-bn": "VGG-A + noisy BatchNorm",
-    "linear-25": "linear, 25 layers",
-    "linear-25-bn": "linear, 25 layers + BatchNorm",
-    "vgg-a-sgd": "VGG-A, SGD",
-    "vgg-a-light-sgd": "VGG-A-light, SGD",
-    "vgg-a-bn-sgd": "VGG-A + BatchNorm, SGD",
-    "relu": "ReLU",
-    "leaky-relu": "leaky ReLU",
-    "mse": "MSE",
-    "smooth-l1": "SmoothL1",
-    "bce-with-logits": "BCE with logits",
-    "sgd": "SGD",
-    "adagrad": "Adagrad",
-    "adadelta": "Adadelta",
-    "adam": "Adam",
-    "batch-256-rate-0.01": "batch 256, rate 0.01",
-}
-
 
 @dataclass(frozen=True)
 class Look:
@@ -77,19 +48,6 @@ class Look:
     dash: Dash = "solid"
     strength: float = 1.0
     """Opacity of the line, where members differ in a plain number only."""
-
-
-def label(member: str) -> str:
-    """A member's name for readers: `mse-learning-rate-0.1` is `MSE, rate 0.1`."""
-    if member in _LABELS:
-        return _LABELS[member]
-    base, rate, value = member.partition("-learning-rate-")
-    if rate:
-        return f"{label(base)}, rate {value}"
-    kind, _, number = member.rpartition("-")
-    if number.isdigit() and kind in ("resnet", "plain", "batch"):
-        return {"resnet": f"ResNet-{number}", "plain": f"plain-{number}", "batch": f"batch {number}"}[kind]
-    return member
 
 
 def applied() -> AbstractContextManager[Any]:

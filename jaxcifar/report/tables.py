@@ -10,10 +10,9 @@ import numpy as np
 
 from jaxcifar.claims import quantities
 from jaxcifar.claims.statistics import standard_error
-from jaxcifar.config import SGD, CrossEntropy, Data, DeepLinear, Muon, Run, Words
+from jaxcifar.config import SGD, CrossEntropy, Data, Muon, Run, Words
+from jaxcifar.config.network import activation_title
 from jaxcifar.records.study import Result, StudyResults
-from jaxcifar.report.caption import network_name
-from jaxcifar.report.style import label
 
 
 @dataclass(frozen=True)
@@ -180,14 +179,15 @@ def settings(study: StudyResults, words: Words) -> Sheet | None:
 def _settings_of(run: Run) -> dict[str, str]:
     optimizer, schedule = run.optimizer, run.optimizer.schedule
     warmup = f", warm-up over {schedule.warmup:g} epochs" if schedule.warmup else ""
+    activation = getattr(run.model, "activation", None)
     smoothing = run.loss.label_smoothing if isinstance(run.loss, CrossEntropy) else 0
     return {
-        "network": network_name(run.model),
-        "activation": "none" if isinstance(run.model, DeepLinear) else label(run.model.activation),
+        "network": run.model.title,
+        "activation": activation_title(activation) if activation else "none",
         "initialisation": run.model.initialization,
         "epochs": f"{run.epochs}",
         "batch size": f"{run.batch_size}",
-        "optimizer": type(optimizer).__name__,
+        "optimizer": optimizer.title,
         "learning rate": f"{optimizer.learning_rate:g}",
         "momentum": f"{optimizer.momentum:g}" if isinstance(optimizer, SGD | Muon) else "-",
         "weight decay": f"{optimizer.weight_decay:g}",

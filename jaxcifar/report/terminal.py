@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from jaxcifar.config import Run, labels
 from jaxcifar.records import Records
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ def _bytes(count: float) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
-def result_table(runs: Sequence[Records]) -> None:
+def result_table(runs: Sequence[Records[Run]]) -> None:
     """Prints what each run reached: epochs, the last losses and accuracies, the best, seconds."""
     names = sorted({run.data["name"] for run in runs if run.data})
     title = f"Results on {', '.join(names) or 'unknown data'}"
@@ -81,8 +83,9 @@ def result_table(runs: Sequence[Records]) -> None:
     others = [key for key in _OTHERS if any(_other(run, key) != "-" for run in runs)]
     for heading in (*headings, *(_OTHERS[key] for key in others)):
         table.add_column(heading, justify="right", no_wrap=True)
+    names = _labels(runs)
     for run in runs:
-        table.add_row(_name(run), str(len(run.metrics)), *_figures(run), *(_other(run, key) for key in others))
+        table.add_row(_name(run, names), str(len(run.metrics)), *_figures(run), *(_other(run, key) for key in others))
     Console().print(table)
 
 
@@ -101,8 +104,21 @@ def _other(run: Records, key: str) -> str:
     return _number(values[0] if values else None, ".3g" if key == "total_seconds" else ".1%")
 
 
-def _name(run: Records) -> str:
-    name = f"{run.config.name}, seed {run.config.seed}" if run.config else run.folder.name
+def _labels(runs: Sequence[Records[Run]]) -> dict[tuple[Path, str], str]:
+    """The label of each member by its study's folder and its name."""
+    studies: dict[Path, dict[str, Run]] = {}
+    for run in runs:
+        if run.config:
+            studies.setdefault(_study(run), {})[run.config.name] = run.config
+    return {(study, m): label for study, members in studies.items() for m, label in labels(members).items()}
+
+
+def _study(run: Records[Run]) -> Path:
+    return run.folder.parent.parent if run.folder.name.startswith("seed-") else run.folder
+
+
+def _name(run: Records[Run], names: dict[tuple[Path, str], str]) -> str:
+    name = f"{names[_study(run), run.config.name]}, seed {run.config.seed}" if run.config else run.folder.name
     match run.status:
         case "finished":
             return name

@@ -226,7 +226,7 @@ class _Session:
         return left
 
     def _run(self, study: PlannedStudy, items: Sequence[Planned]) -> None:
-        members = [Member(item.run, self.out / study.folder / item.folder) for item in items]
+        members = [Member(item.run, self.out / study.folder / item.folder, item.label) for item in items]
         vectorize = choose_vectorize(study.study.vectorize, items[0].run, len(items))
         train_members(members, self.load(items[0].run.data), vectorize, self.shown, self.stop)
 

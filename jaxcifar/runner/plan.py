@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxcifar.config import SGD, CrossEntropy, Paper, Run, Study, UserError, Vectorize
+from jaxcifar.config import SGD, CrossEntropy, Paper, Run, Study, UserError, Vectorize, labels
 from jaxcifar.errors import check_count
 from jaxcifar.runner.scale import check_scale, scale_run
 
@@ -21,6 +21,8 @@ class Planned:
     run: Run
     folder: Path
     """Below the study's folder: `<member>/seed-<seed>`."""
+    label: str = ""
+    """The member's name for readers, from what tells the study's configs apart."""
     same_as: Path | None = None
     """Below OUT: the folder of the run of equal config that is trained instead."""
 
@@ -72,8 +74,10 @@ def make_plan(
 
 def _plan_study(study: Study, folder: Path, scale: float) -> PlannedStudy:
     small = "curvature" in study.pictures
-    runs = tuple(dataclasses.replace(item, run=scale_run(item.run, scale, small)) for item in expand(study))
-    return PlannedStudy(study, folder, runs)
+    runs = [dataclasses.replace(item, run=scale_run(item.run, scale, small)) for item in expand(study)]
+    own = {member.name: member.words.label for member in study.members() if member.words.label}
+    names = labels({item.member: item.run for item in runs}, own)
+    return PlannedStudy(study, folder, tuple(dataclasses.replace(item, label=names[item.member]) for item in runs))
 
 
 def _with_seeds(study: Study, seeds: int | None) -> Study:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxcifar import records
-from jaxcifar.config import CNN, SGD, VGG, DeepLinear, Model, Precision, ResNet, Run, WhitenedCNN
+from jaxcifar.config import CNN, SGD, VGG, Precision, ResNet, Run
 from jaxcifar.training.cost import cost_of
 from jaxcifar.training.environment import environment
 from jaxcifar.training.group import Group
@@ -39,20 +39,9 @@ class Speed:
 
     def seconds(self, runs: Sequence[Run]) -> float:
         """Estimated seconds of a program that trains these runs one after the other."""
-        rate, costs = self.rates[_measured_kind(runs[0].model)], [cost_of(run) for run in runs]
+        rate, costs = self.rates[runs[0].model.timed_as], [cost_of(run) for run in runs]
         training = sum(rate.per_step * cost.steps + rate.per_flop * cost.flops for cost in costs)
         return training + rate.per_layer * costs[0].layers
-
-
-def _measured_kind(model: Model) -> str:
-    """The measured kind of network that a network's pace is taken from."""
-    match model:
-        case DeepLinear():
-            return "CNN"
-        case WhitenedCNN():
-            return "VGG"
-        case _:
-            return type(model).__name__
 
 
 def known(folder: Path) -> Speed | None:
@@ -85,7 +74,7 @@ def measure(precision: Precision, notify: Callable[[str], None]) -> Speed:
     rates = {"CNN": Rate(per_step, per_flop, small.compile / small.layers)}
     for model, steps in ((VGG(norm="batch"), 4), (ResNet(), 2)):
         timed = _time(dataclasses.replace(run, model=model), steps)
-        rates[type(model).__name__] = Rate(0.0, timed.step / timed.flops, timed.compile / timed.layers)
+        rates[model.timed_as] = Rate(0.0, timed.step / timed.flops, timed.compile / timed.layers)
     return Speed(_device(), rates)
 
 

@@ -37,6 +37,8 @@ class Member:
 
     run: Run
     folder: Path
+    label: str = ""
+    """Name on progress lines; empty for the name of the run."""
 
 
 def train_members(
@@ -128,7 +130,8 @@ class _Trainer:
             saved.discard_after(self.step if common else -1)
 
     def _name(self) -> str:
-        return self.run.name if len(self.members) == 1 else f"{self.run.name} and {len(self.members) - 1} more"
+        name = self.members[0].label or self.run.name
+        return name if len(self.members) == 1 else f"{name} and {len(self.members) - 1} more"
 
     def fit(self, stop: Stop) -> None:
         """Train to the end, to the divergence of every member, or until asked to stop."""

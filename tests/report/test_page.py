@@ -17,7 +17,7 @@ from synthetic import Member, write_study
 
 from jaxcifar import records
 from jaxcifar.cli import main
-from jaxcifar.config import VGG, Adam, Run
+from jaxcifar.config import MSE, VGG, Adam, BCEWithLogits, Run
 from jaxcifar.report import write_report
 
 CHROMIUM = next(
@@ -75,14 +75,16 @@ def opened(page: Path, width: int, tmp_path: Path) -> dict[str, Any]:
 def some_studies(folder: Path) -> None:
     """A study with two seeds and probes, one with a diverged member, long names and a run that has not ended."""
     arms = {}
-    for name, norm, beta in (("vgg-a", "none", 30.0), ("vgg-a-bn", "batch", 3.0)):
+    for name, model, beta in (("vgg-a", VGG(), 30.0), ("vgg-a-bn", VGG(norm="batch"), 3.0)):
         steps = {"beta/same_batch": np.where(np.arange(60) % 10 == 0, beta, np.nan)}
-        run = Run(model=VGG(norm=norm), optimizer=Adam())
+        run = Run(model=model, optimizer=Adam())
         arms[name] = Member(run=run, spread=(0, 0.1), steps=steps)
     write_study(folder, "beta_smoothness", arms)
-    losses = {f"{name}-learning-rate-0.1": Member() for name in ("cross-entropy", "mse", "bce-with-logits")}
-    losses["mse-learning-rate-0.1"] = Member(status="diverged", epochs=2)
-    losses["bce-with-logits-learning-rate-0.1"] = Member(status="interrupted", epochs=3)
+    losses = {
+        "cross-entropy-learning-rate-0.1": Member(),
+        "mse-learning-rate-0.1": Member(run=Run(loss=MSE()), status="diverged", epochs=2),
+        "bce-with-logits-learning-rate-0.1": Member(run=Run(loss=BCEWithLogits()), status="interrupted", epochs=3),
+    }
     write_study(folder, "losses", losses)
 
 
@@ -107,8 +109,8 @@ def test_the_page_in_chromium(width: int, tmp_path: Path):
     assert len(found["plots"]) >= 9
     assert all(250 < plot <= width for plot in found["plots"])
     assert (found["before"], found["up"]) == (
-        "cross-entropy, rate 0.1",
-        "BCE with logits, rate 0.1 (unfinished, 3 of 3 epochs)",
+        "cross-entropy",
+        "BCE with logits (unfinished, 3 of 3 epochs)",
     )
     assert found["down"].startswith("MSE")
 
@@ -118,8 +120,8 @@ def test_what_the_page_says(tmp_path: Path):
     page = write_report(tmp_path / "paper")
     text = text_of(page)
     assert "6 of 7 runs have come to their end, on CIFAR-10 (a JPEG copy, cifar10-jpeg)" in text
-    assert "1 run has not come to the end: BCE with logits, rate 0.1 (3 of 3 epochs)" in text
-    assert "MSE, rate 0.1 (diverged at step 23)" in text
+    assert "1 run has not come to the end: BCE with logits (3 of 3 epochs)" in text
+    assert "MSE (diverged at step 23)" in text
     assert "A cross marks where the loss stopped being finite" in text
     assert "BatchNorm greatly decreases the maximum difference in gradient over the distance." in text
     assert "Decided by" in text
@@ -184,7 +186,7 @@ def test_damaged_records_are_listed(tmp_path: Path):
 def test_the_report_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["report", str(tmp_path)]) == 2
     assert "holds no records of this program" in capsys.readouterr().err
-    write_study(tmp_path, "mine", {"<b>&'a": Member(epochs=1)})
+    write_study(tmp_path, "mine", {"<b>&'a": Member(epochs=1), "of equal config": Member(epochs=1)})
     assert main(["report", str(tmp_path)]) == 0
     assert "index.html" in capsys.readouterr().out
     assert "<b>&'a" in text_of(tmp_path / "report" / "index.html")

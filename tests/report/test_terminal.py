@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from synthetic import Member, write_run
+from synthetic import Member, write_study
 
 from jaxcifar.config.stored import read_records
 from jaxcifar.report.terminal import result_table
@@ -13,8 +13,8 @@ NAME = "vgg-a-light-bn-learning-rate-0.0001-and-a-few-words-more"
 
 def test_a_long_name_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setenv("COLUMNS", "80")
-    write_run(tmp_path, NAME, Member())
-    result_table([read_records(tmp_path)])
+    write_study(tmp_path, "study", {NAME: Member(), "another of equal config": Member()})
+    result_table([read_records(path.parent) for path in tmp_path.rglob("config.json")])
     lines = capsys.readouterr().out.splitlines()
     assert max(len(line) for line in lines) <= 80
     width = next(line for line in lines if line.startswith(" run")).index("epochs")
