@@ -53,7 +53,7 @@ def norm_pairs(study: StudyResults, *, over_rates: bool = False) -> list[Pair]:
     arms: dict[Run, dict[Model, list[Result]]] = {}
     for run in runs:
         config = _config(run)
-        bare = without_norm(config.model)
+        bare = config.model.without_norm()
         if bare is not None:
             arms.setdefault(_setting(config, bare, over_rates), {}).setdefault(config.model, []).append(run)
     pairs = []
@@ -70,15 +70,7 @@ def norm_pairs(study: StudyResults, *, over_rates: bool = False) -> list[Pair]:
 
 def has_norm(model: Model) -> bool:
     """Return whether a network normalises its activations."""
-    return getattr(model, "norm", "none") != "none"
-
-
-def without_norm(model: Model) -> Model | None:
-    """Return the same network without normalisation, or None for a network that has no choice."""
-    if not hasattr(model, "norm"):
-        return None
-    changes = {"norm": "none", **({"noise": False} if hasattr(model, "noise") else {})}
-    return dataclasses.replace(model, **changes)  # type: ignore[arg-type]
+    return bool(model.norm_title)
 
 
 def learning_rate(run: Result) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.claims.bands import stacked_losses
-from jaxcifar.claims.members import by_seed, has_norm, without_norm
+from jaxcifar.claims.members import by_seed, has_norm
 from jaxcifar.config import Model
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, smoothed
@@ -30,7 +30,7 @@ def band_figures(study: StudyResults, rates: Sequence[float], common: dict[str, 
     """
     networks: dict[Model, list[Result]] = {}
     for run in study.runs:
-        bare = without_norm(run.config.model) if run.config else None
+        bare = run.config.model.without_norm() if run.config else None
         if bare is not None and len(run.step_values("loss")):
             networks.setdefault(bare, []).append(run)
     found = []

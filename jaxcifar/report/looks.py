@@ -7,8 +7,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxcifar.claims.members import without_norm
 from jaxcifar.config import Checkpoint, Data, Run
+from jaxcifar.config.network import Network
 from jaxcifar.config.words import COLORS, DASHES, Color, MemberWords, Words
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report.style import Look
@@ -97,7 +97,7 @@ def _colors(kinds: dict[str, _Kind], own: dict[str, MemberWords]) -> dict[Hashab
 def _pair(subjects: Sequence[Hashable]) -> dict[Hashable, Color]:
     """The first network that is there without and with normalisation."""
     for subject in subjects:
-        bare = without_norm(subject) if dataclasses.is_dataclass(subject) else None  # type: ignore[arg-type]
+        bare = subject.without_norm() if isinstance(subject, Network) else None
         if bare is not None and bare != subject and bare in subjects:
             return {bare: "vermillion", subject: "blue"}
     return {}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcifar.claims.members import has_norm, without_norm
+from jaxcifar.claims.members import has_norm
 from jaxcifar.claims.statistics import standard_error
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, binned_together, smoothed
@@ -143,7 +143,7 @@ def _arms(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[str, l
 def _by_norm(members: dict[str, list[Result]]) -> list[tuple[Look, list[Result]]]:
     """Without and with normalisation, learning rates and seeds together; empty where the networks differ in more."""
     models = [run.config.model if run.config else None for runs in members.values() for run in runs]
-    networks = {without_norm(model) if model else None for model in models}
+    networks = {model.without_norm() if model else None for model in models}
     if len(networks) != 1 or None in networks:
         return []
     arms: dict[bool, list[Result]] = {}

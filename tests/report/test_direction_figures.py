@@ -11,9 +11,9 @@ from synthetic import study
 
 from jaxcifar.config import VGG, DeepLinear, Run, Words
 from jaxcifar.report import directions
+from jaxcifar.report.caption import labels
 from jaxcifar.report.figure import together
 from jaxcifar.report.looks import looks
-from jaxcifar.report.style import label
 
 STEPS = 60
 
@@ -41,7 +41,7 @@ def figures(tmp_path: Path):
             "linear-25": member(DeepLinear(), 5.0),
         },
     )
-    found = dataclasses.replace(found, labels={member: label(member) for member in found.members})
+    found = dataclasses.replace(found, labels=labels(found, {}))
     return found, directions.figures(found, looks(found, Words(found.name)), {})
 
 
