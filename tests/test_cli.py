@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import jaxcifar
 from jaxcifar import records
 from jaxcifar.cli import main
 from jaxcifar.config.stored import read_records
@@ -284,3 +285,24 @@ def test_help(capsys: pytest.CaptureFixture[str], config: str):
     assert "--restart" in capsys.readouterr().out
     assert call("run", "--config", config, "--help") == 0
     assert "--optimizer.learning-rate" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]):
+    assert call("--version") == 0
+    assert capsys.readouterr().out == f"jaxcifar {jaxcifar.__version__}\n"
+
+
+def test_a_tilde_after_an_equals_sign_is_the_home(config: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert call("run", "--config=~/small.py", "--out=~/runs/a") == 0
+    assert (tmp_path / "runs" / "a" / records.SUMMARY).is_file()
+    assert not (tmp_path / "~").exists()
+
+
+@pytest.mark.parametrize("flag", ["--out", "--config", "--data.dir"])
+def test_an_address_is_refused(config: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, flag: str):
+    arguments = ["--config", config, "--out", str(tmp_path / "out"), f"{flag}=gs://bucket/x.py"]
+    assert call("run", *arguments) == 2
+    assert "an address; give a folder or file" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -16,7 +16,7 @@ FILE = "study.json"
 
 @dataclass(frozen=True)
 class Invocation:
-    """How the user started it: for the captions, and for what a claim must know."""
+    """How the user started a study, for captions and claims."""
 
     command: str = ""
     """The command that repeats it."""
@@ -28,7 +28,7 @@ class Invocation:
 
     @classmethod
     def of(cls, argv: Sequence[str], changed: Sequence[str], scale: float, name: str) -> Invocation:
-        """From the arguments of `jaxcifar run`, less those that name places on one's own machine."""
+        """Return it for the arguments of `jaxcifar run`, without those that name folders of this machine."""
         kept, skip = [], False
         for token in argv:
             if skip:

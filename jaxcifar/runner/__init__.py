@@ -1,5 +1,6 @@
-"""What a study varies, which measures it takes, which claims of the study it checks.
+"""Plan, run, resume and restart what a config file asks for, and measure what was trained.
 
-`execute` trains, `plan` and `outline` say what would be trained, `results` reads what was, `claims` judges it. Nothing
-is imported here, so that a report reads results and claims without JAX.
+`plan` lists the runs and groups them into programs, `deduplicate` finds equal ones, `scale` makes small versions,
+`estimate` says what they cost, `execute` trains them, `restart` deletes old records, `pictures` and `snapshots` compute
+what is shown of trained networks, `export` writes one as ONNX.
 """

@@ -1,4 +1,4 @@
-"""Runs whose config is equal, name aside, train once; the others say `same_as`."""
+"""Runs whose configs are equal apart from the name train once; the others say `same_as`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from jaxcifar.runner.plan import Planned, PlannedStudy
 def deduplicate(
     plan: Sequence[PlannedStudy], names: Sequence[str] = (), is_complete: Callable[[Path], bool] = lambda folder: False
 ) -> list[PlannedStudy]:
-    """Marks the runs that another run stands for.
+    """Mark duplicate runs.
 
-    The one that trains is, in this order: one that is complete already, one whose study compares seconds (which are
-    trained alone), the first. A run whose seconds are compared is never stood for by one that trains in a group. Equal
+    Of equal runs one trains: one that is complete already, else one whose study compares seconds (and trains alone),
+    else the first. A run whose seconds are compared is never replaced by one that trains in a group. Equal
     runs get the union of their snapshots and, where all have probes, of their probes: neither changes the training.
 
     Args:
-        plan: the whole paper's, so that a slice gives its runs the same configs as the whole.
+        plan: of the whole paper, so that a slice gives its runs the same configs as the whole.
         names: the studies that train; empty means all.
         is_complete: whether a folder below OUT holds a complete run.
 
@@ -56,7 +56,7 @@ def _mark(study: PlannedStudy, item: Planned, equal, chosen: list[PlannedStudy],
 
 
 def _key(run: Run) -> Run:
-    """The run less what does not change what is computed."""
+    """The run without what does not change the training."""
     data = dataclasses.replace(run.data, dir=None)
     # Runs with probes are alike, whichever they are; one without takes no other's, for they cost time.
     probes = (Probe(),) if run.probes else ()

@@ -31,12 +31,12 @@ PACKAGES = ("jax2onnx", "onnx", "onnxruntime")
 
 
 def check_installed() -> None:
-    """Raises: UserError: a package of the extra `onnx` is missing."""
+    """Raise UserError if a package of the extra `onnx` is missing."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError(
-            f"ONNX export needs {missing[0]}, which is not installed; get it by pip install -e '.[onnx]', best in a "
-            "virtual environment of its own, since it wants an older Orbax."
+            f"ONNX export needs {missing[0]}, which is not installed; install it by pip install -e '.[onnx]', best in "
+            "a separate virtual environment, because it needs an older Orbax."
         )
 
 
@@ -45,17 +45,17 @@ class Network:
     """What is exported."""
 
     run: Run
-    """Says which network, and how its images are normalised."""
+    """The network, and how its images are normalised."""
     variables: Any
     """`params` and `batch_stats`."""
     origin: str
-    """Where the variables come from."""
+    """Where the variables come from, in words."""
 
 
 def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> Network:
-    """The network of a run's newest checkpoint, or of a config file as a run would begin with it.
+    """Return the network of a run's newest checkpoint, or of a config file with its initial weights.
 
-    Where a run keeps a moving average of its weights, that is its network.
+    For a run with a moving average of its weights, return the average.
 
     Args:
         source: a run's folder, or a config file.
@@ -74,7 +74,7 @@ def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> N
         raise UserError(f"{str(source)!r} is neither a run's folder (it holds no {records.CONFIG}) nor a config file.")
     run = read_run(source)
     if flags:
-        raise UserError(f"jaxcifar export got {flags[0]!r}; beside a run's folder it takes --out only.")
+        raise UserError(f"jaxcifar export got {flags[0]!r}; with a run's folder it takes only --out.")
     steps = saved_steps(source, notify)
     if not steps:
         raise UserError(
@@ -95,10 +95,10 @@ def _variables(weights: states.State | Weights) -> Any:
 
 
 def export(network: Network, path: Path) -> float:
-    """Writes an ONNX file from `images` [N, 32, 32, 3], normalised, to `logits` [N, 10]; BatchNorm as in evaluation.
+    """Write an ONNX file from `images` [N, 32, 32, 3], normalised, to `logits` [N, 10]; BatchNorm as in evaluation.
 
     Args:
-        network: what to write; its origin and the normalisation of its images stand in the file.
+        network: what to write; the file says its origin and the normalisation of its images.
         path: the file.
 
     Returns:
@@ -129,7 +129,7 @@ def export(network: Network, path: Path) -> float:
 
 
 def logits(model: bytes, images: np.ndarray) -> np.ndarray:
-    """What onnxruntime makes of images [N, 32, 32, 3]."""
+    """Return onnxruntime's logits of images [N, 32, 32, 3]."""
     import onnxruntime  # pyright: ignore[reportMissingImports]
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -137,7 +137,7 @@ def logits(model: bytes, images: np.ndarray) -> np.ndarray:
 
 
 def _described(model: Any, network: Network) -> Any:
-    """The model with a text that a viewer shows."""
+    """The model with a text for viewers."""
     import onnx  # pyright: ignore[reportMissingImports]
 
     mean, deviation = data.statistics(network.run.data)
@@ -156,10 +156,10 @@ def _convert(network: Network) -> Any:
     import jax2onnx  # pyright: ignore[reportMissingImports]
     import onnx  # pyright: ignore[reportMissingImports]
 
-    logging.getLogger("onnx_ir.serde").setLevel(logging.ERROR)  # it tells of every shape that it leaves open
+    logging.getLogger("onnx_ir.serde").setLevel(logging.ERROR)  # it reports every shape that it leaves open
 
     def apply(images: jax.Array) -> Any:
-        # Built here, where the converter has put its own activations in Flax's place.
+        # Built here, because the converter has replaced Flax's activations by its own.
         with nn.intercept_methods(_as_standard_layer):
             return build(network.run.model).apply(network.variables, images, False)
 
@@ -172,13 +172,13 @@ def _convert(network: Network) -> Any:
     )
     assert isinstance(model, onnx.ModelProto)
     _remove_dropout(model.graph)
-    # The converter leaves shapes from before it moved transpositions; they are computed afresh.
+    # The converter leaves shapes from before it moved transpositions; they are computed again.
     del model.graph.value_info[:]
     return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
 
 
 def _as_standard_layer(next_call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-    """Flax's own layer on the same variables: the converter knows it, and a viewer shows it as one node."""
+    """Flax's own layer on the same variables: the converter knows it, and viewers show it as one node."""
     layer = context.module
     if context.method_name != "__call__":
         return next_call(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Inside a trained network: the gradient's norm layer by layer, its first filters, the maps it makes of an image."""
+"""Inside a trained network: the norm of each layer's gradient, the first filters, the feature maps of an image."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ MAPS = 8
 
 
 def saved_steps(folder: Path, notify: Callable[[str], None]) -> list[int]:
-    """The steps of which a run folder holds a sound checkpoint."""
+    """Return the steps of the whole checkpoints in a run folder."""
     return sorted(sound_steps(folder, notify))
 
 
 def restore(run: Run, folder: Path, step: int) -> State:
-    """The state that a run folder's checkpoint holds."""
+    """Return the state of a checkpoint in a run folder."""
     shapes = jax.eval_shape(lambda: states.create(run, numbers(run)))
     template = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes)
     checkpoints = Checkpoints(folder, run.checkpoint.keep)
@@ -41,7 +41,7 @@ def restore(run: Run, folder: Path, step: int) -> State:
 
 
 def gradient_norms(run: Run, dataset: Dataset) -> Callable[[State], dict[str, float]]:
-    """From a state to the norm of the loss gradient in each kernel, in the order in which the layers are applied.
+    """Return a function from a state to the norm of the loss gradient in each kernel, in the order of the layers.
 
     One batch of the first training images, not augmented; BatchNorm and dropout as in training; cost: one gradient.
     """
@@ -79,7 +79,7 @@ def kernel_layers(run: Run) -> list[str]:
 
 
 def features(run: Run, state: State, dataset: Dataset) -> dict[str, np.ndarray]:
-    """First filters, an image of the test set, and the first maps that each stage makes of it.
+    """Return the first filters, an image of the test set, and the first feature maps of each stage for it.
 
     Returns:
         `filters` [kh, kw, 3, F], `image` uint8 [32, 32, 3], `label`, and `map/<layer>` [H, W, up to 8] for the first

@@ -33,30 +33,30 @@ class PlannedStudy:
 
     study: Study
     folder: Path
-    """Below OUT; `.` where the study is all there is."""
+    """Below OUT; `.` where OUT holds only this study."""
     runs: tuple[Planned, ...]
 
 
 def make_plan(
     config: Run | Study | Paper, seeds: int | None = None, scale: float = 1.0, only: Sequence[str] = ()
 ) -> list[PlannedStudy]:
-    """What a config file trains, study by study.
+    """Return what a config file trains, study by study.
 
     Args:
         config: a run, a study or a paper.
-        seeds: repeat every member with so many seeds; scaled, one seed is the default.
+        seeds: number of seeds for every member; 1 by default if scale is below 1.
         scale: multiplies images and epochs.
         only: names of a paper's studies; empty means all.
 
     Returns:
-        The studies and their runs; nothing is shared yet, see `share`.
+        The studies and their runs; equal runs are not marked yet, see `deduplicate`.
 
     Raises:
-        UserError: seeds below 1, a scale outside (0, 1], or a name that is no study of the paper.
+        UserError: seeds below 1, a scale outside (0, 1], or a name that is not a study of the paper.
     """
     check_scale(scale)
     if only and not isinstance(config, Paper):
-        raise UserError(f"--only {','.join(only)} chooses among a paper's studies; {config.name!r} is no paper.")
+        raise UserError(f"--only {','.join(only)} chooses among a paper's studies; {config.name!r} is not a paper.")
     if isinstance(config, Run):
         config = Study(config.name, config, seeds=(config.seed,))
     single = isinstance(config, Study) and config.is_single and seeds is None
@@ -81,7 +81,7 @@ def _plan_study(study: Study, folder: Path, scale: float) -> PlannedStudy:
 
 
 def _with_seeds(study: Study, seeds: int | None) -> Study:
-    """The study with `seeds` seeds from its first on, where that is given."""
+    """The study with this number of seeds, counted from its first; unchanged for None."""
     if seeds is None:
         return study
     first = study.seeds[0]
@@ -99,7 +99,11 @@ def expand(study: Study) -> list[Planned]:
 
 
 def shape_of(run: Run) -> Run:
-    """The run with its plain numbers set to fixed values: runs of equal shape train as one program."""
+    """Return the run with its hyperparameters set to fixed values; runs of equal shape train as one program.
+
+    Learning rate, weight decay, momentum, label smoothing and seed are arguments of the compiled program; everything
+    else is compiled into it. A momentum of 0 has no state, so it is a shape of its own.
+    """
     optimizer = dataclasses.replace(run.optimizer, learning_rate=1.0, weight_decay=0.0)
     if isinstance(optimizer, SGD) and optimizer.momentum:
         optimizer = dataclasses.replace(optimizer, momentum=0.5)
@@ -108,7 +112,7 @@ def shape_of(run: Run) -> Run:
 
 
 def group(planned: Sequence[Planned], study: Study) -> list[list[Planned]]:
-    """Runs of equal shape side by side, in the study's order; each alone where seconds are compared."""
+    """Group runs of equal shape, in the study's order; each run is alone where seconds are compared."""
     if study.alone or study.vectorize == "off":
         return [[item] for item in planned]
     groups: dict[Run, list[Planned]] = {}
@@ -118,12 +122,12 @@ def group(planned: Sequence[Planned], study: Study) -> list[list[Planned]]:
 
 
 def programs(planned: PlannedStudy) -> list[list[Planned]]:
-    """The runs that a study trains, grouped into programs."""
+    """Return the runs that a study trains, grouped into programs."""
     return group([item for item in planned.runs if item.same_as is None], planned.study)
 
 
 def choose_vectorize(wanted: Vectorize, run: Run, members: int) -> Vectorize:
-    """How a group of members trains: what the user forces, else `map`, in every case measured the cheaper one.
+    """Return how a group of members trains: what the user chose, else `map`, which was faster in every measured case.
 
     docs/performance.md has the figures.
     """

@@ -1,5 +1,5 @@
 """The residual networks as a table, in the ImageNet form of the study's Fig. 8 and in the CIFAR form that is trained,
-and the graphs of a block and of a stage: all of it read off the modules.
+and the graphs of a block and of a stage, all taken from the modules themselves.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class ImageNetResNet(nn.Module):
         network = self.cifar
         x = network.conv(network.width, (7, 7), 2, 3, name="conv1")(x, train)
         x = network.activation(network.norm(name="norm1")(x, use_running_average=not train))
-        # After a ReLU a border of zeros is as good as one of minus infinity.
+        # After a ReLU no value is below zero, so a border of zeros changes no maximum.
         x = nn.max_pool(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 3), (2, 2))
         x = stages(network, x, train)
         return network.linear(1000, name="output")(x.mean(axis=(1, 2)))
 
 
 def tables() -> dict[str, dict[str, Any]]:
-    """Both forms: for every depth the layers' output sizes, the blocks and the multiply-adds of an image."""
+    """Return both forms: for every depth the layers' output sizes, the blocks and the multiply-adds of an image."""
     found: dict[str, dict[str, Any]] = {"imagenet": {}, "cifar": {}}
     for depth in DEPTHS:
         module = build(config.ResNet(depth=depth))
@@ -69,7 +69,7 @@ def _summarize(rows: list[LayerRow]) -> dict[str, Any]:
 
 
 def _side(row: LayerRow, before: list[list[int]], rows: list[LayerRow]) -> int:
-    """Side of a block's kernel, from its parameters and the channels that go in."""
+    """Side of a block's kernel, from its parameters and its input channels."""
     convolutions = [r for r in rows if r.kind == "Conv" and "shortcut" not in r.name]
     index = convolutions.index(row)
     return _kernel(row, convolutions[index - 1].output_shape[-1])
@@ -81,17 +81,17 @@ def _kernel(row: LayerRow, channels: int) -> int:
 
 
 def graph(depth: config.Depth, stage: int, blocks: int, image: int = 32) -> list[dict[str, Any]]:
-    """The nodes of the first blocks of a stage, in their order, as the module calls them.
+    """Return the nodes of the first blocks of a stage, in the order in which the module calls them.
 
     Args:
         depth: of the residual network.
         stage: 1 to 4; conv2_x is stage 1.
-        blocks: how many blocks.
+        blocks: number of blocks.
         image: side of the images.
 
     Returns:
         Nodes with `label`, `kind` (`input | conv | norm | activation | add`), `shape`, `block` and `inputs`, the
-        indices of the nodes that they take.
+        indices of their input nodes.
     """
     tracer = _Tracer(f"stage{stage}_block", blocks)
     module = build(config.ResNet(depth=depth))
@@ -107,19 +107,20 @@ def graph(depth: config.Depth, stage: int, blocks: int, image: int = 32) -> list
 
 
 class _Tracer:
-    """Collects the calls inside some blocks; who takes what is seen by the identity of the arrays."""
+    """Record the calls inside some blocks; an array's identity tells which node made the input of another."""
 
     def __init__(self, prefix: str, blocks: int):
         self.names = [f"{prefix}{index + 1}" for index in range(blocks)]
         self.nodes: list[dict[str, Any]] = []
         self.made_by: dict[int, int] = {}
+        # An array that is freed could give its id to another, so all are kept.
         self.kept: list[Any] = []
         self.block: str | None = None
         self.block_input = self.main = 0
         self.shortcut: int | None = None
 
     def record(self, next_call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        """For every call of a submodule."""
+        """Record a call of a submodule."""
         path = context.module.path
         if context.method_name != "__call__" or not path or path[0] not in self.names:
             return next_call(*args, **kwargs)
@@ -129,14 +130,14 @@ class _Tracer:
         output = next_call(*args, **kwargs)
         match context.module:
             case layers.Conv(kernel=kernel, features=features, stride=stride):
-                pace = f", stride {stride}" if stride != 1 else ""
-                self._add(f"{kernel[0]}×{kernel[1]} conv, {features}{pace}", "conv", output, [source], shortcut)
+                step = f", stride {stride}" if stride != 1 else ""
+                self._add(f"{kernel[0]}×{kernel[1]} conv, {features}{step}", "conv", output, [source], shortcut)
             case layers.BatchNorm():
                 self._add("BatchNorm", "norm", output, [source], shortcut)
         return output
 
     def activation(self, function: Any, x: jax.Array) -> jax.Array:
-        """For every call of the activation; what it takes and nobody made is the sum of main path and shortcut."""
+        """Record a call of the activation; an input that no recorded layer produced is the residual sum."""
         output = function(x)
         if self.block is not None:
             source = self.made_by.get(id(x))

@@ -1,4 +1,4 @@
-"""What `--restart` may delete: the records of the runs that are planned, and nothing that is none of theirs."""
+"""What `--restart` may delete: the records of the planned runs, and nothing else."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ FOLDERS = (records.CHECKPOINTS, "report", "views", "curvature")
 
 
 def clear(out: Path, planned: Sequence[PlannedStudy], only: Sequence[str] = ()) -> None:
-    """Deletes the records below a folder, all but the lock that is held.
+    """Delete the records below a folder, except for the lock that is held.
 
     Args:
         out: the folder.
-        planned: the studies whose runs lie there; those that an earlier manifest names go too.
-        only: names of the folders below `out` that are meant; empty means all of it.
+        planned: the studies whose runs are deleted, with the runs that an earlier manifest of theirs names.
+        only: names of folders below `out`, to delete only these; empty means all of it.
 
     Raises:
-        UserError: something else lies there; then nothing is deleted.
+        UserError: the folder holds something else; then nothing is deleted.
     """
     known = {study.folder / item.folder for study in planned for item in study.runs}
     known |= {study.folder / path for study in planned for path in manifest.run_folders(out / study.folder)}
@@ -44,12 +44,12 @@ def clear(out: Path, planned: Sequence[PlannedStudy], only: Sequence[str] = ()) 
 
 
 def _refuse_foreign(folder: Path, out: Path, known: set[Path]) -> None:
-    """Looks at everything below a folder."""
+    """Raise UserError if anything below a folder does not belong to the plan."""
     for path in sorted(folder.iterdir()):
         place = path.relative_to(out)
         if path.is_symlink() or not _is_own(path, place, known):
             raise UserError(
-                f"--restart would delete {str(place)!r} in {out}, which is no record of what is planned; "
+                f"--restart would delete {str(place)!r} in {out}, which does not belong to this plan; "
                 "move it away or give another --out."
             )
         if path.is_dir() and path.name not in FOLDERS:

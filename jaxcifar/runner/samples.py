@@ -1,4 +1,4 @@
-"""Random images of each class, the study's Fig. 1."""
+"""Random images of each class: the study's Fig. 1."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ EACH = 10
 
 
 def samples(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Ten random training images of each class.
+    """Return ten random training images of each class.
 
     Returns:
-        `images` uint8 [10, 10, 32, 32, 3] (zeros where a class has fewer) and `names`, the classes'.
+        `images` uint8 [10, 10, 32, 32, 3] (zeros where a class has fewer) and `names`, the names of the classes.
     """
     generator = np.random.default_rng(0)
     images = np.zeros((len(dataset.class_names), EACH, *dataset.train_images.shape[1:]), np.uint8)

@@ -15,13 +15,13 @@ PROBE_EVERY = 10
 
 
 def check_scale(scale: float) -> None:
-    """Raises UserError unless the scale lies in (0, 1]."""
+    """Raise UserError unless the scale is in (0, 1]."""
     if not 0 < scale <= 1:
         raise UserError(f"--scale is {scale:g}; it must be above 0 and at most 1.")
 
 
 def scale_run(run: Run, scale: float, light: bool = False) -> Run:
-    """The run with images and epochs multiplied: at least 512 images (or all there are) and one epoch.
+    """Return the run with images and epochs multiplied: at least 512 images (or all of them) and one epoch.
 
     ResNet-50 and deeper and networks made for speed take a few steps at a small batch; probes measure every tenth
     step; of the snapshots at most the initial state, the middle and the end are kept.

@@ -1,4 +1,4 @@
-"""How long runs take on this device: three networks measured for a few steps, the others by their operations."""
+"""The speed of this device: three networks are timed for a few steps, the others estimated from their operations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Rate:
     per_step: float
     per_flop: float
     per_layer: float
-    """Of compilation."""
+    """Compilation only."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Speed:
     rates: dict[str, Rate]
 
     def seconds(self, runs: Sequence[Run]) -> float:
-        """Estimated seconds of a program that trains these runs one after the other."""
+        """Return the estimated seconds of a program that trains these runs one after the other."""
         rate, costs = self.rates[runs[0].model.timed_as], [cost_of(run) for run in runs]
         training = sum(rate.per_step * cost.steps + rate.per_flop * cost.flops for cost in costs)
         return training + rate.per_layer * costs[0].layers
 
 
 def known(folder: Path) -> Speed | None:
-    """The speed stored in a folder, if it is of this device."""
+    """Return the speed stored in a folder, if it was measured on this device."""
     try:
         stored = json.loads((folder / FILE).read_text())
         rates = {kind: Rate(**rate) for kind, rate in stored["rates"].items()}
@@ -55,13 +55,13 @@ def known(folder: Path) -> Speed | None:
 
 
 def store(speed: Speed, folder: Path) -> None:
-    """Writes the speed to a folder."""
+    """Write the speed to a folder."""
     with records.replacing(folder / FILE) as file:
         file.write(json.dumps(dataclasses.asdict(speed), indent=2).encode())
 
 
 def measure(precision: Precision, notify: Callable[[str], None]) -> Speed:
-    """Times a few training steps of the CNN (at two batch sizes), VGG-A with BatchNorm and ResNet-18.
+    """Time a few training steps of the CNN (at two batch sizes), VGG-A with BatchNorm and ResNet-18.
 
     Images are synthetic; it takes one to two minutes on two CPU cores, most of it compilation.
     """
@@ -91,7 +91,7 @@ class _Timed:
 
 
 def _time(run: Run, steps: int) -> _Timed:
-    """Seconds of compilation and of a training step, in the program that training runs."""
+    """Seconds of compilation and per training step, in the program that training runs."""
     size = steps * run.batch_size
     split = np.zeros((size, 32, 32, 3), np.uint8), np.zeros(size, np.int32)
     start = time.monotonic()
