@@ -43,9 +43,9 @@ def get_config() -> Study:
         variants=(
             Variant("vgg-a"),
             Variant("vgg-a-bn", {"model.norm": "batch"}),
-            Variant("vgg-a-noisy-bn", {"model": VGG(norm="batch", noise=True)}),
-            Variant("linear-25", {"model": DeepLinear()}),
-            Variant("linear-25-bn", {"model": DeepLinear(norm="batch")}),
+            Variant("vgg-a-noisy-bn", {"model": VGG(norm="batch", noise=True)}, color="purple"),
+            Variant("linear-25", {"model": DeepLinear()}, color="orange"),
+            Variant("linear-25-bn", {"model": DeepLinear(norm="batch")}, color="sky"),
         ),
         varies=("model",),
         section="2+",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,3 +94,9 @@ def study(folder: Path, name: str, members: dict[str, Member], **changes: Any) -
     """A study written and read back."""
     (found,) = read_studies(write_study(folder, name, members, **changes))
     return found
+
+
+def text_of(page: Path) -> str:
+    """The page's words."""
+    body = re.sub(r"<(style|script|svg)\b.*?</\1>", " ", page.read_text(), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))

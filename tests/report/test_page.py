@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic import Member, write_study
+from synthetic import Member, text_of, write_study
 
 from jaxcifar import records
 from jaxcifar.cli import main
@@ -86,12 +86,6 @@ def some_studies(folder: Path) -> None:
         "bce-with-logits-learning-rate-0.1": Member(run=Run(loss=BCEWithLogits()), status="interrupted", epochs=3),
     }
     write_study(folder, "losses", losses)
-
-
-def text_of(page: Path) -> str:
-    """The page's words."""
-    body = re.sub(r"<(style|script|svg)\b.*?</\1>", " ", page.read_text(), flags=re.DOTALL)
-    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
 
 
 @pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="there is no Chromium on this machine")

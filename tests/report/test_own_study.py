@@ -1,0 +1,135 @@
+"""A user's own study, by the command line: words, numbers, labels and claims of its file, shown again without it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from synthetic import Member, text_of, write_study
+
+from jaxcifar.cli import main
+from jaxcifar.config import Claim, Paper, Run, Study, UserError, Variant
+from jaxcifar.report import store_claims, write_report
+
+OWN = '''
+"""Two widths of a small network on procedural images."""
+
+from jaxcifar.claims import Evidence, Number, Quantity, at_most, compare
+from jaxcifar.config import CNN, Claim, Data, Run, Study, Variant
+
+last_step = Quantity("loss of the last step", lambda run: float(run.step_values("loss")[-1]), "nats")
+
+
+def broken(study):
+    return study.no_such_thing
+
+
+def get_config() -> Study:
+    return Study(
+        name="widths",
+        section="A.1",
+        title="Width of the first layer",
+        says="Wider is said to be better.",
+        states={"epochs": "two"},
+        base=Run(
+            model=CNN(widths=(2,), head=(4,)),
+            data=Data(source="shapes", train_size=64, test_size=20),
+            epochs=1,
+            batch_size=32,
+        ),
+        variants=(
+            Variant("narrow", label="two channels", color="green"),
+            Variant("wide", {"model.widths": (6,)}, label="six channels", color="purple", reported={"best": "99%"}),
+        ),
+        varies=("model.widths",),
+        claims=(
+            Claim("The loss is finite.", "Last loss is at most 100.", at_most(last_step, 100, of="wide", by=1)),
+            Claim("This one is broken.", "It means nothing.", broken),
+        ),
+    )
+'''
+SAYS = (
+    "Width of the first layer",
+    "Wider is said to be better.",
+    "two channels",
+    "six channels",
+    "99%",
+    "✓ holds The loss is finite.",
+    "Last loss is at most 100.",
+    "loss of the last step: six channels",
+    "○ not decided This one is broken.",
+    "The claim could not be judged: AttributeError: 'StudyResults' object has no attribute 'no_such_thing'",
+)
+
+
+def page_of(out: Path) -> str:
+    return text_of(out / "report" / "index.html")
+
+
+def test_a_users_own_study_brings_its_words_and_claims(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    config, out = tmp_path / "mine.py", tmp_path / "out"
+    config.write_text(OWN)
+    assert main(["run", "--config", str(config), "--out", str(out)]) == 0
+    trained = page_of(out)
+    for sentence in SAYS:
+        assert sentence in trained
+    stored = json.loads((out / "claims.json").read_text())
+    assert [claim["verdict"] for claim in stored["judged"]["shapes"]] == ["holds", "not decided"]
+    plot = (out / "report" / "figures" / "widths-epochs.svg").read_text()
+    assert "#009e73" in plot
+    assert "#b5588c" in plot
+
+    config.unlink()
+    assert main(["report", str(out)]) == 0
+    assert page_of(out) == trained
+
+    config.write_text(OWN.replace("The loss is finite.", "The loss is a number.").replace("six channels", "6 channels"))
+    assert main(["report", str(out), "--config", str(config)]) == 0
+    assert "✓ holds The loss is a number." in page_of(out)
+    assert "6 channels" in page_of(out)
+    assert json.loads((out / "claims.json").read_text()) == stored, "a report writes into its own folder only"
+
+    config.write_text(OWN.replace('name="widths"', 'name="other"'))
+    capsys.readouterr()
+    assert main(["report", str(out), "--config", str(config)]) == 2
+    assert "The config is of other; the folder has the records of widths." in capsys.readouterr().err
+
+
+def test_a_shipped_study_is_found_by_its_name(tmp_path: Path):
+    write_study(tmp_path, "cnn", {"cnn": Member(test_accuracy=0.8)})
+    text = text_of(write_report(tmp_path))
+    assert "1.1 A basic convolutional network" in text
+    assert "✓ holds The basic CNN reaches 71% after 6 epochs." in text
+    assert re.search(r"best best, study .* 80.00% 71%", text)
+
+
+def test_what_was_stored_of_a_shipped_study_is_judged_again_and_a_users_is_not(tmp_path: Path):
+    folder = write_study(tmp_path, "cnn", {"cnn": Member(test_accuracy=0.8)})
+    mine = Study("cnn", Run(name="cnn"), title="Mine", claims=(Claim("Mine holds.", "Always.", lambda results: 3),))  # type: ignore[arg-type]
+    store_claims(folder, mine, is_shipped=True)
+    assert "The basic CNN reaches 71%" in text_of(write_report(tmp_path))
+    store_claims(folder, mine, is_shipped=False)
+    text = text_of(write_report(tmp_path))
+    assert "The basic CNN reaches 71%" not in text
+    assert "Mine holds." in text
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"shipped": false, "words": {"name": 3}, "judged": {}}'])
+def test_a_damaged_claims_file_is_told_and_the_records_are_drawn(tmp_path: Path, damage: str):
+    folder = write_study(tmp_path, "mine", {"a": Member()})
+    (folder / "claims.json").write_text(damage)
+    text = text_of(write_report(tmp_path))
+    assert "70.00%" in text
+    assert ("claims.json" in text) is (damage != "[]")
+
+
+def test_a_run_has_no_words_for_a_report(tmp_path: Path):
+    write_study(tmp_path, "mine", {"a": Member()})
+    with pytest.raises(UserError, match="a report takes the words and claims of a Study"):
+        write_report(tmp_path, Run(name="a"))
+    paper = Paper("p", (Study("mine", Run(), (Variant("a", label="the first"),), title="Of a paper"),))
+    text = text_of(write_report(tmp_path, paper))
+    assert "Of a paper" in text
+    assert "the first" in text
