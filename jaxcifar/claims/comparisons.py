@@ -90,12 +90,12 @@ def decide(comparison: Comparison) -> Decision:
             assert_never(comparison)
 
 
-def all_of(decisions: Sequence[Decision]) -> Decision:
-    """Return yes if all are, no if any is not, open otherwise."""
+def all_of(decisions: Sequence[Decision]) -> tuple[bool | None, tuple[str, ...]]:
+    """Return yes if all are, no if any is not, open otherwise; and the reasons that count for it."""
     answers = [decision.answer for decision in decisions]
     answer = False if False in answers else None if None in answers else True
     shown = [d for d in decisions if d.answer is answer] if answer is not True else decisions
-    return Decision(answer, "; ".join(decision.how for decision in shown))
+    return answer, tuple(decision.how for decision in shown)
 
 
 def _order(order: Order) -> Decision:

@@ -55,7 +55,7 @@ def norm_pairs(study: StudyResults, *, over_rates: bool = False) -> list[Pair]:
         config = _config(run)
         bare = config.model.without_norm()
         if bare is not None:
-            arms.setdefault(_setting(config, bare, over_rates), {}).setdefault(config.model, []).append(run)
+            arms.setdefault(setting_of(config, bare, over_rates), {}).setdefault(config.model, []).append(run)
     pairs = []
     for setting, models in arms.items():
         normed = [model for model in models if model != setting.model]
@@ -92,8 +92,8 @@ def _config(run: Result) -> Run:
     return run.config
 
 
-def _setting(config: Run, bare: Model, over_rates: bool) -> Run:
-    """What a pair shares. Its arms may differ in how long they train, and in probes and snapshots."""
+def setting_of(config: Run, bare: Model, over_rates: bool) -> Run:
+    """Return what a pair shares: its arms may differ in how long they train, and in probes and snapshots."""
     optimizer = dataclasses.replace(config.optimizer, learning_rate=1.0) if over_rates else config.optimizer
     common = dataclasses.replace(config, name="", seed=0, model=bare, optimizer=optimizer, probes=(), epochs=1)
     return dataclasses.replace(common, checkpoint=Checkpoint())

@@ -41,7 +41,7 @@ def compared(quantity: Measured, number: Number) -> tuple[float, ...]:
     """Return the values on the scale on which the quantity is compared."""
     if not quantity.log:
         return number.values
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return tuple(np.log10(number.values).tolist())
 
 

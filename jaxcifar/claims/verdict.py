@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from jaxcifar.claims.comparisons import Decision, all_of, decide
+from jaxcifar.claims.comparisons import all_of, decide
 from jaxcifar.claims.evidence import Evidence, Missing, Number
 from jaxcifar.config import Claim
 from jaxcifar.records.study import StudyResults
@@ -15,6 +15,8 @@ from jaxcifar.records.study import StudyResults
 Verdict = Literal["holds", "does not hold", "not decided"]
 
 _VERDICTS: dict[bool | None, Verdict] = {True: "holds", False: "does not hold", None: "not decided"}
+
+_BROKEN = "The claim could not be judged"
 
 # What a flag may change without making it another study.
 HARMLESS = ("seed", "precision", "data.dir", "data.source", "checkpoint.every_seconds", "checkpoint.keep")
@@ -31,9 +33,14 @@ class Judged:
     seeds: int
     data: str
     verdict: Verdict
-    decides: str
-    """How it was decided, or what would decide it."""
+    reasons: tuple[str, ...]
+    """How each comparison that counts was decided, or what would decide it."""
     scaled: bool = False
+
+    @property
+    def decides(self) -> str:
+        """The reasons in one line."""
+        return "; ".join(self.reasons)
 
     @property
     def label(self) -> str:
@@ -55,7 +62,7 @@ class Judged:
         for row in value["numbers"]:
             values = tuple(float("nan") if item is None else float(item) for item in row["values"])
             numbers.append(Number(**{**row, "values": values}))
-        return cls(**{**value, "numbers": tuple(numbers)})
+        return cls(**{**value, "numbers": tuple(numbers), "reasons": tuple(value["reasons"])})
 
 
 def judge(claims: Sequence[Claim], study: StudyResults) -> list[Judged]:
@@ -82,30 +89,34 @@ def _evidence(claim: Claim, study: StudyResults) -> Evidence | str:
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{place.filename}, line {place.lineno}"
-        return f"The claim could not be judged: {type(error).__name__}: {error} ({where})."
+        return f"{_BROKEN}: {type(error).__name__}: {error} ({where})."
     if not isinstance(found, Evidence):
-        return f"The claim could not be judged: its judge returned {type(found).__name__}; it must return Evidence."
+        return f"{_BROKEN}: its judge returned {type(found).__name__}; it must return Evidence."
     return found if found.comparisons else "The claim compares nothing."
 
 
 def _judged(claim: Claim, found: Evidence | str, reason: str | None, study: StudyResults) -> Judged:
     numbers = () if isinstance(found, str) else found.numbers
     if isinstance(found, str):
-        decision = Decision(None, found)
+        answer, reasons = None, (found,)
     else:
-        decision = all_of([decide(comparison) for comparison in found.comparisons])
-    if reason and "could not be judged" not in decision.how:
-        decision = Decision(None, reason)
+        answer, reasons = all_of([decide(comparison) for comparison in found.comparisons])
+    if reason and not _is_broken(found):
+        answer, reasons = None, (reason,)
     return Judged(
         statement=claim.statement,
         definition=claim.definition,
         numbers=numbers,
         seeds=min((len(number.values) for number in numbers), default=0),
         data=study.data,
-        verdict=_VERDICTS[decision.answer],
-        decides=decision.how,
+        verdict=_VERDICTS[answer],
+        reasons=reasons,
         scaled=study.is_scaled,
     )
+
+
+def _is_broken(found: Evidence | str) -> bool:
+    return isinstance(found, str) and found.startswith(_BROKEN)
 
 
 def _undecidable(study: StudyResults) -> str | None:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.claims.bands import stacked_losses
-from jaxcifar.claims.members import by_seed, has_norm
-from jaxcifar.config import Model
+from jaxcifar.claims.members import by_seed, has_norm, setting_of
+from jaxcifar.config import Run
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
@@ -23,20 +23,23 @@ Bands = dict[bool, list[np.ndarray]]
 def band_figures(study: StudyResults, rates: Sequence[float], common: dict[str, Any]) -> list[Figure]:
     """Return the band between the least and the greatest loss over the learning rates, a figure for each network.
 
+    There is one where a network was trained at two rates or more both with and without normalisation, or at three or
+    more, all other settings equal.
+
     Args:
-        study: runs at several learning rates, with and without normalisation.
+        study: the runs.
         rates: those that make the band; all where empty, or where fewer than two of them are there.
         common: the figure's note and command.
     """
-    networks: dict[Model, list[Result]] = {}
+    settings: dict[Run, list[Result]] = {}
     for run in study.runs:
         bare = run.config.model.without_norm() if run.config else None
-        if bare is not None and len(run.step_values("loss")):
-            networks.setdefault(bare, []).append(run)
+        if run.config is not None and bare is not None and len(run.step_values("loss")):
+            settings.setdefault(setting_of(run.config, bare, over_rates=True), []).append(run)
     found = []
-    for runs in networks.values():
+    for runs in settings.values():
         bands = {norm: band for norm in BATCH_NORM if (band := _band(runs, norm, rates))}
-        if bands:
+        if len(bands) == 2 or any(len(losses) > 2 for band in bands.values() for losses in band):
             name = f"band-{len(found) + 1}" if found else "band"
             found.append(_figure(name, bands, _shown_rates(runs, rates), common))
     return found
@@ -67,10 +70,8 @@ def _figure(name: str, bands: Bands, rates: Sequence[float], common: dict[str, A
 
 
 def _band(runs: Sequence[Result], norm: bool, rates: Sequence[float]) -> list[np.ndarray]:
-    """Losses of each seed that has two rates or more; none where optimizers differ in more than the rate."""
+    """Losses of each seed that has two rates or more."""
     chosen = [run for run in runs if run.config and has_norm(run.config.model) is norm]
-    if len({type(run.config.optimizer) for run in chosen if run.config}) > 1:
-        return []
     seeds = [_at(own, rates) for own in by_seed(chosen).values()]
     return [stacked_losses(own) for own in seeds if len({_rate(run) for run in own}) > 1]
 

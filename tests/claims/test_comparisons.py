@@ -76,6 +76,6 @@ def test_levels():
 
 def test_all_of():
     yes, no, unknown = decide(Fact("yes", True)), decide(Fact("no", False)), greater([1.0], [1.1], 1.0)
-    assert all_of([yes, yes]).answer is True
-    assert (all_of([yes, no, unknown]).answer, all_of([yes, no, unknown]).how) == (False, "no")
-    assert all_of([yes, unknown]).answer is None
+    assert all_of([yes, yes]) == (True, ("yes", "yes"))
+    assert all_of([yes, no, unknown]) == (False, ("no",))
+    assert all_of([yes, unknown]) == (None, (unknown.how,))
