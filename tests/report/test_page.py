@@ -194,3 +194,22 @@ def test_every_file_that_the_page_names_is_there(tmp_path: Path):
     files = [link for link in links if not link.startswith("data:")]
     assert len(files) > 8
     assert all((page.parent / link).is_file() for link in files)
+
+
+def test_a_record_of_an_unknown_class_is_named_and_the_rest_is_drawn(tmp_path: Path):
+    folder = write_study(tmp_path, "vgg_family", {"vgg-a": Member(run=Run(model=VGG())), "vgg-a-light": Member()})
+    place = folder / "vgg-a-light" / "seed-0"
+    stored = json.loads((place / records.CONFIG).read_text())
+    stored["model"] = {"class": "GroupNormNet", "groups": 4}
+    (place / records.CONFIG).write_text(json.dumps(stored))
+    environment = json.loads((place / records.ENVIRONMENT).read_text())
+    environment["versions"]["jaxcifar"] = "9.9.0"
+    (place / records.ENVIRONMENT).write_text(json.dumps(environment))
+    page = write_report(tmp_path)
+    text = text_of(page)
+    said = text[text.index("What could not be read") :]
+    assert "GroupNormNet" in said
+    assert "9.9.0" in said
+    assert "vgg-a-light" in said
+    drawn = (page.parent / "figures" / "vgg_family-epochs.csv").read_text()
+    assert drawn.count("\nvgg-a,") == drawn.count("\nvgg-a-light,") == 6
