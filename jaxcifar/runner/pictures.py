@@ -1,4 +1,4 @@
-"""Computes the views that a study asks for; what is there already is left."""
+"""Compute the pictures that a study asks for; stored ones are kept."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ from jaxcifar.runner.snapshots import measure_run
 
 
 @dataclass(frozen=True)
-class Place:
-    """A run of a study: where it stands, and where its checkpoints lie (elsewhere if another run stands for it)."""
+class TrainedRun:
+    """A run of a study, and where its checkpoints are."""
 
     run: Run
     folder: Path
     trained: Path
+    """The folder with the checkpoints; of a duplicate run, that of the equal run that was trained."""
 
 
 def make(
@@ -34,32 +35,32 @@ def make(
     notify: Callable[[str], None],
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Writes the study's views.
+    """Write the study's pictures.
 
     Args:
         planned: the study; its field `pictures` says what is wanted.
         out: the folder of the paper, or of the study.
         load: from a config's data to the data set.
         notify: told what is being computed.
-        stopped: whether the user asked to end; then the rest waits for the next time.
+        stopped: whether the user asked to stop; then the rest is left for the next time.
     """
     folder = out / planned.folder
-    places = [
-        Place(item.run, folder / item.folder, out / item.same_as if item.same_as else folder / item.folder)
+    runs = [
+        TrainedRun(item.run, folder / item.folder, out / item.same_as if item.same_as else folder / item.folder)
         for item in planned.runs
     ]
     for picture in planned.study.pictures:
         match picture:
             case "samples":
-                _samples(folder, places[0].run, load)
+                _samples(folder, runs[0].run, load)
             case "architecture":
                 _architecture(folder)
             case "gradients":
-                _gradients(places, load, notify, stopped)
+                _gradients(runs, load, notify, stopped)
             case "features":
-                _features(places, load, notify)
+                _features(runs, load, notify)
             case "curvature":
-                _curvature(places, load, notify, stopped)
+                _curvature(runs, load, notify, stopped)
 
 
 def _samples(folder: Path, run: Run, load: Callable[..., Dataset]) -> None:
@@ -80,41 +81,39 @@ def _architecture(folder: Path) -> None:
 
 
 def _gradients(
-    places: Sequence[Place], load: Callable[..., Dataset], notify: Callable[[str], None], stopped: Callable[[], bool]
+    runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: Callable[[str], None], stopped: Callable[[], bool]
 ) -> None:
-    for place in places:
+    for item in runs:
         if stopped():
             return
-        if not records.is_complete(place.trained):
+        if not records.is_complete(item.trained):
             continue
-        steps = networks.saved_steps(place.trained, notify)
-        per_epoch = read_records(place.trained).summary["steps"] // place.run.epochs
+        steps = networks.saved_steps(item.trained, notify)
+        per_epoch = read_records(item.trained).summary["steps"] // item.run.epochs
         epochs = {step // per_epoch: step for step in steps if per_epoch and step % per_epoch == 0}
-        if epochs and set(epochs) != set(pictures.read_gradients(place.folder)):
-            notify(f"Measuring the gradients of {place.run.name}, seed {place.run.seed}, layer by layer.")
-            measure = networks.gradient_norms(place.run, load(place.run.data))
-            norms = {str(e): measure(networks.restore(place.run, place.trained, s)) for e, s in sorted(epochs.items())}
-            records.write_json(place.folder / pictures.GRADIENTS, {"batch": networks.GRADIENT_BATCH, "norms": norms})
+        if epochs and set(epochs) != set(pictures.read_gradients(item.folder)):
+            notify(f"Measuring the gradients of {item.run.name}, seed {item.run.seed}, layer by layer.")
+            measure = networks.gradient_norms(item.run, load(item.run.data))
+            norms = {str(e): measure(networks.restore(item.run, item.trained, s)) for e, s in sorted(epochs.items())}
+            records.write_json(item.folder / pictures.GRADIENTS, {"batch": networks.GRADIENT_BATCH, "norms": norms})
 
 
 def _curvature(
-    places: Sequence[Place], load: Callable[..., Dataset], notify: Callable[[str], None], stopped: Callable[[], bool]
+    runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: Callable[[str], None], stopped: Callable[[], bool]
 ) -> None:
-    for place in places:
-        if not stopped() and read_records(place.trained).status == "finished":
-            measure_run(
-                place.run, place.folder, place.trained, stored_snapshots.MEASURES, load, notify, stopped=stopped
-            )
+    for item in runs:
+        if not stopped() and read_records(item.trained).status == "finished":
+            measure_run(item.run, item.folder, item.trained, stored_snapshots.MEASURES, load, notify, stopped=stopped)
 
 
-def _features(places: Sequence[Place], load: Callable[..., Dataset], notify: Callable[[str], None]) -> None:
-    """Of the study's first run that has finished."""
-    for place in places:
-        path = place.folder / pictures.FEATURES
+def _features(runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: Callable[[str], None]) -> None:
+    """Filters and feature maps of the study's first finished run."""
+    for item in runs:
+        path = item.folder / pictures.FEATURES
         if path.is_file():
             return
-        steps = networks.saved_steps(place.trained, notify) if records.is_complete(place.trained) else []
+        steps = networks.saved_steps(item.trained, notify) if records.is_complete(item.trained) else []
         if steps:
-            state = networks.restore(place.run, place.trained, steps[-1])
-            records.write_arrays(path, networks.features(place.run, state, load(place.run.data)))
+            state = networks.restore(item.run, item.trained, steps[-1])
+            records.write_arrays(path, networks.features(item.run, state, load(item.run.data)))
             return
