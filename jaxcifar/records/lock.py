@@ -21,7 +21,7 @@ _WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the kernel frees it when the process ends, however it ends.
+    """Hold the folder's lock; the kernel frees it when the process ends, however it ends. The lock's file stays.
 
     Raises:
         UserError: another process holds it, or the folder cannot be written.
@@ -36,7 +36,7 @@ def locked(folder: Path) -> Iterator[None]:
         ) from None
     except OSError as error:
         _remove_if_unused(folder, created)
-        raise UserError(f"--out {str(folder)!r} cannot be written ({error.strerror}); give another folder.") from None
+        raise UserError(f"The folder {str(folder)!r} cannot be written ({error.strerror}); give another.") from None
     try:
         yield
     finally:
