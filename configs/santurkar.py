@@ -91,7 +91,7 @@ def get_config() -> Study:
                 "Noise after BatchNorm, which unsettles the distributions of activations, leaves training faster than "
                 "without.",
                 "Train loss, mean over all epochs, is lower with noisy BatchNorm than without BatchNorm.",
-                compare(mean("train_loss"), smaller="vgg-a-noisy-bn", than="vgg-a", beside="vgg-a-bn", by=LOSS),
+                compare(mean("train_loss"), smaller="vgg-a-noisy-bn", than="vgg-a", shown="vgg-a-bn", by=LOSS),
             ),
         ),
     )

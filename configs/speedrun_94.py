@@ -1,7 +1,7 @@
 """94% in the least time: a whitened CNN of 2.0 M parameters, Muon, 8 epochs.
 
 The recipe of the public record airbench94_muon (Jordan 2024: 94.01% on average over 200 runs, 2.59 s on an A100, with
-six views), written anew. Ours differs in this: the rate ends at 0, kernels are normalised after a step, not before it,
+six views), rewritten. Ours differs in this: the rate ends at 0, kernels are normalised after a step, not before it,
 and decay slightly, the whitening layer's bias starts at 0, the products of Muon are not in bfloat16.
 Timed as the records are: compilation and a warm-up on dummy labels are not counted; whitening, training and the one
 evaluation at the end are. total_seconds, flops and the accuracies stand in summary.json and in the report.

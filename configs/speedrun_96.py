@@ -1,7 +1,7 @@
 """96% in the least time: a whitened residual CNN of 9.9 M parameters, SGD with lookahead, 37 epochs.
 
 The recipe of the public record airbench96 (Jordan 2024: 96.03% on average over 400 runs, 34.7 s on an A100, with six
-views), written anew; the record after it, 27.3 s, chooses its images with a smaller network, which ours does not. Ours
+views), rewritten; the record after it, 27.3 s, chooses its images with a smaller network, which ours does not. Ours
 differs in this: batches leave out an epoch's last incomplete one, the warm-up begins at 0 instead of 0.2, the whitening
 layer's bias follows a straight line of its own, and a cut-out square may reach over the border.
 Timed as the records are: compilation and a warm-up on dummy labels are not counted; whitening, training and the one

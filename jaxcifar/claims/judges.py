@@ -20,7 +20,7 @@ Names = str | Sequence[str]
 
 
 def compare(
-    quantity: On, *, smaller: Names = (), greater: Names = (), than: Names, by: float, beside: Names = ()
+    quantity: On, *, smaller: Names = (), greater: Names = (), than: Names, by: float, shown: Names = ()
 ) -> Judge:
     """Judge whether a quantity of some members is smaller, or greater, than that of each of the others.
 
@@ -30,7 +30,7 @@ def compare(
         greater: the members that should have more.
         than: the members that they are compared with.
         by: the smallest difference that counts, in the quantity's unit (of its log10 where the quantity has `log`).
-        beside: members whose numbers are shown only.
+        shown: members whose numbers are shown, but not compared.
 
     Raises:
         UserError: both of `smaller` and `greater` are given, or neither.
@@ -42,10 +42,10 @@ def compare(
         measured = on(quantity, study)
         ours = [number(study, measured, name) for name in _names(smaller or greater)]
         others = [number(study, measured, name) for name in _names(than)]
-        shown = [number(study, measured, name) for name in _names(beside)]
+        others_shown = [number(study, measured, name) for name in _names(shown)]
         relation: Relation = "smaller" if smaller else "greater"
         orders = [_order(measured, relation, a, b, by) for a in ours for b in others]
-        return Evidence((*ours, *others, *shown), tuple(orders))
+        return Evidence((*ours, *others, *others_shown), tuple(orders))
 
     return judge
 
@@ -80,7 +80,7 @@ def at_most(quantity: On, level: float, *, by: float, of: Names | None = None) -
 
 
 def above(quantity: On, level: float, *, by: float, of: str) -> Judge:
-    """Judge whether a quantity lies above a level, by more than chance or by at least `by` with one seed."""
+    """Judge whether a quantity is above a level, by more than chance or by at least `by` with one seed."""
 
     def judge(study: StudyResults) -> Evidence:
         measured = on(quantity, study)
@@ -102,7 +102,7 @@ def raised_by_norm(quantity: Measured, *, by: float) -> Judge:
 
 
 def for_every(pattern: str, make: Callable[[str], Judge]) -> Judge:
-    """Judge all of what `make` returns for every member of a name such as `plain-*`; it gets what the star stands for.
+    """Judge all of what `make` returns for every member of a name such as `plain-*`; it gets the part for the star.
 
     Raises:
         Missing: no member has such a name.
@@ -119,7 +119,7 @@ def for_every(pattern: str, make: Callable[[str], Judge]) -> Judge:
 
 
 def show(quantity: On, *members: str) -> Judge:
-    """Show numbers that decide nothing beside those that do; the study's only member where none is named."""
+    """Show numbers that decide nothing; those of the study's only member where none is named."""
 
     def judge(study: StudyResults) -> Evidence:
         measured = on(quantity, study)

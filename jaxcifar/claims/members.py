@@ -16,7 +16,7 @@ def complete(study: StudyResults, member: str) -> list[Result]:
     """Return a member's runs, or those of a member that was trained at several learning rates.
 
     Raises:
-        Missing: there is no such run, or one of them has neither diverged nor come to its end with an epoch on record.
+        Missing: no such run is there, or one of them has neither diverged nor come to its end with an epoch on record.
     """
     swept = re.compile(rf"{re.escape(member)}-learning-rate-[\d.e+-]+")
     runs = [run for run in study.runs if run.member == member]
@@ -40,7 +40,7 @@ class Pair:
 
 
 def norm_pairs(study: StudyResults, *, over_rates: bool = False) -> list[Pair]:
-    """Return every normalised network beside itself without normalisation, all other settings equal.
+    """Return every normalised network paired with itself without normalisation, all other settings equal.
 
     Args:
         study: the results; each run must have come to its end.

@@ -23,7 +23,7 @@ from jaxcifar.errors import UserError
 def load(
     path: str | Path, argv: Sequence[str] = (), *, prog: str | None = None, usage: str = ""
 ) -> Run | Study | Paper:
-    """Reads a config file and applies overrides such as `--epochs 1 --optimizer.learning-rate 1e-3`.
+    """Read a config file and apply overrides such as `--epochs 1 --optimizer.learning-rate 1e-3`.
 
     Args:
         path: a Python file with `get_config() -> Run | Study | Paper`.
@@ -58,7 +58,7 @@ def _apply(study: Study, argv: Sequence[str], prog: str | None, description: str
 
 
 def override(study: Study, changes: dict[str, Any]) -> Study:
-    """A copy of the study in which dotted paths have these values in the base and in every variant.
+    """Return a copy of the study in which dotted paths have these values in the base and in every variant.
 
     Raises:
         UserError: a path is what the study varies, or a variant has no such field.

@@ -24,13 +24,15 @@ class Paper:
             raise UserError(f"Paper {self.name!r} has two studies of one name in {names}; names must differ.")
 
     def only(self, names: Sequence[str]) -> Paper:
-        """The paper with the named studies alone, in the paper's order.
+        """Return the paper with the named studies alone, in the paper's order.
 
         Raises:
-            UserError: a name is no study of this paper.
+            UserError: a name is not a study of this paper.
         """
         known = [study.name for study in self.studies]
         for name in names:
             if name not in known:
-                raise UserError(f"--only names {name!r}, which is no study of {self.name}; it has {', '.join(known)}.")
+                raise UserError(
+                    f"--only names {name!r}, which is not a study of {self.name}; it has {', '.join(known)}."
+                )
         return Paper(self.name, tuple(study for study in self.studies if study.name in names))

@@ -13,7 +13,7 @@ from jaxcifar.config.study import Study
 
 @functools.cache
 def folder() -> Path:
-    """Return the folder of the shipped configs: inside an installed package, beside the package in a checkout."""
+    """Return the folder of the shipped configs: in an installed package, or next to the package in a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "configs"
     return installed if installed.is_dir() else package.parent / "configs"

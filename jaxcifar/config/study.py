@@ -152,7 +152,7 @@ class Study:
 
     @property
     def words(self) -> Words:
-        """What a page shows of the study beside its records."""
+        """What a page shows of the study in addition to its records."""
         return Words(
             name=self.name,
             section=self.section,

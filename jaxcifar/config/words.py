@@ -1,4 +1,4 @@
-"""What a page shows of a study beside its records: the text's words and numbers, labels and colours."""
+"""What a page shows of a study in addition to its records: the text's words and numbers, labels and colours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOSS_UNIT = "nats per image"
 
 @dataclass(frozen=True)
 class MemberWords:
-    """What a page shows of a member beside its records; what is None is made from its config."""
+    """What a page shows of a member in addition to its records; what is None is made from its config."""
 
     label: str | None = None
     color: Color | None = None
@@ -27,7 +27,7 @@ class MemberWords:
 
 @dataclass(frozen=True)
 class Words:
-    """What a page shows of a study beside its records; stored with them, so that a page needs no config file."""
+    """What a page shows of a study in addition to its records, stored with them."""
 
     name: str
     section: str = ""

@@ -16,7 +16,7 @@ def write(folder: Path, words: Mapping[str, Any], judged: Mapping[str, Sequence[
 
     Args:
         folder: the study's.
-        words: what a page shows of the study beside its records.
+        words: what a page shows of the study in addition to its records.
         judged: name of a data set -> the claims, judged on it.
         shipped: whether the study is one of the program's own, which a later version may judge again.
     """

@@ -166,7 +166,7 @@ def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
     studies = [study for place, runs in by_study.items() for study in _read_study(place, runs, decode)]
     if not any(run.records for study in studies for run in study.runs):
         raise UserError(f"{folder} holds no records of this program; train something with --out {folder} first.")
-    # What is wrong with a folder that is no study at all is told with the first one.
+    # Problems of folders that hold no study are listed with the first study.
     stray = [problem for study in studies if not study.runs for problem in study.problems]
     first, *others = (study for study in studies if study.runs)
     return [dataclasses.replace(first, problems=(*first.problems, *stray)), *others]
@@ -190,7 +190,7 @@ def _run_folders(folder: Path) -> list[Path]:
 
 
 def _study_folder(run_folder: Path) -> Path:
-    """OUT/<study> of OUT/<study>/<member>/seed-<n>; the run folder itself where it is no member."""
+    """OUT/<study> of OUT/<study>/<member>/seed-<n>; the run folder itself where it is not a member."""
     return run_folder.parent.parent if re.fullmatch(r"seed-\d+", run_folder.name) else run_folder
 
 
@@ -266,7 +266,7 @@ def _read_manifest(path: Path, problems: list[str]) -> dict[str, Any]:
         scale = value.get("scale", 1.0)
         if isinstance(scale, int | float) and all(_is_row(row) for row in value.get("runs", [])):
             return value
-        problems.append(f"{path} is no manifest of this program and was passed over.")
+        problems.append(f"{path} is not a manifest of this program and was left out.")
     except (OSError, ValueError, TypeError, AttributeError) as error:
         problems.append(f"{path} cannot be read: {error}")
     return {}

@@ -8,13 +8,13 @@ from typing import Any
 from jaxcifar import records
 from jaxcifar.records import pictures
 from jaxcifar.records.study import StudyResults
-from jaxcifar.report.tables import Cell, Sheet
+from jaxcifar.report.tables import Cell, Table
 
 STUDY_FLOPS = {"18": "1.8×10⁹", "34": "3.6×10⁹", "50": "3.8×10⁹", "101": "7.6×10⁹", "152": "11.3×10⁹"}
 
 
-def sheets(study: StudyResults) -> list[Sheet]:
-    """The table in the ImageNet form and in the CIFAR form; none where the study stored none."""
+def tables(study: StudyResults) -> list[Table]:
+    """Return the table in the ImageNet form and in the CIFAR form; none where the study stored none."""
     value = records.read_json(study.folder / pictures.FOLDER / pictures.ARCHITECTURE)
     if not isinstance(value, dict) or not {"imagenet", "cifar"} <= set(value):
         return []
@@ -22,14 +22,14 @@ def sheets(study: StudyResults) -> list[Sheet]:
         "Computed from the modules; FLOPs are multiply-adds, as in the study's table. Our bottlenecks stride in the "
         "3×3 convolution, as PyTorch's do, and so cost a little more than the study's."
     )
-    imagenet = _sheet(value["imagenet"], "imagenet", "Residual networks in the ImageNet form", caption)
+    imagenet = _table(value["imagenet"], "imagenet", "Residual networks in the ImageNet form", caption)
     theirs = [Cell(STUDY_FLOPS.get(depth, ""), study=True) for depth in value["imagenet"]]
     imagenet = dataclasses.replace(imagenet, rows=[*imagenet.rows, [Cell("FLOPs, study"), Cell(""), *theirs]])
     caption = "Computed from the modules that are trained: 3×3 first convolution, no max-pool."
-    return [imagenet, _sheet(value["cifar"], "cifar", "Residual networks in the CIFAR form", caption)]
+    return [imagenet, _table(value["cifar"], "cifar", "Residual networks in the CIFAR form", caption)]
 
 
-def _sheet(table: dict[str, Any], form: str, title: str, caption: str) -> Sheet:
+def _table(table: dict[str, Any], form: str, title: str, caption: str) -> Table:
     depths = list(table)
     first = table[depths[0]]
     stem, imagenet = first["conv1"], form == "imagenet"
@@ -44,7 +44,7 @@ def _sheet(table: dict[str, Any], form: str, title: str, caption: str) -> Sheet:
     rows.append([Cell("parameters"), Cell(""), *(Cell(f"{table[d]['parameters']:,}") for d in depths)])
     rows.append([Cell("FLOPs"), Cell(""), *(Cell(f"{table[d]['multiply_adds'] / 1e9:.2f}×10⁹") for d in depths)])
     columns = ("layer", "output", *(f"{depth} layers" for depth in depths))
-    return Sheet(f"architecture-{form}", title, columns, rows, caption)
+    return Table(f"architecture-{form}", title, columns, rows, caption)
 
 
 def _block(stage: dict[str, Any]) -> str:

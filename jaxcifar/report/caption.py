@@ -1,4 +1,4 @@
-"""What stands below every figure and table: data set, network, batch, seeds, device, versions, the command."""
+"""What is written below every figure and table: data set, network, batch, seeds, device, versions, the command."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Provenance:
 
 
 def provenance(study: StudyResults) -> Provenance:
-    """Where a study's numbers come from, as far as the records say it."""
+    """Return where a study's numbers come from, as far as the records say it."""
     runs = [run for run in study.runs if run.records]
     networks = dict.fromkeys(run.config.model.title for run in runs if run.config)
     batches = sorted({run.config.batch_size for run in runs if run.config})
@@ -77,7 +77,7 @@ def scaled(study: StudyResults) -> str:
 
 
 def data_name(study: StudyResults) -> str:
-    """The data set's name for readers."""
+    """Return the data set's name for readers."""
     return DATA_NAMES.get(study.data, study.data)
 
 

@@ -14,10 +14,10 @@ from jaxcifar.records.snapshots import Arrays
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report.caption import TRAINING_MODE, provenance
 from jaxcifar.report.figure import Figure, Panel, line, log_axis, save
-from jaxcifar.report.looks import looks
+from jaxcifar.report.line_styles import line_styles
 from jaxcifar.report.planes import WHERE, path_figure, plane_figure
 from jaxcifar.report.sources import gather
-from jaxcifar.report.style import INK, Look
+from jaxcifar.report.style import INK, LineStyle
 
 
 def write_figures(folder: Path) -> list[Path]:
@@ -26,13 +26,13 @@ def write_figures(folder: Path) -> list[Path]:
     runs = tuple(run for run in source.results.runs if run.folder.resolve() == folder.resolve())
     study = dataclasses.replace(source.results, runs=runs)
     place = folder / snapshots.FOLDER
-    found = figures(study, looks(study, source.words), {"note": f"{provenance(study).short}, {TRAINING_MODE}"})
+    found = figures(study, line_styles(study, source.words), {"note": f"{provenance(study).short}, {TRAINING_MODE}"})
     for figure in found:
         save(figure, place)
     return [place / f"{figure.name}.png" for figure in found]
 
 
-def figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> list[Figure]:
+def figures(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> list[Figure]:
     """Every figure for which some run of the study has stored the numbers."""
     makers = (_eigenvalues, _density, _sharpness, plane_figure, path_figure)
     found = [figure for make in makers if (figure := make(study, looks, common)) is not None]
@@ -51,7 +51,7 @@ def _with_images(figure: Figure, study: StudyResults) -> Figure:
     )
 
 
-def _eigenvalues(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
+def _eigenvalues(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
     shown = (
         ("eigenvalues", "top", "Largest eigenvalue"),
         ("eigenvalues", "bottom", "Smallest eigenvalue"),
@@ -89,12 +89,12 @@ def _column(arrays: Arrays, name: str) -> list[tuple[float, float, float]]:
     return list(zip(arrays["steps"].tolist(), values.tolist(), error.tolist(), strict=True))
 
 
-def _ends(found: dict[str, list[Arrays]], name: str, looks: dict[str, Look]) -> str:
+def _ends(found: dict[str, list[Arrays]], name: str, looks: dict[str, LineStyle]) -> str:
     last = {looks[m].label: np.mean([_column(a, name)[-1][1] for a in runs if name in a]) for m, runs in found.items()}
     return "; ".join(f"{member}: {value:.3g} at the end" for member, value in last.items()) + "."
 
 
-def _drawer(found: dict[str, list[Arrays]], name: str, looks: dict[str, Look]) -> Callable[[Any], None]:
+def _drawer(found: dict[str, list[Arrays]], name: str, looks: dict[str, LineStyle]) -> Callable[[Any], None]:
     def draw(axis: Any) -> None:
         for member, runs in found.items():
             for arrays in runs:
@@ -111,7 +111,7 @@ def _drawer(found: dict[str, list[Arrays]], name: str, looks: dict[str, Look]) -
     return draw
 
 
-def _density(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
+def _density(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
     found = _at_shared_steps(_by_member(study, "density"))
     if not found:
         return None
@@ -147,7 +147,7 @@ def _waterfall(runs: list[Arrays], color: str) -> Callable[[Any], None]:
     return draw
 
 
-def _sharpness(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
+def _sharpness(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
     found = _at_shared_steps(_by_member(study, "sharpness"))
     if not found:
         return None

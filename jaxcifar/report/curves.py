@@ -7,13 +7,13 @@ from pathlib import Path
 from jaxcifar.config import Paper, Run, Study
 from jaxcifar.report import figure, style
 from jaxcifar.report.caption import provenance
-from jaxcifar.report.looks import looks
+from jaxcifar.report.line_styles import line_styles
 from jaxcifar.report.sections import curves
 from jaxcifar.report.sources import gather
 
 
 def draw_curves(folder: Path, path: Path, config: Run | Study | Paper | None = None) -> Path | None:
-    """Draws loss and accuracy over epochs, seeds of one member as a mean with a band from least to greatest.
+    """Draw loss and accuracy over epochs, seeds of one member as a mean with a band from least to greatest.
 
     Args:
         folder: a run's or a study's.
@@ -29,6 +29,6 @@ def draw_curves(folder: Path, path: Path, config: Run | Study | Paper | None = N
         return None
     study = source.results
     with style.applied():
-        drawn = curves(study, source.words, looks(study, source.words), {"note": provenance(study).short})
+        drawn = curves(study, source.words, line_styles(study, source.words), {"note": provenance(study).short})
         figure.together(drawn).savefig(path, dpi=120)
     return path

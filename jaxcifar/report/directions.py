@@ -12,7 +12,7 @@ from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, binned_together, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.style import Look
+from jaxcifar.report.style import LineStyle
 
 DIRECTIONS = {
     "gradient_direction": "along the gradient, from half to four times the learning rate",
@@ -20,16 +20,16 @@ DIRECTIONS = {
 }
 BINS = 120
 SEEDS = f"Median over seeds, smoothed; faint: every seed; {TRAINING_MODE}."
-Arms = list[tuple[Look, list[Result]]]
+Arms = list[tuple[LineStyle, list[Result]]]
 
 
-def figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> list[Figure]:
+def figures(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> list[Figure]:
     """The figures of the directions and of the covariate shift that the records hold."""
     found = [_direction_figure(study, measure, looks, common) for measure in DIRECTIONS]
     return [figure for figure in (*found, _shift_figure(study, looks, common)) if figure]
 
 
-def _networks(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[str, Arms]:
+def _networks(study: StudyResults, name: str, looks: dict[str, LineStyle]) -> dict[str, Arms]:
     """By network, what has measured `name`: its members without, with and with noisy BatchNorm."""
     found: dict[str, Arms] = {}
     for member, runs in study.members.items():
@@ -42,7 +42,7 @@ def _networks(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[st
 
 
 def _direction_figure(
-    study: StudyResults, measure: str, looks: dict[str, Look], common: dict[str, Any]
+    study: StudyResults, measure: str, looks: dict[str, LineStyle], common: dict[str, Any]
 ) -> Figure | None:
     """The variation of the loss, that of the gradient, and the effective β, for each network."""
     networks = _networks(study, f"{measure}/beta", looks)
@@ -74,7 +74,7 @@ def _direction_figure(
     )
 
 
-def _shift_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
+def _shift_figure(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
     """Distance and cosine of the gradients before and after the step of the layers below, for two layers a network."""
     networks = _networks(study, "covariate_shift/distance/output", looks)
     if not networks:
@@ -111,7 +111,7 @@ def layers(run: Result) -> list[str]:
     return sorted(names, key=lambda name: (name == "output", key(name)))
 
 
-def _legend(networks: dict[str, Arms]) -> tuple[Look, ...]:
+def _legend(networks: dict[str, Arms]) -> tuple[LineStyle, ...]:
     return tuple(dict.fromkeys(look for arms in networks.values() for look, _ in arms))
 
 

@@ -16,7 +16,7 @@ Place = tuple[float, float]
 
 
 def drawer(nodes: Sequence[dict[str, Any]]) -> Callable[[Any], None]:
-    """Draws nodes from top to bottom: the main path, projections beside it, skip connections round it."""
+    """Return a drawer of nodes from top to bottom: main path, projections at its side, skip connections around it."""
     places = _places(nodes)
 
     def draw(axis: Any) -> None:
@@ -32,7 +32,7 @@ def drawer(nodes: Sequence[dict[str, Any]]) -> Callable[[Any], None]:
 
 
 def _places(nodes: Sequence[dict[str, Any]]) -> list[Place]:
-    """The main path has a line for each node; a projection stands beside the nodes before it."""
+    """The main path has a line for each node; a projection is at the side of the nodes before it."""
     main = {len(nodes) - 1}
     for index in reversed(range(len(nodes))):
         if index in main and nodes[index]["inputs"]:
@@ -67,7 +67,7 @@ def _node(axis: Any, node: dict[str, Any], place: Place) -> None:
 
 
 def _connect(axis: Any, source: dict[str, Any], start: Place, target: dict[str, Any], end: Place) -> None:
-    """A straight arrow to the next node, a line round the block for everything else."""
+    """A straight arrow to the next node, a line around the block for everything else."""
     below = start[1] - HALF.get(source["kind"], HEIGHT / 2)
     above = end[1] + HALF.get(target["kind"], HEIGHT / 2)
     if start[0] == end[0] and start[1] - end[1] == 1.0:

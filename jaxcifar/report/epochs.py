@@ -10,7 +10,7 @@ import numpy as np
 from jaxcifar.config.words import LOSS_UNIT
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.figure import Panel, line, log_axis
-from jaxcifar.report.style import Look
+from jaxcifar.report.style import LineStyle
 
 KEYS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 TITLES = {
@@ -21,8 +21,8 @@ TITLES = {
 }
 
 
-def panels(study: StudyResults, looks: dict[str, Look], unit: str = LOSS_UNIT, log: bool = False) -> list[Panel]:
-    """Four panels: train and test, loss and accuracy.
+def panels(study: StudyResults, looks: dict[str, LineStyle], unit: str = LOSS_UNIT, log: bool = False) -> list[Panel]:
+    """Return four panels: train and test, loss and accuracy.
 
     Args:
         study: the runs.
@@ -39,7 +39,7 @@ def panels(study: StudyResults, looks: dict[str, Look], unit: str = LOSS_UNIT, l
 
 
 def numbers(study: StudyResults) -> tuple[tuple[str, ...], list[list[Any]]]:
-    """What the panels show, a row for each epoch of each run."""
+    """Return the columns and rows that the panels show, a row for each epoch of each run."""
     rows = []
     for run in study.runs:
         columns = [run.column(key) for key in ("epoch", *KEYS)]
@@ -49,7 +49,7 @@ def numbers(study: StudyResults) -> tuple[tuple[str, ...], list[list[Any]]]:
 
 
 def spread(runs: Sequence[Result], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Epochs, mean, least and greatest of a figure over seeds, up to the shortest; accuracies in per cent."""
+    """Return epochs, mean, least and greatest of a figure over seeds, up to the shortest; accuracies in per cent."""
     columns = [run.column(key) * (100 if key.endswith("accuracy") else 1) for run in runs]
     columns = [values for values in columns if len(values)]
     if not columns:
@@ -61,7 +61,7 @@ def spread(runs: Sequence[Result], key: str) -> tuple[np.ndarray, np.ndarray, np
     return epochs[:shortest], values.mean(0), values.min(0), values.max(0)
 
 
-def _drawer(study: StudyResults, looks: dict[str, Look], key: str, log: bool):
+def _drawer(study: StudyResults, looks: dict[str, LineStyle], key: str, log: bool):
     def draw(axis: Any) -> None:
         shown = [_draw_member(axis, runs, key, looks[member]) for member, runs in study.members.items()]
         if log:
@@ -78,8 +78,8 @@ def _drawer(study: StudyResults, looks: dict[str, Look], key: str, log: bool):
     return draw
 
 
-def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: Look) -> bool:
-    """Draws mean and band; whether there was an epoch to draw."""
+def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: LineStyle) -> bool:
+    """Draw mean and band; return whether there was an epoch to draw."""
     epochs, mean, low, high = spread(runs, key)
     style = line(look)
     if len(epochs):
@@ -91,7 +91,7 @@ def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: Look) -> boo
     return len(epochs) > 0
 
 
-def _mark_ends(axis: Any, runs: Sequence[Result], key: str, look: Look, top: float) -> None:
+def _mark_ends(axis: Any, runs: Sequence[Result], key: str, look: LineStyle, top: float) -> None:
     epochs, mean, _, _ = spread(runs, key)
     for run in runs:
         if run.status == "diverged":
@@ -114,7 +114,7 @@ def _mark_end(axis: Any, run: Result, key: str, epochs: np.ndarray, mean: np.nda
 
 
 def steps_per_epoch(run: Result) -> float:
-    """Of a run's records, or of its plan; 0 where neither says it."""
+    """Return the steps per epoch of a run's records or of its plan; 0 where neither says it."""
     epochs, steps = run.column("epoch"), run.column("step")
     if len(epochs) and np.isfinite(steps[0]) and epochs[0] > 0:
         return float(steps[0] / epochs[0])
@@ -123,7 +123,7 @@ def steps_per_epoch(run: Result) -> float:
     return 0.0
 
 
-def _alt(study: StudyResults, looks: dict[str, Look], key: str, title: str) -> str:
+def _alt(study: StudyResults, looks: dict[str, LineStyle], key: str, title: str) -> str:
     ends = []
     for member, runs in study.members.items():
         epochs, mean, _, _ = spread(runs, key)

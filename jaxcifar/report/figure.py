@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcifar.report import style
-from jaxcifar.report.style import Look
+from jaxcifar.report.style import LineStyle
 
 Draw = Callable[[Any], None]
 """Draws into a matplotlib axis."""
@@ -26,7 +26,7 @@ class Panel:
     title: str
     draw: Draw
     alt: str
-    """What a reader who cannot see it should know."""
+    """Alternative text: what a reader who cannot see the panel should know."""
     size: tuple[float, float] = (4.4, 2.9)
     """Width and height in inches."""
     margin: tuple[float, float, float, float] = (0.56, 0.14, 0.44, 0.32)
@@ -38,11 +38,11 @@ class Figure:
     """Panels with a common legend and caption, and the numbers that they show."""
 
     name: str
-    """Of the files."""
+    """Name of the files."""
     title: str
     caption: str
     panels: tuple[Panel, ...]
-    legend: tuple[Look, ...] = ()
+    legend: tuple[LineStyle, ...] = ()
     note: str = ""
     """Data set, device, versions, seeds."""
     command: str = ""
@@ -52,12 +52,12 @@ class Figure:
 
 
 def inline(figure: Figure) -> list[str]:
-    """Each panel as an SVG for the page: its colours are the page's, so that it is right in light and dark."""
+    """Return each panel as an SVG in the page's colours, so that it can be read on light and on dark."""
     return [_inline_panel(panel, f"{figure.name}-{index}") for index, panel in enumerate(figure.panels)]
 
 
 def save(figure: Figure, folder: Path) -> None:
-    """Writes NAME.png and NAME.svg, all panels in one picture on white, and NAME.csv where there are numbers."""
+    """Write NAME.png and NAME.svg, all panels in one picture on white, and NAME.csv where there are numbers."""
     with style.applied():
         drawn = together(figure)
         drawn.savefig(folder / f"{figure.name}.png", dpi=200)
@@ -67,7 +67,7 @@ def save(figure: Figure, folder: Path) -> None:
 
 
 def together(figure: Figure) -> Any:
-    """All panels in one matplotlib figure, two a row, title above, legend below."""
+    """Return all panels in one matplotlib figure, two per row, with the title above and the legend below."""
     from matplotlib.figure import Figure as Canvas
 
     columns = min(2, len(figure.panels))
@@ -102,7 +102,7 @@ def _draw(panel: Panel, canvas: Any, left: float, bottom: float) -> None:
 
 
 def log_axis(axis: Any) -> None:
-    """Makes the y axis of what is drawn logarithmic, with ticks of plain text: 10⁻³."""
+    """Make the y axis of what is drawn logarithmic, with ticks of plain text: 10⁻³."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axis.set_yscale("log")
@@ -124,7 +124,7 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Rows as CSV text with a heading."""
+    """Return rows as CSV text with a heading."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -132,22 +132,22 @@ def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def line(look: Look) -> dict[str, Any]:
-    """Matplotlib's arguments for a member's line."""
+def line(look: LineStyle) -> dict[str, Any]:
+    """Return matplotlib's arguments for a member's line."""
     dash = style.DASHES[look.dash]
     line_style = (0, dash) if dash else "solid"
     return {"color": style.LIGHT[look.color], "linestyle": line_style, "alpha": look.strength}
 
 
-def swatch(look: Look) -> str:
-    """A legend's short line as SVG."""
+def swatch(look: LineStyle) -> str:
+    """Return a legend's short line as SVG."""
     dash = " ".join(str(2 * length) for length in style.DASHES[look.dash])
     shape = f"stroke-width: 2.5; stroke-dasharray: {dash or 'none'}; opacity: {look.strength}"
     stroke = f'style="stroke: var(--{look.color}); {shape}"'
     return f'<svg class="swatch" width="26" height="10" aria-hidden="true"><path d="M1 5H25" {stroke}/></svg>'
 
 
-def _handles(legend: Sequence[Look]) -> list[Any]:
+def _handles(legend: Sequence[LineStyle]) -> list[Any]:
     from matplotlib.lines import Line2D
 
     return [Line2D([], [], label=look.label, **line(look)) for look in legend]

@@ -10,15 +10,15 @@ import numpy as np
 from jaxcifar.records import pictures
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.style import Look
-from jaxcifar.report.tables import Cell, Sheet
+from jaxcifar.report.style import LineStyle
+from jaxcifar.report.tables import Cell, Table
 
 Measured = dict[str, dict[int, tuple[list[str], np.ndarray]]]
 """By member and epoch: layers in the order they are applied, and the norms of their gradients, mean over seeds."""
 
 
-def gradient_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
-    """Norm of every layer's gradient, a panel for each epoch that was measured; None where none was."""
+def gradient_figure(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
+    """Return the figure of every layer's gradient norm, a panel for each epoch that was measured; None where none was."""
     measured = _measured(study)
     if not measured:
         return None
@@ -50,8 +50,8 @@ def gradient_figure(study: StudyResults, looks: dict[str, Look], common: dict[st
     )
 
 
-def ratio_sheet(study: StudyResults) -> Sheet | None:
-    """Norm in the first convolution over that in the last, by member and epoch; None where none was measured."""
+def ratio_table(study: StudyResults) -> Table | None:
+    """Return the norm in the first convolution over that in the last, by member and epoch; None where none was measured."""
     measured = _measured(study)
     if not measured:
         return None
@@ -61,7 +61,7 @@ def ratio_sheet(study: StudyResults) -> Sheet | None:
         rows.append([Cell(study.label(member)), *(Cell("-" if np.isnan(r) else f"{r:.3g}", r) for r in ratios)])
     columns = ("run", *(_when(epoch) for epoch in _epochs(measured)))
     title = "Gradient of the first convolution over that of the last"
-    return Sheet(
+    return Table(
         "gradient-ratios", title, columns, rows, "Ratio of norms: below 1, the gradient shrinks on its way back."
     )
 
@@ -91,7 +91,7 @@ def _when(epoch: int) -> str:
     return "at initialisation" if epoch == 0 else f"after epoch {epoch}"
 
 
-def _drawer(measured: Measured, looks: dict[str, Look], epoch: int) -> Callable[[Any], None]:
+def _drawer(measured: Measured, looks: dict[str, LineStyle], epoch: int) -> Callable[[Any], None]:
     def draw(axis: Any) -> None:
         for member, by_epoch in measured.items():
             if epoch in by_epoch:

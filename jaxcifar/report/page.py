@@ -1,4 +1,4 @@
-"""The page: DIR/report/index.html, complete in itself, with figures and tables as files beside it."""
+"""The page: DIR/report/index.html, self-contained, with figures and tables as files next to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def write_report(folder: Path, config: Run | Study | Paper | None = None) -> Pat
         config: a user's own study or paper, which brings its words and claims; see `sources.gather`.
 
     Returns:
-        The page, `folder/report/index.html`; beside it figures/*.png, *.svg, *.csv and tables/*.csv.
+        The page, `folder/report/index.html`; next to it figures/*.png, *.svg, *.csv and tables/*.csv.
 
     Raises:
         UserError: the folder holds no records or cannot be written, or the config is of none of its studies.

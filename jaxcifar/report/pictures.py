@@ -18,7 +18,7 @@ TITLED = (0.1, 0.1, 0.1, 0.32)
 
 
 def figures(study: StudyResults, common: dict[str, Any]) -> list[Figure]:
-    """Every picture for which the study has stored the numbers."""
+    """Return every picture for which the study has stored the numbers."""
     found = (_samples(study, common), _blocks(study, common), _filters(study, common), _maps(study, common))
     return [figure for figure in found if figure is not None]
 

@@ -12,7 +12,7 @@ from jaxcifar.records.snapshots import Arrays
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Draw, Figure, Panel
-from jaxcifar.report.style import INK, Look
+from jaxcifar.report.style import INK, LineStyle
 
 Limits = tuple[float, float]
 """Least and greatest log₁₀ loss."""
@@ -21,7 +21,7 @@ ROOMY = (0.62, 0.24, 0.5, 0.32)
 WHERE = f"on one batch of training images, {TRAINING_MODE}"
 
 
-def plane_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
+def plane_figure(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
     """Contours of every run's plane, and a surface of each member's first; None where no plane was measured."""
     found = snapshots.by_member(study, "plane")
     if not found:
@@ -42,7 +42,7 @@ def plane_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, 
 
 
 def _seed_by_seed(
-    found: dict[str, dict[int, Arrays]], looks: dict[str, Look]
+    found: dict[str, dict[int, Arrays]], looks: dict[str, LineStyle]
 ) -> Iterator[tuple[str, tuple[str, int], Arrays]]:
     """Title, member with seed, and arrays of each run; the members of one seed side by side."""
     seeds = sorted({seed for runs in found.values() for seed in runs})
@@ -105,7 +105,7 @@ def _surface(arrays: Arrays, limits: Limits) -> Draw:
     return draw
 
 
-def path_figure(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> Figure | None:
+def path_figure(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
     """Every run's path in the plane of its two principal directions; None where none was measured."""
     found = snapshots.by_member(study, "trajectory")
     if not found:

@@ -25,12 +25,12 @@ from jaxcifar.report import (
 )
 from jaxcifar.report.caption import TRAINING_MODE, Provenance, provenance
 from jaxcifar.report.figure import Figure
-from jaxcifar.report.looks import looks
+from jaxcifar.report.line_styles import line_styles
 from jaxcifar.report.sources import Source
-from jaxcifar.report.style import Look
-from jaxcifar.report.tables import Sheet
+from jaxcifar.report.style import LineStyle
+from jaxcifar.report.tables import Table
 
-Named = TypeVar("Named", Figure, Sheet)
+Named = TypeVar("Named", Figure, Table)
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Section:
     title: str
     provenance: Provenance
     missing: str
-    results: Sheet
-    tables: tuple[Sheet, ...]
+    results: Table
+    tables: tuple[Table, ...]
     """Beside the results."""
-    settings: Sheet | None
+    settings: Table | None
     figures: tuple[Figure, ...]
     claims: tuple[Judged, ...]
 
@@ -83,7 +83,7 @@ def _named(item: Named, key: str) -> Named:
 
 
 def _figures(study: StudyResults, words: Words, origin: Provenance) -> list[Figure]:
-    drawn = looks(study, words)
+    drawn = line_styles(study, words)
     common: dict[str, Any] = {"note": origin.short, "command": origin.command}
     measured = {**common, "note": f"{origin.short}, {TRAINING_MODE}"}
     found = []
@@ -101,13 +101,13 @@ def _figures(study: StudyResults, words: Words, origin: Provenance) -> list[Figu
     ]
 
 
-def _tables(study: StudyResults) -> list[Sheet]:
-    found = (layers.ratio_sheet(study), steps.probe_sheet(study))
-    return [*architecture.sheets(study), *(table for table in found if table is not None)]
+def _tables(study: StudyResults) -> list[Table]:
+    found = (layers.ratio_table(study), steps.probe_table(study))
+    return [*architecture.tables(study), *(table for table in found if table is not None)]
 
 
-def curves(study: StudyResults, words: Words, looks: dict[str, Look], common: dict[str, Any]) -> Figure:
-    """Loss and accuracy over epochs."""
+def curves(study: StudyResults, words: Words, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure:
+    """Return the figure of loss and accuracy over epochs."""
     columns, rows = epochs.numbers(study)
     drawn = [member for member, runs in study.members.items() if any(run.records for run in runs)]
     several = any(len(runs) > 1 for runs in study.members.values())

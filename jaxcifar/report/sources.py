@@ -13,7 +13,7 @@ from jaxcifar.config.stored import read_studies
 from jaxcifar.records import judged as stored_claims
 from jaxcifar.records.study import StudyResults, Wanted
 from jaxcifar.report.caption import labels
-from jaxcifar.report.looks import by_rate
+from jaxcifar.report.line_styles import by_rate
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def gather(folder: Path, config: Run | Study | Paper | None = None) -> list[Sour
 
 
 def store_claims(folder: Path, config: Study | Paper, *, is_shipped: bool) -> None:
-    """Write claims.json beside the records of a config's studies, with what can be judged now."""
+    """Write claims.json into the folders of a config's studies, with what can be judged now."""
     by_folder: dict[Path, list[Source]] = {}
     for source in gather(folder, config):
         by_folder.setdefault(source.results.folder, []).append(source)

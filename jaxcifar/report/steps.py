@@ -13,10 +13,12 @@ from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, binned_together, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.style import BATCH_NORM, Look
-from jaxcifar.report.tables import Cell, Sheet
+from jaxcifar.report.style import BATCH_NORM, LineStyle
+from jaxcifar.report.tables import Cell, Table
 
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
+Arms = list[tuple[LineStyle, list[Result]]]
+"""What is drawn as one line each."""
 NOT_PROBES = ("loss", "accuracy")
 GROUPED = ("gradient_direction", "update_direction", "covariate_shift")
 """Drawn together, in figures of their own."""
@@ -25,13 +27,13 @@ FLOORS = {"beta/same_batch": "noise_floor/beta", "gradient_distance/same_batch/a
 BATCHES = {"same_batch": "both gradients on the same batch", "cross_batch": "each gradient on its own batch"}
 
 
-def probe_figures(study: StudyResults, looks: dict[str, Look], common: dict[str, Any]) -> list[Figure]:
+def probe_figures(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> list[Figure]:
     """A figure for every probe that the records hold; with and without BatchNorm in one picture."""
     alone = [name for name in probe_names(study) if not name.startswith(GROUPED)]
     return [_probe_figure(study, name, looks, common) for name in alone]
 
 
-def probe_sheet(study: StudyResults) -> Sheet | None:
+def probe_table(study: StudyResults) -> Table | None:
     """Quantiles of every probe beside its maximum, which one outlier makes; None where there are no probes."""
     rows = []
     for name in probe_names(study):
@@ -46,7 +48,7 @@ def probe_sheet(study: StudyResults) -> Sheet | None:
                 rows.append([Cell(name), Cell(study.label(member)), *cells])
     headings = ("probe", "run", "median", "90%", "99%", "maximum")
     caption = "Over all measured steps; mean ± standard error over seeds."
-    return Sheet("probes", "Probes along training", headings, rows, caption) if rows else None
+    return Table("probes", "Probes along training", headings, rows, caption) if rows else None
 
 
 def _mean_cell(values: Sequence[float]) -> Cell:
@@ -61,7 +63,7 @@ def probe_names(study: StudyResults) -> list[str]:
     return [n for n in dict.fromkeys(named) if any(np.isfinite(run.step_values(n)).any() for run in study.runs)]
 
 
-def _probe_figure(study: StudyResults, name: str, looks: dict[str, Look], common: dict[str, Any]) -> Figure:
+def _probe_figure(study: StudyResults, name: str, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure:
     title, log, maximum = _describe(name)
     groups = _arms(study, name, looks)
     floor = FLOORS.get(name) if FLOORS.get(name) in probe_names(study) else None
@@ -127,7 +129,7 @@ def _short(name: str) -> str:
             return name
 
 
-def _arms(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[str, list[tuple[Look, list[Result]]]]:
+def _arms(study: StudyResults, name: str, looks: dict[str, LineStyle]) -> dict[str, Arms]:
     """By optimizer, what is drawn as one line: with and without BatchNorm, or members that differ in more."""
     found: dict[str, dict[str, list[Result]]] = {}
     for run in study.runs:
@@ -140,7 +142,7 @@ def _arms(study: StudyResults, name: str, looks: dict[str, Look]) -> dict[str, l
     return arms
 
 
-def _by_norm(members: dict[str, list[Result]]) -> list[tuple[Look, list[Result]]]:
+def _by_norm(members: dict[str, list[Result]]) -> Arms:
     """Without and with normalisation, learning rates and seeds together; empty where the networks differ in more."""
     models = [run.config.model if run.config else None for runs in members.values() for run in runs]
     networks = {model.without_norm() if model else None for model in models}
@@ -157,7 +159,7 @@ def _median(runs: Sequence[Result], name: str) -> float:
     return float(np.nanmedian(np.concatenate([run.step_values(name) for run in runs])))
 
 
-def _probe_drawer(arms: Sequence[tuple[Look, list[Result]]], name: str, floor: str | None, log: bool, maximum: bool):
+def _probe_drawer(arms: Arms, name: str, floor: str | None, log: bool, maximum: bool):
     def draw(axis: Any) -> None:
         for look, runs in arms:
             _draw_probe(axis, [run.step_values(name) for run in runs], line(look), maximum)

@@ -40,7 +40,7 @@ DASHES: dict[Dash, tuple[float, ...]] = {
 
 
 @dataclass(frozen=True)
-class Look:
+class LineStyle:
     """How a member is drawn."""
 
     label: str
@@ -51,14 +51,14 @@ class Look:
 
 
 def applied() -> AbstractContextManager[Any]:
-    """The style for the length of a block."""
+    """Return a context in which matplotlib has the page's style."""
     import matplotlib
 
     values: dict[Any, Any] = RC
     return matplotlib.rc_context(values)
 
 
-BATCH_NORM = {True: Look("with BatchNorm", "blue"), False: Look("without BatchNorm", "vermillion")}
+BATCH_NORM = {True: LineStyle("with BatchNorm", "blue"), False: LineStyle("without BatchNorm", "vermillion")}
 
 RC = {
     "font.family": "sans-serif",

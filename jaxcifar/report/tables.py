@@ -1,4 +1,4 @@
-"""Tables of the page: results beside the study's numbers, and settings beside what the study states."""
+"""Tables of the page: results and settings, each with what the text says of them."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Cell:
     error: str = ""
     """The standard error over seeds."""
     study: bool = False
-    """A number of the study's own."""
+    """Whether it is the text's own number."""
 
 
 @dataclass(frozen=True)
-class Sheet:
+class Table:
     """A table with its caption."""
 
     name: str
-    """Of the CSV."""
+    """Name of the CSV file."""
     title: str
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Cell]]
@@ -43,8 +43,8 @@ class Sheet:
         return [[f"{cell.text} {cell.error}".strip() for cell in row] for row in self.rows]
 
 
-def results(study: StudyResults, words: Words) -> Sheet:
-    """What each member reached, beside the study's numbers; mean and standard error over seeds."""
+def results(study: StudyResults, words: Words) -> Table:
+    """Return what each member reached and what the text says; mean and standard error over seeds."""
     columns = ["run"]
     figures = [*_FIGURES, *(figure for figure in _OTHER_FIGURES if _is_taken(study, figure[1]))]
     stated = {heading for said in words.members.values() for heading in said.reported}
@@ -59,7 +59,7 @@ def results(study: StudyResults, words: Words) -> Sheet:
     if any("= " in row[0].text for row in rows):
         caption += "= names the equal run of another study, which was trained instead. "
     caption += " ".join(_EXPLAINED[heading] for heading in columns if heading in _EXPLAINED)
-    return Sheet("results", "Results", tuple(columns), rows, caption.strip())
+    return Table("results", "Results", tuple(columns), rows, caption.strip())
 
 
 def _is_taken(study: StudyResults, measure: Measure) -> bool:
@@ -117,7 +117,7 @@ _EXPLAINED = {
 
 
 def _name(label: str, runs: Sequence[Result]) -> str:
-    """The member with what is to be known of its end."""
+    """The member's label with how its runs ended."""
     notes = [note for note in dict.fromkeys(_note(run) for run in runs) if note]
     alias = f" = {runs[0].same_as}" if runs[0].same_as else ""
     return label + alias + (f" ({'; '.join(notes)})" if notes else "")
@@ -160,8 +160,8 @@ def _members_in_program(run: Result) -> int:
     return summary.get("members_in_program", 1)
 
 
-def settings(study: StudyResults, words: Words) -> Sheet | None:
-    """Every setting of the study's runs beside what the study states; `our choice` where it is silent."""
+def settings(study: StudyResults, words: Words) -> Table | None:
+    """Return every setting of the study's runs and what the text states; `our choice` where it is silent."""
     configs = [run.config for run in study.runs if run.config]
     if not configs:
         return None
@@ -173,7 +173,7 @@ def settings(study: StudyResults, words: Words) -> Sheet | None:
     for key, values in ours.items():
         stated = words.states.get(key, "silent: our choice" if words.section else "")
         rows.append([Cell(key), Cell(", ".join(dict.fromkeys(values))), Cell(stated)])
-    return Sheet("settings", "Settings", ("setting", "here", "the study"), rows)
+    return Table("settings", "Settings", ("setting", "here", "the study"), rows)
 
 
 def _settings_of(run: Run) -> dict[str, str]:

@@ -13,7 +13,7 @@ from jaxcifar.records import snapshots, write_arrays
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import curvature
 from jaxcifar.report.figure import Figure, save
-from jaxcifar.report.looks import looks
+from jaxcifar.report.line_styles import line_styles
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def three_seeds(tmp_path: Path) -> StudyResults:
 
 
 def drawn(found: StudyResults, folder: Path) -> dict[str, Figure]:
-    figures = curvature.figures(found, looks(found, Words(found.name)), {"note": "a note"})
+    figures = curvature.figures(found, line_styles(found, Words(found.name)), {"note": "a note"})
     for figure in figures:
         save(figure, folder)
     return {figure.name: figure for figure in figures}

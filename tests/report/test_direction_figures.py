@@ -13,7 +13,7 @@ from jaxcifar.config import VGG, DeepLinear, Run, Words
 from jaxcifar.report import directions
 from jaxcifar.report.caption import labels
 from jaxcifar.report.figure import together
-from jaxcifar.report.looks import looks
+from jaxcifar.report.line_styles import line_styles
 
 STEPS = 60
 
@@ -42,7 +42,7 @@ def figures(tmp_path: Path):
         },
     )
     found = dataclasses.replace(found, labels=labels(found, {}))
-    return found, directions.figures(found, looks(found, Words(found.name)), {})
+    return found, directions.figures(found, line_styles(found, Words(found.name)), {})
 
 
 def test_both_networks_stand_side_by_side(tmp_path: Path):

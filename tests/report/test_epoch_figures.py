@@ -10,7 +10,7 @@ from synthetic import Member, study
 
 from jaxcifar.config import Words
 from jaxcifar.report import epochs
-from jaxcifar.report.looks import looks
+from jaxcifar.report.line_styles import line_styles
 
 
 def test_a_loss_on_its_way_to_infinity_hides_no_other(tmp_path: Path):
@@ -18,7 +18,7 @@ def test_a_loss_on_its_way_to_infinity_hides_no_other(tmp_path: Path):
     wild = Member(status="diverged", epochs=1, steps={"loss": losses})
     found = study(tmp_path, "losses", {"cross-entropy": Member(), "mse": wild})
     axis = Canvas().add_subplot()
-    train_loss = epochs.panels(found, looks(found, Words(found.name)))[0]
+    train_loss = epochs.panels(found, line_styles(found, Words(found.name)))[0]
     train_loss.draw(axis)
     assert any(line.get_marker() == "x" for line in axis.lines)
     assert axis.get_ylim()[1] < 10

@@ -12,7 +12,7 @@ from synthetic import Member, study
 from jaxcifar.config import VGG, Run, Words
 from jaxcifar.report import steps
 from jaxcifar.report.figure import Figure
-from jaxcifar.report.looks import looks
+from jaxcifar.report.line_styles import line_styles
 
 
 def probes(tmp_path: Path, **more: float) -> list[Figure]:
@@ -21,7 +21,7 @@ def probes(tmp_path: Path, **more: float) -> list[Figure]:
     models = {"vgg-a": VGG(), "vgg-a-bn": VGG(norm="batch")}
     runs = {name: Member(run=Run(model=model), steps=values) for name, model in models.items()}
     found = study(tmp_path, "beta_smoothness", runs)
-    return steps.probe_figures(found, looks(found, Words(found.name)), {})
+    return steps.probe_figures(found, line_styles(found, Words(found.name)), {})
 
 
 def dotted(figure: Figure) -> list[float]:

@@ -54,7 +54,7 @@ def test_a_slice_trains_what_it_needs_and_has_the_configs_of_the_whole():
     assert [item.run for item in part[0].runs] == [item.run for item in whole["residual"].runs]
     depth = {item.member: item.run for item in whole["resnet_depth"].runs}
     assert depth["resnet-18"].checkpoint.snapshots == (0, 1)
-    with pytest.raises(UserError, match="--only names 'lossses', which is no study of paper; it has cnn, "):
+    with pytest.raises(UserError, match="--only names 'lossses', which is not a study of paper; it has cnn, "):
         plan(paper, only=("lossses",))
 
 

@@ -1,4 +1,4 @@
-"""Which colour and dash a member has in every figure of a page: the same network, the same colour."""
+"""The colour and dash of each member in every figure of a page: the same network has the same colour."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jaxcifar.config import Checkpoint, Data, Run
 from jaxcifar.config.network import Network
 from jaxcifar.config.words import COLORS, DASHES, Color, MemberWords, Words
 from jaxcifar.records.study import StudyResults
-from jaxcifar.report.style import Look
+from jaxcifar.report.style import LineStyle
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class _Kind:
     rate: float
 
 
-def looks(study: StudyResults, words: Words) -> dict[str, Look]:
+def line_styles(study: StudyResults, words: Words) -> dict[str, LineStyle]:
     """Return how each member of a study is drawn: as its study file says, else by its config.
 
     A network keeps one colour, with other settings such as the optimizer told apart by dashes; where a study compares
@@ -38,7 +38,7 @@ def looks(study: StudyResults, words: Words) -> dict[str, Look]:
     for member, kind in kinds.items():
         wrapped = list(colors).index(kind.subject) // len(COLORS)
         dash = own[member].dash or DASHES[(2 * arms.index(kind.arm) + wrapped) % len(DASHES)]
-        found[member] = Look(study.label(member), own[member].color or colors[kind.subject], dash)
+        found[member] = LineStyle(study.label(member), own[member].color or colors[kind.subject], dash)
     return _rates_told_apart(found, kinds)
 
 
@@ -103,7 +103,7 @@ def _pair(subjects: Sequence[Hashable]) -> dict[Hashable, Color]:
     return {}
 
 
-def _rates_told_apart(found: dict[str, Look], kinds: dict[str, _Kind]) -> dict[str, Look]:
+def _rates_told_apart(found: dict[str, LineStyle], kinds: dict[str, _Kind]) -> dict[str, LineStyle]:
     alike: dict[tuple[Color, str], list[str]] = {}
     for member, look in found.items():
         alike.setdefault((look.color, look.dash), []).append(member)
