@@ -18,7 +18,7 @@ Measured = dict[str, dict[int, tuple[list[str], np.ndarray]]]
 
 
 def gradient_figure(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
-    """Return the figure of every layer's gradient norm, a panel for each epoch that was measured; None where none was."""
+    """Return the figure of every layer's gradient norm, a panel for each measured epoch; None where there is none."""
     measured = _measured(study)
     if not measured:
         return None
@@ -51,7 +51,7 @@ def gradient_figure(study: StudyResults, looks: dict[str, LineStyle], common: di
 
 
 def ratio_table(study: StudyResults) -> Table | None:
-    """Return the norm in the first convolution over that in the last, by member and epoch; None where none was measured."""
+    """Return the norm in the first convolution over that in the last, by member and epoch; None without any."""
     measured = _measured(study)
     if not measured:
         return None
