@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxcifar import __version__, records
-from jaxcifar.config import Paper, Run, Study, UserError, flags, load, shipped
+from jaxcifar.config import Paper, Run, Study, UserError, flags, load, shipped, vectorized
 from jaxcifar.config.parse import parse
 from jaxcifar.config.stored import read_records, read_run
-from jaxcifar.options import ExportOptions, LandscapeOptions, ReportOptions, RunOptions
+from jaxcifar.options import CopyOptions, ExportOptions, LandscapeOptions, ReportOptions, RunOptions
 from jaxcifar.process import in_huge_pages, open_streams, quiet_when_unread
 
 if TYPE_CHECKING:
     from jaxcifar.records.manifest import Invocation
 
-USAGE = """usage: jaxcifar run --config FILE [options] [--field value ...]
+USAGE = """usage: jaxcifar list
+       jaxcifar run NAME [options] [--field value ...]
+       jaxcifar run --config FILE [options] [--field value ...]
+       jaxcifar copy NAME [FILE]
        jaxcifar report DIR [--config FILE]
        jaxcifar landscape DIR --measure NAME[,NAME]
        jaxcifar export DIR|CONFIG [--out FILE.onnx]
@@ -26,18 +29,24 @@ USAGE = """usage: jaxcifar run --config FILE [options] [--field value ...]
 
 Train the networks of a CIFAR-10 study in JAX and measure what BatchNorm does to their loss landscape.
 
-  jaxcifar run --config configs/vgg_bn.py            train; the same command again continues
-  jaxcifar run --config configs/vgg_bn.py --help     every field of that config, with its value
-  jaxcifar run --help                                the options of run
+  jaxcifar run quickstart      train a shipped config; the same command again continues
+  jaxcifar run vgg_bn --help   every field of that config, with its value
+  jaxcifar run --help          the options of run
+  jaxcifar copy vgg_bn         a file of your own to edit, for jaxcifar run --config vgg_bn.py
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 0, 2 for a user's slip, 128 + signal after an interruption."""
+def main(argv: Sequence[str] | None = None, program: Sequence[str] = ("jaxcifar", "run")) -> int:
+    """Run the command and return its exit code: 0, 2 for a user's slip, 128 + signal after an interruption.
+
+    Args:
+        argv: the arguments; those of the process by default.
+        program: the words before the arguments of `run`, by which a report tells how to repeat it.
+    """
     open_streams()
     with quiet_when_unread():
         try:
-            return _dispatch(list(sys.argv[1:] if argv is None else argv))
+            return _dispatch(list(sys.argv[1:] if argv is None else argv), program)
         except UserError as error:
             print(f"Error: {error}", file=sys.stderr)
             return 2
@@ -53,10 +62,14 @@ def command() -> int:
     return main()
 
 
-def _dispatch(arguments: list[str]) -> int:
+def _dispatch(arguments: list[str], program: Sequence[str]) -> int:
     match arguments:
         case ["run", *rest]:
-            return _run(rest)
+            return _run(rest, program)
+        case ["list"]:
+            return _list()
+        case ["copy", *rest]:
+            return _copy(rest)
         case ["report", *rest]:
             return _report(rest)
         case ["landscape", *rest]:
@@ -107,18 +120,39 @@ def _export(argv: list[str]) -> int:
     return 0
 
 
-def _run(argv: list[str]) -> int:
+def _list() -> int:
+    from jaxcifar.report.terminal import config_table
+
+    config_table([shipped.describe(name) for name in shipped.names()])
+    return 0
+
+
+def _copy(argv: list[str]) -> int:
+    options = parse(CopyOptions, argv, "jaxcifar copy --help", prog="jaxcifar copy")
+    source = shipped.path(options.name)
+    file = records.local_path("FILE", options.file or Path(source.name))
+    if file.exists():
+        raise UserError(f"{str(file)!r} exists already; give another file name after the config's.")
+    with records.replacing(file) as copy:
+        copy.write(source.read_bytes())
+    print(f"Config:  {os.path.relpath(file)}; train it by jaxcifar run --config {os.path.relpath(file)}")
+    return 0
+
+
+def _run(argv: list[str], program: Sequence[str]) -> int:
+    given, argv = argv, _with_file(argv)
     wants_help = "-h" in argv or "--help" in argv
-    has_config = any(token == "--config" or token.startswith("--config=") for token in argv)
-    if wants_help and not has_config:
+    if wants_help and "--config" not in {token.partition("=")[0] for token in argv}:
         parse(RunOptions, ["--help"], "jaxcifar run --help", prog="jaxcifar run")
     plain = [token for token in argv if token not in ("-h", "--help")]
     options, rest = parse(RunOptions, plain, "jaxcifar run --help", prog="jaxcifar run", return_unknown_args=True)
     usage = (
         "Options besides the fields below: --out DIR, --restart, --summary, --plan, --seeds N, --scale S, "
-        "--only NAMES, --max-minutes M (see jaxcifar run --help)."
+        "--only NAMES, --vectorize KIND, --max-minutes M (see jaxcifar run --help)."
     )
     config = load(options.config, [*rest, *(["--help"] if wants_help else [])], prog="jaxcifar run", usage=usage)
+    if options.vectorize:
+        config = vectorized(config, options.vectorize)
     if options.summary:
         return _summary(config)
     if options.plan:
@@ -127,7 +161,19 @@ def _run(argv: list[str]) -> int:
 
     # A study has a name of its own, a run is named by its file.
     name = options.config.stem if isinstance(config, Run) else ""
-    return _train(config, options, Invocation.of(argv, flags(rest), options.scale, name))
+    return _train(config, options, Invocation.of(given, flags(rest), options.scale, name, program))
+
+
+def _with_file(argv: list[str]) -> list[str]:
+    """The arguments of `run` with the file of a shipped config in place of its name."""
+    if not argv or argv[0].startswith("-"):
+        return argv
+    if any(token.partition("=")[0] == "--config" for token in argv):
+        raise UserError(f"jaxcifar run got the name {argv[0]!r} and --config; give one of the two.")
+    name = Path(argv[0])
+    if name.suffix == ".py" or len(name.parts) > 1:
+        raise UserError(f"jaxcifar run got {argv[0]!r}, which is not a name of `jaxcifar list`; give --config {name}.")
+    return ["--config", str(shipped.path(argv[0])), *argv[1:]]
 
 
 def _summary(config: Run | Study | Paper) -> int:
@@ -145,15 +191,14 @@ def _summary(config: Run | Study | Paper) -> int:
 
 def _plan(config: Run | Study | Paper, options: RunOptions) -> int:
     from jaxcifar.report.terminal import plan_table
+    from jaxcifar.runner import speed
     from jaxcifar.runner.estimate import outline
-    from jaxcifar.runner.execute import measured_speed, plan
+    from jaxcifar.runner.execute import plan
     from jaxcifar.training import runtime
 
     runtime.configure()
     planned = plan(config, options.folder, options.seeds, options.scale, options.studies)
-    # For a paper the estimate is worth a minute of measuring; a study has one where the device was measured before.
-    speed = measured_speed(planned, options.folder, measure=isinstance(config, Paper))
-    plan_table(outline(planned, speed))
+    plan_table(outline(planned, speed.of_plan(planned)))
     return 0
 
 

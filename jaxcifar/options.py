@@ -9,15 +9,18 @@ from typing import Annotated
 import tyro
 
 from jaxcifar import records
-from jaxcifar.config import UserError
+from jaxcifar.config import UserError, Vectorize
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Train a config file's run or study; the same command again continues what was cut off."""
+    """Train a run or a study; the same command again continues what was cut off.
+
+    Give the name of a shipped config (`jaxcifar list` shows them) as in `jaxcifar run vgg_bn`, or your own file.
+    """
 
     config: Path
-    """A Python file with `get_config() -> Run | Study`; configs/ has those of the study."""
+    """A Python file with `get_config() -> Run | Study | Paper`."""
     out: Path | None = None
     """Folder of the records; runs/<config name> by default."""
     restart: bool = False
@@ -25,13 +28,16 @@ class RunOptions:
     summary: bool = False
     """Print the network's layers (output shape, parameters, FLOPs) without training."""
     plan: bool = False
-    """Print the list of runs without training."""
+    """Print the list of runs and the estimated time without training."""
     seeds: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Repeat every member with N seeds."""
     scale: Annotated[float, tyro.conf.arg(metavar="S")] = 1.0
     """Multiply images and epochs by S, at most 1, down to 512 images and one epoch; such runs decide no claim."""
     only: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")] = ""
     """Train only these studies of a paper."""
+    vectorize: Vectorize | None = None
+    """Train members that differ in plain numbers, such as learning rates, as one program by `vmap`, one after another
+    in one program by `map`, or in programs of their own (`off`); `auto`, the default, takes the fastest."""
     max_minutes: Annotated[float | None, tyro.conf.arg(metavar="M")] = None
     """Start nothing that would end later than M minutes from now."""
 
@@ -105,3 +111,13 @@ class ReportOptions:
         object.__setattr__(self, "folder", records.local_path("DIR", self.folder))
         if self.config is not None:
             object.__setattr__(self, "config", records.local_path("--config", self.config))
+
+
+@dataclass(frozen=True)
+class CopyOptions:
+    """Copy a shipped config into the current folder, for editing."""
+
+    name: tyro.conf.Positional[str]
+    """A name of `jaxcifar list`."""
+    file: tyro.conf.Positional[Path | None] = None
+    """The new file; NAME.py by default."""

@@ -7,4 +7,4 @@ from jaxcifar.process import in_huge_pages
 
 if __name__ == "__main__":
     in_huge_pages(__file__)
-    sys.exit(main(["run", *sys.argv[1:]]))
+    sys.exit(main(["run", *sys.argv[1:]], ("python", "scripts/run.py")))

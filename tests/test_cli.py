@@ -18,6 +18,7 @@ from jaxcifar.config.stored import read_records
 
 ROOT = Path(__file__).parent.parent
 SMALL = """
+from jaxcifar.config import shipped
 from jaxcifar.config import *
 
 def get_config():
@@ -306,3 +307,32 @@ def test_an_address_is_refused(config: str, capsys: pytest.CaptureFixture[str], 
     assert call("run", *arguments) == 2
     assert "an address; give a folder or file" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_shipped_configs_are_listed_copied_and_run_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(f" {name} " in listed for name in shipped.names())
+    assert main(["copy", "cnn"]) == 0
+    assert (tmp_path / "cnn.py").read_bytes() == shipped.path("cnn").read_bytes()
+    assert main(["copy", "cnn"]) == 2
+    assert "'cnn.py' exists already; give another file name" in capsys.readouterr().err
+    assert main(["run", "cnn", "--summary", "--model.widths", "4"]) == 0
+    assert "output" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "vgg_bnn"], "There is no shipped config 'vgg_bnn'; perhaps vgg_bn"),
+        (["copy", "nothing-near"], "There is no shipped config 'nothing-near'; `jaxcifar list` shows all."),
+        (["run", "cnn", "--config", "cnn.py"], "got the name 'cnn' and --config; give one of the two."),
+        (["run", "configs/cnn.py"], "is not a name of `jaxcifar list`; give --config configs/cnn.py."),
+    ],
+)
+def test_slips_of_names(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]):
+    assert main(arguments) == 2
+    assert said in capsys.readouterr().err

@@ -33,6 +33,7 @@ from jaxcifar.config.optimizer import AdamW as AdamW
 from jaxcifar.config.optimizer import Muon as Muon
 from jaxcifar.config.optimizer import Optimizer as Optimizer
 from jaxcifar.config.paper import Paper as Paper
+from jaxcifar.config.paper import vectorized as vectorized
 from jaxcifar.config.paths import apply_changes as apply_changes
 from jaxcifar.config.paths import get_path as get_path
 from jaxcifar.config.paths import set_path as set_path

@@ -39,7 +39,7 @@ def load(
             value is out of its range, or a flag names what a study varies.
         SystemExit: with 0 after `--help`.
     """
-    config, docstring = _execute(Path(path))
+    config, docstring = read_file(Path(path))
     description = f"{docstring}\n\n{usage}".strip()
     match config:
         case Run():
@@ -93,10 +93,10 @@ def _override_variant(variant: Variant, path: str, value: Any) -> Variant:
     return dataclasses.replace(variant, changes={**changes, path: value})
 
 
-def _execute(path: Path) -> tuple[Run | Study | Paper, str]:
-    """The object that the file's get_config returns, and the file's docstring."""
+def read_file(path: Path) -> tuple[Run | Study | Paper, str]:
+    """Return what get_config() of a config file returns, and the file's docstring; errors as in `load`."""
     if not path.is_file():
-        raise UserError(f"There is no config file {str(path)!r}; see the folder configs/ for the project's own.")
+        raise UserError(f"There is no config file {str(path)!r}; `jaxcifar list` shows the names of the shipped ones.")
     if path.suffix != ".py":
         raise UserError(f"The config file {str(path)!r} is not a Python file; its name must end in .py.")
     with _importing(path) as module, _telling_the_line(path):

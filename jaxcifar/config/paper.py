@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from jaxcifar.config.study import Study
+from jaxcifar.config.run import Run
+from jaxcifar.config.study import Study, Vectorize
 from jaxcifar.errors import UserError
 
 
@@ -36,3 +37,14 @@ class Paper:
                     f"--only names {name!r}, which is not a study of {self.name}; it has {', '.join(known)}."
                 )
         return Paper(self.name, tuple(study for study in self.studies if study.name in names))
+
+
+def vectorized(config: Run | Study | Paper, how: Vectorize) -> Run | Study | Paper:
+    """Return the config with members trained in this way; a single run has no members to train together."""
+    match config:
+        case Run():
+            return Study(config.name, config, seeds=(config.seed,), vectorize=how)
+        case Study():
+            return replace(config, vectorize=how)
+        case Paper():
+            return Paper(config.name, tuple(replace(study, vectorize=how) for study in config.studies))

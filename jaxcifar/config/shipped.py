@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
+from dataclasses import dataclass
 from pathlib import Path
 
-from jaxcifar.config.load import load
+from jaxcifar.config.load import load, read_file
 from jaxcifar.config.paper import Paper
 from jaxcifar.config.run import Run
 from jaxcifar.config.study import Study
+from jaxcifar.errors import UserError
 
 
 @functools.cache
@@ -25,8 +28,48 @@ def names() -> list[str]:
 
 
 def path(name: str) -> Path:
-    """Return the file of a shipped config."""
+    """Return the file of a shipped config.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    if name not in names():
+        near = difflib.get_close_matches(name, names(), n=3, cutoff=0.5)
+        meant = f"; perhaps {' or '.join(near)} was meant" if near else ""
+        raise UserError(f"There is no shipped config {name!r}{meant}; `jaxcifar list` shows all.")
     return folder() / f"{name}.py"
+
+
+@dataclass(frozen=True)
+class Description:
+    """A shipped config as `jaxcifar list` shows it."""
+
+    name: str
+    summary: str
+    """First line of its docstring."""
+    runs: int
+    """Number of runs with the seeds of the file; of a paper, before duplicates are removed."""
+    cost: str
+    """What its docstring says about the cost."""
+
+
+def describe(name: str) -> Description:
+    """Return what the file of a shipped config says about itself."""
+    config, docstring = read_file(path(name))
+    match config:
+        case Run():
+            runs = 1
+        case Study():
+            runs = _runs(config)
+        case Paper():
+            runs = sum(_runs(study) for study in config.studies)
+    summary = docstring.partition("\n")[0]
+    _, _, cost = docstring.partition("\nCost:")
+    return Description(name, summary, runs, " ".join(cost.partition("\nExpect:")[0].split()))
+
+
+def _runs(study: Study) -> int:
+    return len(study.members()) * len(study.seeds)
 
 
 def holds(config: Path) -> bool:

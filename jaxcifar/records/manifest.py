@@ -27,8 +27,10 @@ class Invocation:
     """Of a single run's config file, under which its records stand as a study; empty for a study, which has its own."""
 
     @classmethod
-    def of(cls, argv: Sequence[str], changed: Sequence[str], scale: float, name: str) -> Invocation:
-        """Return it for the arguments of `jaxcifar run`, without those that name folders of this machine."""
+    def of(
+        cls, argv: Sequence[str], changed: Sequence[str], scale: float, name: str, program: Sequence[str]
+    ) -> Invocation:
+        """Return it for a command, such as `jaxcifar run`, and its arguments, without folders of this machine."""
         kept, skip = [], False
         for token in argv:
             if skip:
@@ -39,7 +41,7 @@ class Invocation:
                 skip = not equals
             elif flag != "--restart":
                 kept.append(token)
-        return cls(shlex.join(["python", "scripts/run.py", *kept]), tuple(changed), scale, name)
+        return cls(shlex.join([*program, *kept]), tuple(changed), scale, name)
 
 
 def write(folder: Path, study: str, alone: bool, rows: Sequence[Mapping[str, Any]], invocation: Invocation) -> None:

@@ -15,6 +15,7 @@ from jaxcifar.config import Run, labels
 from jaxcifar.records import Records
 
 if TYPE_CHECKING:
+    from jaxcifar.config.shipped import Description
     from jaxcifar.models.summary import LayerRow
     from jaxcifar.runner.estimate import Outline, OutlineRow
 
@@ -30,6 +31,19 @@ def layer_table(title: str, rows: Sequence[LayerRow]) -> None:
     Console().print(table)
 
 
+def config_table(configs: Sequence[Description]) -> None:
+    """Print the shipped configs: name, what it trains, number of runs, cost."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("name", no_wrap=True)
+    table.add_column("what it trains, and its cost")
+    table.add_column("runs", justify="right", no_wrap=True)
+    for config in configs:
+        table.add_row(config.name, f"{config.summary}\n[dim]{config.cost}[/dim]", f"{config.runs}")
+    console = Console()
+    console.print(table)
+    console.print("jaxcifar run NAME trains one, jaxcifar run NAME --plan says how long it takes on this device.")
+
+
 def plan_table(outline: Outline) -> None:
     """Prints what would be trained: every member with its steps, operations and disk, and the whole with its time."""
     console = Console()
@@ -41,12 +55,12 @@ def plan_table(outline: Outline) -> None:
     for heading in ("batch", "epochs", "seeds", "steps", "TFLOP", "disk"):
         table.add_column(heading, justify="right", no_wrap=True)
     study = None
-    for name, rows in itertools.groupby(outline.rows, lambda row: row.name):
+    for _, rows in itertools.groupby(outline.rows, lambda row: row.name):
         group = list(rows)
         if group[0].study != study:
             study = group[0].study
             table.add_row(f"[bold]{study}[/bold]")
-        table.add_row(*_plan_row(name, group))
+        table.add_row(*_plan_row(group))
     console.print(table)
     steps, flops, disk = (sum(getattr(row, name) for row in outline.trained) for name in ("steps", "flops", "disk"))
     console.print(
@@ -56,13 +70,13 @@ def plan_table(outline: Outline) -> None:
         console.print(outline.time)
 
 
-def _plan_row(name: str, seeds: list[OutlineRow]) -> list[str]:
+def _plan_row(seeds: list[OutlineRow]) -> list[str]:
     row, trained = seeds[0], [item for item in seeds if item.same_as is None]
     numbers = [f"{row.batch:,}", f"{row.epochs:,}", f"{len(seeds)}"]
     if not trained:
-        return [f" {name.rpartition('/')[2]} = {row.same_as}", *numbers, "-", "-", "-"]
+        return [f" {row.label} = {row.same_as}", *numbers, "-", "-", "-"]
     steps, flops, disk = (sum(getattr(item, key) for item in trained) for key in ("steps", "flops", "disk"))
-    return [f" {name.rpartition('/')[2]}", *numbers, f"{steps:,}", _tera(flops), _bytes(disk)]
+    return [f" {row.label}", *numbers, f"{steps:,}", _tera(flops), _bytes(disk)]
 
 
 def _tera(flops: float) -> str:

@@ -71,6 +71,8 @@ class OutlineRow:
 
     study: str
     name: str
+    label: str
+    """The member's name for readers."""
     batch: int
     seed: int
     epochs: int
@@ -113,6 +115,7 @@ def _row(study: PlannedStudy, item: Planned) -> OutlineRow:
     return OutlineRow(
         study=study.study.name,
         name=(study.folder / item.member).as_posix(),
+        label=item.label or item.member,
         batch=run.batch_size,
         seed=run.seed,
         epochs=run.epochs,

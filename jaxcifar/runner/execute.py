@@ -102,8 +102,8 @@ def execute(
         _check(planned, out, load)
         for study in planned:
             _write_manifest(out, study, invocation or Invocation(scale=scale))
-        measured = measured_speed(planned, out, shown.message, measure=True) if max_minutes is not None else None
-        _Session(out, load, shown, stop, measured, deadline).train(planned)
+        rates = speed.of_plan(planned, shown.message, measure=max_minutes is not None)
+        _Session(out, load, shown, stop, rates, deadline).train(planned)
     return [out / (item.same_as or study.folder / item.folder) for study in planned for item in study.runs]
 
 
@@ -146,18 +146,6 @@ def _check(planned: Sequence[PlannedStudy], out: Path | None, load: Callable) ->
         load(left[0].data)
 
 
-def measured_speed(
-    planned: Sequence[PlannedStudy], out: Path, notify: Callable[[str], None] = print, *, measure: bool
-) -> Speed | None:
-    """Return the device's speed as stored in the folder; if `measure`, measure a missing one, and store it there."""
-    found = speed.known(out)
-    if found is None and measure:
-        found = speed.measure(planned[0].study.base.precision, notify)
-        if out.is_dir():
-            speed.store(found, out)
-    return found
-
-
 @dataclass
 class _Session:
     """The programs of a plan, trained one after the other."""
@@ -176,6 +164,8 @@ class _Session:
             programs += [(study, items) for items in group(self._open(study, len(planned) == 1), study.study)]
         runs = [[item.run for item in items] for _, items in programs]
         remaining = Remaining.of(runs, self.speed, self.deadline)
+        if self.speed and programs:
+            self.shown.message(f"About {duration(remaining.seconds() or 0)} on this device.")
         late = 0
         last = {study.folder: index for index, (study, _) in enumerate(programs)}
         for index, (study, items) in enumerate(programs):

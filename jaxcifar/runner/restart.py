@@ -9,12 +9,13 @@ from pathlib import Path
 from jaxcifar import records
 from jaxcifar.config import UserError
 from jaxcifar.records import judged, manifest
-from jaxcifar.runner import speed
 from jaxcifar.runner.plan import PlannedStudy
 
+EARLIER = "speed.json"
+"""Written by the first version."""
 FILES = {
     *(records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY),
-    *(manifest.FILE, judged.FILE, speed.FILE, *records.LOCK_FILES),
+    *(manifest.FILE, judged.FILE, EARLIER, *records.LOCK_FILES),
 }
 SUFFIXES = (".png", ".svg", ".onnx", ".partial")
 FOLDERS = (records.CHECKPOINTS, "report", "views", "curvature")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,11 +13,11 @@ import numpy as np
 
 from jaxcifar import records
 from jaxcifar.config import CNN, SGD, VGG, Precision, ResNet, Run
+from jaxcifar.runner.plan import PlannedStudy
 from jaxcifar.training.cost import cost_of
 from jaxcifar.training.environment import environment
 from jaxcifar.training.group import Group
-
-FILE = "speed.json"
+from jaxcifar.training.runtime import cache_folder
 
 
 @dataclass(frozen=True)
@@ -44,38 +44,68 @@ class Speed:
         return training + rate.per_layer * costs[0].layers
 
 
-def known(folder: Path) -> Speed | None:
-    """Return the speed stored in a folder, if it was measured on this device."""
-    try:
-        stored = json.loads((folder / FILE).read_text())
-        rates = {kind: Rate(**rate) for kind, rate in stored["rates"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return Speed(stored["device"], rates) if stored["device"] == _device() else None
+def of_plan(
+    plan: Sequence[PlannedStudy], notify: Callable[[str], None] = print, *, measure: bool = True
+) -> Speed | None:
+    """Return the speed of this device for the networks of a plan.
 
+    What was measured once is kept in the user's cache folder, for each device and precision.
 
-def store(speed: Speed, folder: Path) -> None:
-    """Write the speed to a folder."""
-    with records.replacing(folder / FILE) as file:
-        file.write(json.dumps(dataclasses.asdict(speed), indent=2).encode())
+    Args:
+        plan: the studies.
+        notify: receives a line before networks are timed, which takes up to a minute for each, mostly compilation.
+        measure: whether networks that are not known yet are timed.
 
-
-def measure(precision: Precision, notify: Callable[[str], None]) -> Speed:
-    """Time a few training steps of the CNN (at two batch sizes), VGG-A with BatchNorm and ResNet-18.
-
-    Images are synthetic; it takes one to two minutes on two CPU cores, most of it compilation.
+    Returns:
+        The speed; None where a network of the plan is not known and must not be timed.
     """
-    notify("Measuring this device on synthetic images: CNN, VGG-A with BatchNorm, ResNet-18.")
-    run = Run(optimizer=SGD(momentum=0.9), precision=precision)
-    small = _time(dataclasses.replace(run, model=CNN(), batch_size=4), 100)
-    large = _time(dataclasses.replace(run, model=CNN(), batch_size=128), 10)
-    per_flop = max(large.step - small.step, 0.0) / (large.flops - small.flops)
-    per_step = max(small.step - per_flop * small.flops, 0.0)
-    rates = {"CNN": Rate(per_step, per_flop, small.compile / small.layers)}
-    for model, steps in ((VGG(norm="batch"), 4), (ResNet(), 2)):
-        timed = _time(dataclasses.replace(run, model=model), steps)
-        rates[model.timed_as] = Rate(0.0, timed.step / timed.flops, timed.compile / timed.layers)
+    runs = [item.run for study in plan for item in study.runs]
+    precision, kinds = runs[0].precision, dict.fromkeys(run.model.timed_as for run in runs)
+    rates = _known(precision)
+    missing = [kind for kind in kinds if kind not in rates]
+    if missing and not measure:
+        return None
+    if missing:
+        notify(f"Timing a few steps of {', '.join(missing)} on this device, once; the speed is kept for later plans.")
+        rates |= {kind: _measured(kind, precision) for kind in missing}
+        _store(precision, rates)
     return Speed(_device(), rates)
+
+
+def _file(precision: Precision) -> Path | None:
+    folder = cache_folder()
+    return folder / f"speed-{precision}.json" if folder else None
+
+
+def _known(precision: Precision) -> dict[str, Rate]:
+    """The stored rates, empty where they are of another device or cannot be read."""
+    file = _file(precision)
+    stored = records.read_json(file) if file else {}
+    with suppress(KeyError, TypeError, AttributeError):
+        if stored["device"] == _device():
+            return {kind: Rate(**rate) for kind, rate in stored["rates"].items()}
+    return {}
+
+
+def _store(precision: Precision, rates: Mapping[str, Rate]) -> None:
+    file = _file(precision)
+    with suppress(OSError):  # a cache that cannot be written costs a minute the next time
+        if file is not None:
+            records.write_json(file, dataclasses.asdict(Speed(_device(), dict(rates))))
+
+
+def _measured(kind: str, precision: Precision) -> Rate:
+    """The rate of one kind of network, from a few training steps on synthetic images."""
+    run = Run(optimizer=SGD(momentum=0.9), precision=precision)
+    if kind == CNN.timed_as:
+        # A small network at a small batch is bound by the cost of a step, not by its operations.
+        small = _time(dataclasses.replace(run, model=CNN(), batch_size=4), 100)
+        large = _time(dataclasses.replace(run, model=CNN(), batch_size=128), 10)
+        per_flop = max(large.step - small.step, 0.0) / (large.flops - small.flops)
+        return Rate(max(small.step - per_flop * small.flops, 0.0), per_flop, small.compile / small.layers)
+    model, steps = {VGG.timed_as: (VGG(norm="batch"), 4), ResNet.timed_as: (ResNet(), 2)}[kind]
+    timed = _time(dataclasses.replace(run, model=model), steps)
+    return Rate(0.0, timed.step / timed.flops, timed.compile / timed.layers)
 
 
 def _device() -> str:

@@ -34,10 +34,8 @@ def configure() -> None:
         UserError: JAX finds no device, or one of its switches is set so that training cannot work.
     """
     _check_switches()
-    if not jax.config.values["jax_compilation_cache_dir"]:
-        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        if os.path.isabs(cache):  # without a home it still begins with ~
-            jax.config.update("jax_compilation_cache_dir", str(Path(cache) / "jaxcifar" / "compiled"))
+    if not jax.config.values["jax_compilation_cache_dir"] and (cache := cache_folder()) is not None:
+        jax.config.update("jax_compilation_cache_dir", str(cache / "compiled"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     for name in ("jax", "orbax", "tensorflow", "tensorflow_datasets", "etils"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -47,6 +45,12 @@ def configure() -> None:
     for module in ("jax", "flax", "orbax", "tensorflow_datasets", "tyro"):
         warnings.filterwarnings("ignore", module=rf"{module}(\.|$)")
     _check_device()
+
+
+def cache_folder() -> Path | None:
+    """Return $XDG_CACHE_HOME/jaxcifar, ~/.cache/jaxcifar by default; None without a home."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(cache) / "jaxcifar" if os.path.isabs(cache) else None  # without a home it still begins with ~
 
 
 def _check_switches() -> None:

@@ -13,7 +13,8 @@ from jaxcifar.config.stored import read_records
 from jaxcifar.records.manifest import Invocation
 from jaxcifar.runner import speed
 from jaxcifar.runner.execute import execute
-from jaxcifar.runner.speed import Rate, Speed
+from jaxcifar.runner.plan import make_plan
+from jaxcifar.runner.speed import Rate
 
 
 def paper() -> Paper:
@@ -28,17 +29,24 @@ def paper() -> Paper:
     return Paper("p", (one, two))
 
 
-def store_speed(folder: Path, seconds_per_step: float) -> None:
-    speed.store(Speed(speed._device(), {"CNN": Rate(seconds_per_step, 0.0, 0.0)}), folder)
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's cache folder without any speed."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "jaxcifar"
 
 
-def test_a_paper_in_slices(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    store_speed(tmp_path, 1000.0)
+def store_speed(seconds_per_step: float) -> None:
+    speed._store("float32", {"CNN": Rate(seconds_per_step, 0.0, 0.0)})
+
+
+def test_a_paper_in_slices(tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]):
+    store_speed(1000.0)
     execute(paper(), tmp_path, max_minutes=1.0)
     assert "3 runs were not started because the time limit would be exceeded" in capsys.readouterr().err
     assert not list(tmp_path.rglob(records.METRICS))
 
-    store_speed(tmp_path, 0.01)
+    store_speed(0.01)
     command = Invocation("python scripts/run.py --config p.py", ("epochs",))
     folders = execute(paper(), tmp_path, only=("one",), max_minutes=5.0, invocation=command)
     assert [folder.relative_to(tmp_path).as_posix() for folder in folders] == [
@@ -67,17 +75,26 @@ def test_limits_out_of_range(tmp_path: Path):
 
 def test_the_command_leaves_out_places_on_ones_own_machine():
     argv = ["--config", "c.py", "--out", "/x", "--data.dir=/y", "--restart", "--epochs", "2", "--only", "a,b"]
-    command = Invocation.of(argv, ("epochs",), 1.0, "c").command
-    assert command == "python scripts/run.py --config c.py --epochs 2 --only a,b"
+    command = Invocation.of(argv, ("epochs",), 1.0, "c", ("jaxcifar", "run")).command
+    assert command == "jaxcifar run --config c.py --epochs 2 --only a,b"
 
 
-def test_the_speed_of_another_device_is_not_used(tmp_path: Path):
-    store_speed(tmp_path, 1.0)
-    found = speed.known(tmp_path)
+def test_the_speed_is_kept_and_that_of_another_device_is_not_used(cache: Path):
+    plan = make_plan(paper())
+    assert speed.of_plan(plan, measure=False) is None
+    said: list[str] = []
+    found = speed.of_plan(plan, said.append)
+    assert said == ["Timing a few steps of CNN on this device, once; the speed is kept for later plans."]
+    assert found is not None
+    assert speed.of_plan(plan, said.append) == found
+    assert len(said) == 1
+
+    store_speed(1.0)
+    found = speed.of_plan(plan, measure=False)
     assert found is not None
     assert found.seconds([paper().studies[0].base]) == 2.0
-    stored = json.loads((tmp_path / speed.FILE).read_text())
-    (tmp_path / speed.FILE).write_text(json.dumps({**stored, "device": "another"}))
-    assert speed.known(tmp_path) is None
-    (tmp_path / speed.FILE).write_text("{")
-    assert speed.known(tmp_path) is None
+    (file,) = cache.glob("speed-*.json")
+    file.write_text(json.dumps({**json.loads(file.read_text()), "device": "another"}))
+    assert speed.of_plan(plan, measure=False) is None
+    file.write_text("{")
+    assert speed.of_plan(plan, measure=False) is None
