@@ -14,11 +14,11 @@ import pytest
 import jaxcifar
 from jaxcifar import records
 from jaxcifar.cli import main
+from jaxcifar.config import shipped
 from jaxcifar.config.stored import read_records
 
 ROOT = Path(__file__).parent.parent
 SMALL = """
-from jaxcifar.config import shipped
 from jaxcifar.config import *
 
 def get_config():
@@ -281,7 +281,7 @@ def test_an_unknown_command_is_one_sentence(arguments: list[str], capsys: pytest
 
 def test_help(capsys: pytest.CaptureFixture[str], config: str):
     assert call("--help") == 0
-    assert "configs/vgg_bn.py" in capsys.readouterr().out
+    assert "jaxcifar run vgg_bn --help" in capsys.readouterr().out
     assert call("run", "--help") == 0
     assert "--restart" in capsys.readouterr().out
     assert call("run", "--config", config, "--help") == 0
