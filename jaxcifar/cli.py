@@ -223,7 +223,8 @@ def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocat
         except Interrupted as stopped:
             print(stopped, file=sys.stderr)
             return 128 + stopped.signal_number
-        _show(config, out, folders, is_shipped=shipped.holds(options.config))
+        # The study as its file has it: flags do not change what it asks for.
+        _show(load(options.config), out, folders, is_shipped=shipped.holds(options.config))
     return 0
 
 

@@ -97,6 +97,15 @@ def test_a_users_own_study_brings_its_words_and_claims(tmp_path: Path, capsys: p
     assert "The config is of other; the folder has the records of widths." in capsys.readouterr().err
 
 
+def test_flags_do_not_change_what_a_study_asks_for(tmp_path: Path):
+    config, out = tmp_path / "mine.py", tmp_path / "out"
+    config.write_text(OWN)
+    assert main(["run", "--config", str(config), "--out", str(out), "--data.train-size", "32"]) == 0
+    assert "○ not decided (scaled) The loss is finite." in page_of(out)
+    assert main(["report", str(out)]) == 0
+    assert "○ not decided (scaled) The loss is finite." in page_of(out)
+
+
 def test_a_shipped_study_is_found_by_its_name(tmp_path: Path):
     write_study(tmp_path, "cnn", {"cnn": Member(test_accuracy=0.8)})
     text = text_of(write_report(tmp_path))
