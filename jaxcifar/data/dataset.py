@@ -1,14 +1,15 @@
-"""A data set in memory: what every source hands to training."""
+"""A data set in memory: what every source returns."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from jaxcifar.config import Data, UserError
+from jaxcifar.config import Data
+from jaxcifar.errors import UserError
 
 TRAIN_SIZE, TEST_SIZE = 50_000, 10_000
 
@@ -18,7 +19,7 @@ class Dataset:
     """Images and labels in the official order, and what a record says about them.
 
     Args:
-        name: what every record, title and table calls the data, e.g. `cifar10`, `cifar10-jpeg`, `shapes`.
+        name: name of the data in every record, title and table, e.g. `cifar10`, `cifar10-jpeg`, `shapes`.
         fingerprint: SHA-256 (hex) of the loaded data before any subset was taken, see `fingerprint`.
         class_names: the ten names, in the order of the labels.
         train_images: uint8 [N, 32, 32, 3].
@@ -37,7 +38,7 @@ class Dataset:
 
 
 def fingerprint(images: Iterable[np.ndarray], labels: Iterable[np.ndarray]) -> str:
-    """SHA-256 of the images' bytes, then of the labels' as uint8, each training first, then test.
+    """Return the SHA-256 of the images' bytes followed by the labels' bytes (as uint8).
 
     Args:
         images: uint8 arrays [N, 32, 32, 3], row-major: training, then test.
@@ -47,23 +48,21 @@ def fingerprint(images: Iterable[np.ndarray], labels: Iterable[np.ndarray]) -> s
         64 hexadecimal digits.
     """
     digest = hashlib.sha256()
-    for block in images:
-        digest.update(np.ascontiguousarray(block, np.uint8).data)
-    for block in labels:
+    for block in (*images, *labels):
         digest.update(np.ascontiguousarray(block, np.uint8).data)
     return digest.hexdigest()
 
 
 def split_rows(config: Data) -> tuple[range, range, bool]:
-    """The training rows and the evaluation rows a config asks for, and whether the latter are held-out training rows.
+    """Return the training rows, the evaluation rows, and whether the latter are held-out training rows.
 
     Raises:
-        UserError: more images are asked for than there are.
+        UserError: the config asks for more images than exist.
     """
     available = TRAIN_SIZE - config.holdout
     train_size = available if config.train_size is None else config.train_size
     if train_size > available:
-        left = f" beside data.holdout {config.holdout:,}" if config.holdout else ""
+        left = f" with data.holdout {config.holdout:,}" if config.holdout else ""
         raise UserError(f"data.train_size is {train_size:,}; at most {available:,} training images exist{left}.")
     evaluation = range(available, TRAIN_SIZE) if config.holdout else range(TEST_SIZE)
     test_size = len(evaluation) if config.test_size is None else config.test_size
@@ -74,14 +73,12 @@ def split_rows(config: Data) -> tuple[range, range, bool]:
 
 
 def subset(data: Dataset, config: Data) -> Dataset:
-    """The images that the config asks for, of a whole data set of 50,000 and 10,000."""
+    """Return the images that the config asks for, from a whole data set of 50,000 and 10,000 images."""
     train, evaluation, held_out = split_rows(config)
     train, evaluation = slice(train.start, train.stop), slice(evaluation.start, evaluation.stop)
     images, labels = (data.train_images, data.train_labels) if held_out else (data.test_images, data.test_labels)
-    return Dataset(
-        name=data.name,
-        fingerprint=data.fingerprint,
-        class_names=data.class_names,
+    return replace(
+        data,
         train_images=data.train_images[train],
         train_labels=data.train_labels[train],
         test_images=images[evaluation],
@@ -90,9 +87,9 @@ def subset(data: Dataset, config: Data) -> Dataset:
 
 
 def train_size(config: Data) -> int:
-    """How many training images a config asks for.
+    """Return the number of training images that a config asks for.
 
     Raises:
-        UserError: more than there are.
+        UserError: more than exist.
     """
     return len(split_rows(config)[0])

@@ -1,22 +1,25 @@
-"""The official layouts of CIFAR-10, read and checked: binary or Python batches, in a folder or a .tar.gz."""
+"""Read and check the official layouts of CIFAR-10: binary or Python batches, in a folder or a .tar.gz."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import os
 import re
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from jaxcifar.config import UserError
 from jaxcifar.data.dataset import Dataset, fingerprint
-from jaxcifar.data.unpickle import UnsafePickleError, load_plain
+from jaxcifar.data.unpickle import UnsafePickleError, load_dict
+from jaxcifar.errors import UserError
 
 ROWS, PIXELS = 10_000, 3_072
 LARGEST_BATCH = 64 << 20  # bytes; an official Python batch has 31 million
+LARGEST_ARCHIVE = 6 * LARGEST_BATCH  # bytes after decompression; an official one has 185 million
 
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
 BINARY, PYTHON = tuple(f"{name}.bin" for name in BATCHES), BATCHES
@@ -24,16 +27,9 @@ FOLDERS = ("cifar-10-batches-bin", "cifar-10-batches-py")
 ARCHIVES = ("cifar-10-binary.tar.gz", "cifar-10-python.tar.gz")
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
-# Published by the data set's own page (archives), by torchvision.datasets.CIFAR10 (Python batches) and, in agreement,
-# by prabhuomkar/pytorch-cpp and rai-project/dldataset (binary batches).
-ARCHIVE_MD5 = ("c32a1d4ab5d03f1284b67883e8d87530", "c58f30108f718f92721af3b95e74349a")
+# MD5 of the official binary batches, published in agreement by prabhuomkar/pytorch-cpp and rai-project/dldataset. The
+# Python batches hold the same images in the same order, so these six prove every layout.
 BATCH_MD5 = {
-    "data_batch_1": "c99cafc152244af753f735de768cd75f",
-    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-    "data_batch_4": "634d18415352ddfa80567beed471001a",
-    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-    "test_batch": "40351d587109b95175f43aff81a1287e",
     "data_batch_1.bin": "5dd7e06a14cb22eb9f671a540d1b7c25",
     "data_batch_2.bin": "5ea93a67294ea407fff1d09f752e9692",
     "data_batch_3.bin": "942cd6a4bcdd0dd3c604fbe906cb4421",
@@ -41,132 +37,188 @@ BATCH_MD5 = {
     "data_batch_5.bin": "53f37980c15c3d472c316c40844f3f0d",
     "test_batch.bin": "803d5f7f4d78ea53de84dbe85f74fb6d",
 }
+EXTENDED_HEADERS = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE)
 OFFICIAL, UNVERIFIED = "cifar10", "cifar10-unverified"
+CIFAR100 = f"CIFAR-100; only CIFAR-10 can be read, so give {' or '.join(FOLDERS)}"
 
 
-def read(path: Path, proven: bool = False, rows: int = ROWS) -> Dataset:
-    """All of CIFAR-10 from one place on the disk.
+class IncompleteError(UserError):
+    """Files are missing, cut short or unreadable, so that a whole copy in the same folder is read instead."""
+
+
+def read(path: Path, notify: Callable[[str], None], rows: int = ROWS) -> Dataset:
+    """Return all of CIFAR-10 from one path.
 
     Args:
-        path: a folder that holds the batches, or `cifar-10-batches-bin`, `cifar-10-batches-py` or an official archive;
-            or such a .tar.gz itself.
-        proven: a published checksum of these files was already checked.
-        rows: images in each of the six batches.
+        path: a folder that holds the batches, `cifar-10-batches-bin`, `cifar-10-batches-py` or an official archive; or
+            such a .tar.gz itself. Where it holds several copies, the first whole one is read.
+        notify: told which copies are incomplete, where another one is read.
+        rows: number of images in each of the six batches.
 
     Returns:
-        All images, 50,000 and 10,000. The name is `cifar10` where a published checksum proves the files, else the line
-        in the folder's `name.txt`, else `cifar10-unverified`.
+        All images, 50,000 and 10,000. The name is `cifar10` where published checksums prove the images, else the first
+        line of the folder's `name.txt`, else `cifar10-unverified`.
 
     Raises:
-        UserError: the path is missing or empty, a file is missing, truncated or damaged, a label is above 9, or a
+        UserError: the path is missing or empty, a file is missing, truncated or damaged, a label is not 0 to 9, or a
             pickle names anything but NumPy arrays.
     """
-    try:
-        return _read(path, proven, rows)
-    except OSError as error:
-        raise UserError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
-
-
-def _read(path: Path, proven: bool, rows: int) -> Dataset:
-    if not path.exists():
+    if not os.path.exists(path):
         raise UserError(f"There is no {path}; data.dir or $JAXCIFAR_DATA must name a folder or a .tar.gz of CIFAR-10.")
-    if path.is_file():
-        return _read_archive(path, proven, rows)
-    for folder in (path, *(path / name for name in FOLDERS)):
-        for layout in (BINARY, PYTHON):
-            if any((folder / name).exists() for name in layout):
-                return _read_folder(folder, layout, proven, rows)
-    for name in ARCHIVES:
-        if (path / name).is_file():
-            return _read_archive(path / name, proven, rows)
+    problems: list[str] = []
+    for place, layout in _copies(path):
+        try:
+            found = _read_folder(place, layout, rows) if layout else _read_archive(place, rows)
+        except IncompleteError as error:
+            problems.append(str(error))
+        except OSError as error:
+            problems.append(f"{error.filename or place} cannot be read: {error.strerror or error}.")
+        else:
+            for problem in problems:
+                notify(f"{problem} The whole copy in {place} is read instead.")
+            return found
+    if problems:
+        raise IncompleteError(problems[0])
+    if any(path.glob("cifar-100-*")) or (path / "train.bin").exists() or "cifar-100-" in path.name:
+        raise UserError(f"{path} holds {CIFAR100}.")
     raise UserError(
-        f"{path} holds no CIFAR-10; it should hold {BINARY[0]} or {PYTHON[0]} and their sisters, "
+        f"{path} holds no CIFAR-10; it should hold {BINARY[0]} or {PYTHON[0]} and the other five batch files, "
         f"a folder {' or '.join(FOLDERS)}, or {' or '.join(ARCHIVES)}."
     )
 
 
-def _read_folder(folder: Path, layout: tuple[str, ...], proven: bool, rows: int) -> Dataset:
+def _copies(path: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """What may hold CIFAR-10 at the path: folders with the names of their batches, then archives with none."""
+    if os.path.isfile(path):
+        yield path, ()
+        return
+    for folder in (path, *(path / name for name in FOLDERS)):
+        for layout in (BINARY, PYTHON):
+            if any(os.path.exists(folder / name) for name in layout):
+                yield folder, layout
+    yield from ((path / name, ()) for name in ARCHIVES if os.path.isfile(path / name))
+
+
+def _read_folder(folder: Path, layout: tuple[str, ...], rows: int) -> Dataset:
     for name in layout:
-        if not (folder / name).is_file():
-            raise UserError(f"{folder / name} is missing; CIFAR-10 has six batches, so copy that one there too.")
-        _check_size(folder / name, name, (folder / name).stat().st_size, rows)
-    named = folder / "name.txt"
-    names = (*layout, "name.txt") if named.is_file() else layout
-    return _assemble(((folder / name, name, (folder / name).read_bytes()) for name in names), folder, proven, rows)
+        if not os.path.isfile(folder / name):
+            raise IncompleteError(f"{folder / name} is missing; CIFAR-10 has six batches, so copy that one there too.")
+        _check_size(folder / name, (folder / name).stat().st_size, rows)
+    return _assemble(((folder / name, (folder / name).read_bytes()) for name in layout), folder, rows)
 
 
-def _read_archive(path: Path, proven: bool, rows: int) -> Dataset:
-    if not proven:
-        with path.open("rb") as stream:
-            digest = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        proven = digest in ARCHIVE_MD5
-    return _assemble(_archive_files(path, rows), path, proven, rows)
-
-
-def _archive_files(path: Path, rows: int) -> Iterator[tuple[Path, str, bytes]]:
-    """The batches of an archive as (where, name, bytes), read into memory: nothing is written."""
+def _read_archive(path: Path, rows: int) -> Dataset:
     try:
-        with tarfile.open(path, "r|*") as archive:
-            for member in archive:
-                _check_member(path, member)
-                where, name = path / member.name, PurePosixPath(member.name).name
-                content = archive.extractfile(member) if name in (*BINARY, *PYTHON, "name.txt") else None
-                if content is not None:
-                    _check_size(where, name, member.size, rows)
-                    yield where, name, content.read()
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise UserError(f"{path} is no whole .tar.gz ({error}); download it again.") from error
+        return _assemble(_archive_files(path, rows), path, rows)
+    except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise IncompleteError(f"{path} is not a whole .tar.gz ({error}); download it again.") from error
 
 
-def _check_member(path: Path, member: tarfile.TarInfo) -> None:
-    """Refuses what an extraction would: absolute names, `..`, links and devices (the filter is in Python 3.11.4+)."""
-    if not (member.isreg() or member.isdir()):
-        raise UserError(f"{path} is refused: {member.name!r} in it is a link or a device, not a file.")
-    if hasattr(tarfile, "data_filter"):
-        try:
-            tarfile.data_filter(member, str(path.parent))
-        except tarfile.FilterError as error:
-            raise UserError(f"{path} is refused as unsafe: {error}.") from error
+def _archive_files(path: Path, rows: int) -> Iterator[tuple[Path, bytes]]:
+    """The batches and name.txt of an archive, read into memory: nothing is written.
+
+    tarfile parses each header, but not the archive: its loop reads extended headers whole, whatever size they claim,
+    and a hostile file of some kilobytes could fill the memory.
+    """
+    left, block_size = LARGEST_ARCHIVE, tarfile.BLOCKSIZE
+    with path.open("rb") as stream:
+        compressed = stream.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if compressed else path.open("rb") as stream:
+        while any(block := stream.read(block_size)):
+            member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+            name, padded = PurePosixPath(member.name), -(-member.size // block_size) * block_size
+            left -= block_size + padded
+            if member.size < 0 or left < 0:
+                raise UserError(f"{path} unpacks to over {LARGEST_ARCHIVE >> 20} MiB, so it is not CIFAR-10's archive.")
+            if ".." in name.parts:
+                raise UserError(f"{path} is refused as unsafe: it holds {str(name)!r}, outside of its own folder.")
+            if not (member.isreg() or member.isdir() or member.type in EXTENDED_HEADERS):
+                raise UserError(f"{path} is refused: {str(name)!r} in it is a link or a device, not a file.")
+            if str(name).startswith("cifar-100-"):
+                raise UserError(f"{path} holds {CIFAR100}.")
+            if member.isreg() and name.name in (*BINARY, *PYTHON, "name.txt"):
+                _check_size(path / name.name, member.size, rows)
+                content = stream.read(padded)[: member.size]
+                if len(content) < member.size:
+                    raise EOFError("its end is missing")
+                yield path / name.name, content
+            else:
+                stream.seek(padded, os.SEEK_CUR)
+        while left > 0 and (rest := stream.read(1 << 20)):  # gzip compares its checksum at the end
+            left -= len(rest)
 
 
-def _check_size(where: Path, name: str, size: int, rows: int) -> None:
-    if name in BINARY and size != (whole := rows * (1 + PIXELS)):
-        raise UserError(f"{where} has {size:,} bytes; a whole one has {whole:,}, so copy it again.")
+def _check_size(where: Path, size: int, rows: int) -> None:
+    if where.name in BINARY and size != (whole := rows * (1 + PIXELS)):
+        if size and size % (2 + PIXELS) == 0:
+            raise UserError(
+                f"{where} has records of {2 + PIXELS:,} bytes with two labels, so it is a file of {CIFAR100}."
+            )
+        raise IncompleteError(f"{where} has {size:,} bytes; a whole one has {whole:,}, so copy it again.")
     if size > LARGEST_BATCH:
         raise UserError(f"{where} has {size:,} bytes; a batch of CIFAR-10 has about 31 million, so it is another file.")
 
 
-def _assemble(files: Iterable[tuple[Path, str, bytes]], source: Path, proven: bool, rows: int) -> Dataset:
+def _assemble(files: Iterable[tuple[Path, bytes]], source: Path, rows: int) -> Dataset:
     images = np.empty((len(BATCHES) * rows, 32, 32, 3), np.uint8)
     labels = np.empty(len(BATCHES) * rows, np.int32)
-    official: dict[str, bool] = {}
-    line = b""
-    for where, name, raw in files:
-        if name == "name.txt":
-            line = raw
+    seen: set[str] = set()
+    line = ""
+    for where, raw in files:
+        if where.name == "name.txt":
+            line = _first_line(raw)
             continue
-        stem = name.removesuffix(".bin")
-        if stem in official:
-            raise UserError(f"{where} is there twice; an archive of CIFAR-10 holds each batch once.")
+        stem = where.name.removesuffix(".bin")
+        if stem in seen:
+            raise UserError(f"{where} occurs twice; an archive of CIFAR-10 holds each batch once.")
+        seen.add(stem)
         part = slice(BATCHES.index(stem) * rows, (BATCHES.index(stem) + 1) * rows)
-        planes, found = _decode_binary(raw) if name in BINARY else _decode_python(where, raw, rows)
-        if found.max() > 9 or found.min() < 0:
-            wrong = found[(found > 9) | (found < 0)][0]
-            raise UserError(f"{where} has a label {wrong}; CIFAR-10's are 0 to 9, so this is another file.")
+        planes, found = (_decode_binary if where.name in BINARY else _decode_python)(where, raw)
+        if planes.shape != (rows, PIXELS) or planes.dtype != np.uint8:
+            raise UserError(f"{where} has images {planes.dtype} {planes.shape}; a batch has uint8 {(rows, PIXELS)}.")
+        _check_labels(where, found, rows)
         images[part] = planes.reshape(rows, 3, 32, 32).transpose(0, 2, 3, 1)
         labels[part] = found
-        official[stem] = _md5(raw) == BATCH_MD5[name]
     for stem in BATCHES:
-        if stem not in official:
-            raise UserError(f"{source} has no {stem}; it is no whole CIFAR-10, so download it again.")
-    return build(images, labels, proven or all(official.values()), line, source)
+        if stem not in seen:
+            raise IncompleteError(f"{source} has no {stem}; it is not a whole CIFAR-10, so download it again.")
+    return build(images, labels, line or name_line(source if source.is_dir() else source.parent), source)
 
 
-def build(images: np.ndarray, labels: np.ndarray, proven: bool, line: bytes, source: Path) -> Dataset:
-    """A whole CIFAR-10 of images and labels, a sixth of them for testing; `line` is what name.txt says."""
+def _check_labels(where: Path, labels: Sequence, rows: int) -> None:
+    if len(labels) != rows:
+        raise UserError(f"{where} has {len(labels):,} labels for {rows:,} images.")
+    for index, label in enumerate(labels):
+        number = isinstance(label, int | float | np.number) and not isinstance(label, bool)
+        if not number or label not in range(10) or not isinstance(label, int | np.integer):
+            # The text of a hostile object can be endless, so only numbers are shown.
+            shown = str(label) if number and not abs(label) >= 1e18 else f"({type(label).__name__})"
+            raise UserError(
+                f"{where} has a label {shown} at index {index:,}; CIFAR-10 has whole numbers from 0 to 9, so this is "
+                "another data set or a damaged file."
+            )
+
+
+def build(images: np.ndarray, labels: np.ndarray, line: str, source: Path) -> Dataset:
+    """Return the data set of all images and labels, of which the last sixth is for testing.
+
+    Args:
+        images: uint8 [N, 32, 32, 3].
+        labels: int32 [N].
+        line: the first line of name.txt, or "".
+        source: the path that messages name.
+
+    Raises:
+        UserError: a class has no image, or the line is not a name.
+    """
     train_size = len(labels) * 5 // 6
+    for label, count in enumerate(np.bincount(labels[:train_size], minlength=10)):
+        if not count:
+            raise UserError(
+                f"{source} has no training image of class {label} ({CLASS_NAMES[label]}); CIFAR-10 has ten."
+            )
     return Dataset(
-        name=OFFICIAL if proven else given_name(line, source),
+        name=OFFICIAL if official_pixels(images, labels) else given_name(line, source),
         fingerprint=fingerprint([images], [labels]),
         class_names=CLASS_NAMES,
         train_images=images[:train_size],
@@ -177,44 +229,54 @@ def build(images: np.ndarray, labels: np.ndarray, proven: bool, line: bytes, sou
 
 
 def official_pixels(images: np.ndarray, labels: np.ndarray) -> bool:
-    """Whether images and labels, written as binary batches, have the published checksums."""
+    """Return whether images and labels, written as binary batches, have the published checksums."""
     for number, name in enumerate(BINARY):
         part = slice(number * len(labels) // 6, (number + 1) * len(labels) // 6)
         planes = images[part].transpose(0, 3, 1, 2).reshape(-1, PIXELS)
-        if _md5(np.hstack([labels[part, None].astype(np.uint8), planes]).tobytes()) != BATCH_MD5[name]:
+        records = np.hstack([labels[part, None].astype(np.uint8), planes])
+        if hashlib.md5(records.data, usedforsecurity=False).hexdigest() != BATCH_MD5[name]:
             return False
     return True
 
 
-def given_name(line: bytes, source: Path) -> str:
-    """The name that `name.txt` gives; only a checksum gives the plain one."""
-    name = line.decode("utf-8", "replace").strip()
-    if not name or name in (OFFICIAL, "shapes"):
-        return UNVERIFIED
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
-        raise UserError(f"name.txt in {source} says {name[:64]!r}; it must be one word of letters, digits and . _ -")
-    return name
-
-
-def _md5(raw: bytes) -> str:
-    return hashlib.md5(raw, usedforsecurity=False).hexdigest()
-
-
-def _decode_binary(raw: bytes) -> tuple[np.ndarray, np.ndarray]:
-    records = np.frombuffer(raw, np.uint8).reshape(-1, 1 + PIXELS)
-    return records[:, 1:], records[:, 0]
-
-
-def _decode_python(where: Path, raw: bytes, rows: int) -> tuple[np.ndarray, np.ndarray]:
+def name_line(folder: Path) -> str:
+    """Return the first line of the folder's name.txt, or "" where there is none that can be read."""
     try:
-        batch = load_plain(raw)
-        pixels, labels = np.asarray(batch["data"]), np.asarray(batch["labels"])
+        with (folder / "name.txt").open("rb") as stream:
+            return _first_line(stream.read(1_000))
+    except OSError:
+        return ""
+
+
+def _first_line(raw: bytes) -> str:
+    lines = raw[:1_000].decode("utf-8-sig", "replace").splitlines()
+    return lines[0].strip() if lines else ""
+
+
+def given_name(line: str, source: Path) -> str:
+    """Return the name that name.txt gives; `cifar10` and `shapes` need more than its word."""
+    if not line or line.lower() in (OFFICIAL, "shapes"):
+        return UNVERIFIED
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", line):
+        raise UserError(f"name.txt for {source} says {line[:64]!r}; it must be one word of letters, digits and . _ -")
+    return line
+
+
+def _decode_binary(where: Path, raw: bytes) -> tuple[np.ndarray, Sequence]:
+    records = np.frombuffer(raw, np.uint8).reshape(-1, 1 + PIXELS)
+    return records[:, 1:], records[:, 0].tolist()
+
+
+def _decode_python(where: Path, raw: bytes) -> tuple[np.ndarray, Sequence]:
+    try:
+        batch = load_dict(raw, "data", "labels", "fine_labels", "coarse_labels")
     except UnsafePickleError as error:
         raise UserError(f"{where} is refused and was not run: its pickle holds {error}, not only arrays.") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{where} is no whole batch of CIFAR-10 ({error}); copy it again.") from error
-    if pixels.shape != (rows, PIXELS) or pixels.dtype != np.uint8:
-        raise UserError(f"{where} has images {pixels.dtype} {pixels.shape}; a batch has uint8 {(rows, PIXELS)}.")
-    if labels.shape != (rows,) or labels.dtype.kind not in "iu":
-        raise UserError(f"{where} has labels {labels.dtype} {labels.shape}; a batch has {rows:,} whole numbers.")
-    return pixels, labels
+    except ValueError as error:
+        raise IncompleteError(f"{where} is not a whole batch of CIFAR-10 ({error}); copy it again.") from error
+    if "fine_labels" in batch or "coarse_labels" in batch:
+        raise UserError(f"{where} has labels of 100 classes, so it is a file of {CIFAR100}.")
+    pixels, labels = batch.get("data"), batch.get("labels")
+    if not isinstance(pixels, np.ndarray) or not isinstance(labels, list | np.ndarray) or np.ndim(pixels) != 2:
+        raise UserError(f"{where} is not a whole batch of CIFAR-10: it needs an array `data` and a list `labels`.")
+    return pixels, labels if isinstance(labels, list) else labels.reshape(-1)

@@ -13,7 +13,7 @@ from itertools import count
 import numpy as np
 
 from jaxcifar.data.dataset import TRAIN_SIZE, Dataset, fingerprint
-from jaxcifar.data.outlines import CLASS_NAMES, OUTLINES
+from jaxcifar.data.signed_distance import CLASS_NAMES, OUTLINES
 
 SIZE = 32
 BLOCK = 200

@@ -1,115 +1,107 @@
-"""Reading a pickle of NumPy arrays and plain containers without running anything that it names."""
+"""Read a pickle of plain values and NumPy numbers; nothing that the pickle names is imported or called."""
 
 from __future__ import annotations
 
 import io
-import math
 import pickle
+import pickletools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+NUMBERS = ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+MOST_OPCODES = 1_000_000
+"""An official batch has about 40,000; no opcode creates more than a few hundred bytes that are not in the file."""
+
 
 class UnsafePickleError(Exception):
-    """The pickle names something other than a NumPy array; nothing of it was run."""
+    """The pickle holds something other than plain values and NumPy numbers; none of it was run."""
 
 
-class _Dtype:
-    """Stands in for numpy.dtype: remembers the code, e.g. `u1`, and the byte order."""
-
-    def __init__(self, code: str, *_: Any):
-        self.code, self.order = code, "<"
-
-    def __setstate__(self, state: tuple):
-        self.order = state[1]
-
-    def real(self) -> np.dtype:
-        if self.code not in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8"):
-            raise UnsafePickleError(f"an array of type {self.code!r}")
-        return np.dtype(self.code).newbyteorder(">" if self.order == ">" else "<")
-
-
-class _Array:
-    """Stands in for numpy.ndarray: remembers shape, type and bytes."""
-
-    def __init__(self, state: tuple | None = None):
-        self.state = state
-
-    def __setstate__(self, state: tuple):
-        self.state = state
-
-    def real(self) -> np.ndarray:
-        match self.state:
-            case (_, tuple(shape), _Dtype() as dtype, fortran, bytes() | bytearray() | str() as raw):
-                raw = raw.encode("latin1") if isinstance(raw, str) else raw
-                if math.prod(shape) * dtype.real().itemsize != len(raw):
-                    raise UnsafePickleError("an array whose bytes do not fill its shape")
-                return np.frombuffer(raw, dtype.real()).reshape(shape, order="F" if fortran else "C")
-        raise UnsafePickleError("an array without its bytes")
-
-
-def _reconstruct(*_: Any) -> _Array:
-    return _Array()
-
-
-def _frombuffer(raw: bytes, dtype: _Dtype, shape: tuple, order: str) -> _Array:
-    return _Array((1, shape, dtype, order == "F", bytes(raw)))
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    if encoding != "latin1":
-        raise UnsafePickleError(f"text in the encoding {encoding!r}")
-    return text.encode("latin1")
-
-
-_ADMITTED = {
-    ("numpy", "ndarray"): _Array,
-    ("numpy", "dtype"): _Dtype,
-    ("_codecs", "encode"): _encode,
-    **{(f"numpy.{core}.multiarray", "_reconstruct"): _reconstruct for core in ("core", "_core")},
-    **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ADMITTED:
-            raise UnsafePickleError(f"{module}.{name}")
-        return _ADMITTED[module, name]
-
-
-def load_plain(raw: bytes) -> Any:
-    """The object in a pickle, which may hold arrays of integers, dicts, lists, text, bytes and numbers only.
-
-    NumPy's own names are answered by stand-ins that only remember what they were given, so not even NumPy runs on what
-    the file says; arrays are then built from bytes whose number is checked.
-
-    Args:
-        raw: the pickle, of any protocol; byte strings of Python 2 are read as Latin-1.
-
-    Returns:
-        What was pickled, byte strings that are keys turned into text.
+def load_dict(raw: bytes, *keys: str) -> dict[str, Any]:
+    """Return the wanted entries of a pickled dict; keys and texts of Python 2 are bytes in the file.
 
     Raises:
-        UnsafePickleError: it names anything else, e.g. os.system.
-        ValueError: it is no pickle, or not a whole one.
+        UnsafePickleError: it names anything but NumPy's numbers and arrays, or needs far more memory than its size.
+        ValueError: it is not a pickle of a dict, or not a whole one.
     """
     try:
-        return _plain(_Unpickler(io.BytesIO(raw), encoding="latin1").load())
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(raw)):
+            # A million empty sets, or a memo with one huge index, would be a few bytes in the file.
+            if count >= MOST_OPCODES or ("PUT" in opcode.name and argument >= MOST_OPCODES):
+                raise UnsafePickleError(f"more than {MOST_OPCODES:,} instructions")
+        found = _Unpickler(raw).load()
+        # Only the wanted entries are looked at: a walk over lists that share their items might not end.
+        wanted = {key: found.get(key, found.get(key.encode())) for key in keys}
+        return {key: _filled(value) for key, value in wanted.items() if value is not None}
     except UnsafePickleError:
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise ValueError(f"not a whole pickle ({type(error).__name__})") from error
+        raise ValueError(f"not a whole pickle of a dict ({type(error).__name__})") from error
 
 
-def _plain(value: Any) -> Any:
-    match value:
-        case _Array():
-            return value.real()
-        case dict():
-            return {k.decode("latin1") if isinstance(k, bytes) else k: _plain(v) for k, v in value.items()}
-        case list() | tuple():
-            return type(value)(_plain(item) for item in value)
-        case None | bool() | int() | float() | str() | bytes():
-            return value
-    raise UnsafePickleError(f"a {type(value).__name__}")
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, raw: bytes):
+        super().__init__(io.BytesIO(raw), encoding="bytes")
+        self._encodable = len(raw)
+
+    def find_class(self, module: str, name: str) -> Callable | str:
+        # Stand-ins, so that a file never reaches NumPy's own code; new ones each time, as a pickle may set attributes.
+        match module.replace("numpy._core.", "numpy.core."), name:
+            case "numpy", "ndarray":
+                return "numpy.ndarray"
+            case "numpy", "dtype":
+                return lambda code, *_: _Dtype(code)
+            case "numpy.core.multiarray", "_reconstruct":
+                return lambda *_: _Array()
+            case "numpy.core.multiarray", "scalar":
+                return lambda dtype, raw: _view(raw, dtype, ())[()]
+            case "numpy.core.numeric", "_frombuffer":
+                return lambda *state: _Array(_view(*state))
+            case "_codecs", "encode":
+                return lambda text, encoding: self._encode(text, encoding)
+        raise UnsafePickleError(f"{module}.{name}"[:80])
+
+    def _encode(self, text: str, encoding: str) -> bytes:
+        """Protocols 0 to 2 write bytes as Latin-1 text, each once; one text encoded many times would fill memory."""
+        self._encodable -= len(text)
+        if encoding != "latin1" or self._encodable < 0:
+            raise UnsafePickleError("text that is not the bytes of an array")
+        return text.encode("latin1")
+
+
+class _Dtype:
+    """Stands in for numpy.dtype; pickle sets the byte order by `__setstate__`."""
+
+    def __init__(self, code: str | bytes):
+        code = code.decode() if isinstance(code, bytes) else code
+        if not isinstance(code, str) or code not in NUMBERS:
+            raise UnsafePickleError("an array that is not of numbers")
+        self.value = np.dtype(code)
+
+    def __setstate__(self, state: tuple):
+        self.value = self.value.newbyteorder(">" if state[1] in (">", b">") else "<")
+
+
+class _Array:
+    """Stands in for numpy.ndarray; pickle sets shape, type and bytes by `__setstate__`."""
+
+    def __init__(self, value: np.ndarray | None = None):
+        self.value = value
+
+    def __setstate__(self, state: tuple):
+        _, shape, dtype, fortran, raw = state
+        self.value = _view(raw, dtype, shape, "F" if fortran else "C")
+
+
+def _view(raw: bytes, dtype: _Dtype, shape: tuple[int, ...], order: Any = "C") -> np.ndarray:
+    """The bytes as an array, not copied; a ValueError where their number does not fit the shape."""
+    return np.frombuffer(raw, dtype.value).reshape(shape, order=order)
+
+
+def _filled(value: Any) -> Any:
+    """A value, or a list of values, with arrays in place of their stand-ins."""
+    if isinstance(value, list | tuple):
+        return [item.value[()] if isinstance(item, _Array) and item.value is not None else item for item in value]
+    return value.value if isinstance(value, _Array) else value

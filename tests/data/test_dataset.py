@@ -7,8 +7,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from jaxcifar.config import Data, UserError
+from jaxcifar.config import Data
 from jaxcifar.data.dataset import Dataset, fingerprint, split_rows, subset
+from jaxcifar.errors import UserError
 
 
 @pytest.mark.parametrize(
@@ -28,7 +29,7 @@ def test_split_rows(config, rows):
     ("config", "says"),
     [
         (Data(train_size=50_001), r"data.train_size is 50,001; at most 50,000 training images exist\."),
-        (Data(train_size=50_000, holdout=1), r"at most 49,999 training images exist beside data\.holdout 1\."),
+        (Data(train_size=50_000, holdout=1), r"at most 49,999 training images exist with data\.holdout 1\."),
         (Data(test_size=10_001), "at most 10,000 test images exist"),
         (Data(holdout=10, test_size=11), "at most 10 held-out images exist"),
     ],

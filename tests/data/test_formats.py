@@ -12,14 +12,14 @@ import tarfile
 import numpy as np
 import pytest
 
-from jaxcifar.config import UserError
 from jaxcifar.data import formats
+from jaxcifar.errors import UserError
 
 ROWS = 100
 
 
-def read(path):
-    return formats.read(path, rows=ROWS)
+def read(path, notify=pytest.fail):
+    return formats.read(path, notify, ROWS)
 
 
 def same(data, images, labels):
@@ -72,29 +72,31 @@ def test_archive_is_the_same_data(archive, images, labels, place, tmp_path):
     assert same(read(archive if place == "file" else tmp_path), images, labels)
 
 
-def test_published_checksums_give_the_plain_name(binary_folder, archive, images, labels, monkeypatch):
+def test_published_checksums_give_the_plain_name(binary_folder, archive, python_folder, images, labels, monkeypatch):
     assert not formats.official_pixels(images, labels)
     known = {path.name: hashlib.md5(path.read_bytes()).hexdigest() for path in binary_folder.glob("*.bin")}
     monkeypatch.setattr(formats, "BATCH_MD5", known)
-    assert read(binary_folder).name == read(archive).name == "cifar10"
+    assert {read(place).name for place in (binary_folder, archive, python_folder)} == {"cifar10"}
     assert formats.official_pixels(images, labels)
     monkeypatch.setattr(formats, "BATCH_MD5", known | {"test_batch.bin": "0"})
-    assert read(binary_folder).name == "cifar10-unverified"
-    monkeypatch.setattr(formats, "ARCHIVE_MD5", (hashlib.md5(archive.read_bytes()).hexdigest(),))
-    assert read(archive).name == "cifar10"
+    assert {read(place).name for place in (binary_folder, archive, python_folder)} == {"cifar10-unverified"}
 
 
 @pytest.mark.parametrize(
     ("line", "name"),
     [
         ("cifar10-jpeg\n", "cifar10-jpeg"),
+        ("\ufeffmine\r\nA second line, with <remarks>.", "mine"),
+        ("\nmine", "cifar10-unverified"),
         ("cifar10", "cifar10-unverified"),
+        ("CIFAR10", "cifar10-unverified"),
         ("shapes", "cifar10-unverified"),
         ("", "cifar10-unverified"),
     ],
 )
 def test_name_txt(line, name, tmp_path):
-    assert formats.given_name(line.encode(), tmp_path) == name
+    (tmp_path / "name.txt").write_text(line)
+    assert formats.given_name(formats.name_line(tmp_path), tmp_path) == name
 
 
 def test_name_txt_travels_with_the_folder_and_must_be_one_word(copied):
@@ -103,6 +105,18 @@ def test_name_txt_travels_with_the_folder_and_must_be_one_word(copied):
     (copied / "name.txt").write_text("<b>my own</b>")
     with pytest.raises(UserError, match="one word"):
         read(copied)
+
+
+def test_name_txt_in_an_archive_or_in_its_folder(binary_folder, archive, tmp_path):
+    beside = tmp_path / archive.name
+    shutil.copy(archive, beside)
+    (tmp_path / "name.txt").write_text("mine\n")
+    assert read(beside).name == read(tmp_path).name == "mine"
+    copied = shutil.copytree(binary_folder, tmp_path / "copied")
+    (copied / "name.txt").write_text("inside\n")
+    with tarfile.open(beside, "w:gz") as tar:
+        tar.add(copied, "cifar-10-batches-bin")
+    assert read(beside).name == "inside"
 
 
 def wrong_label(raw):
@@ -120,7 +134,7 @@ def copied(binary_folder, tmp_path):
         (lambda raw: raw[:-1], r"data_batch_4\.bin has 307,299 bytes; a whole one has 307,300"),
         (lambda raw: raw + b"\0", r"data_batch_4\.bin has 307,301 bytes"),
         (lambda raw: None, r"data_batch_4\.bin is missing"),
-        (wrong_label, r"data_batch_4\.bin has a label 10"),
+        (wrong_label, r"data_batch_4\.bin has a label 10 at index 50"),
     ],
 )
 def test_a_damaged_binary_batch_is_named(copied, damage, says):
@@ -137,7 +151,7 @@ def test_missing_and_empty_places(tmp_path):
     with pytest.raises(UserError, match="holds no CIFAR-10"):
         read(tmp_path)
     (tmp_path / "file").write_bytes(b"no archive")
-    with pytest.raises(UserError, match=r"no whole \.tar\.gz"):
+    with pytest.raises(UserError, match=r"not a whole \.tar\.gz"):
         read(tmp_path / "file")
 
 
@@ -171,28 +185,132 @@ def test_a_pickle_that_calls_os_system_is_refused_and_never_runs(tmp_path):
     [
         ({"data": np.zeros((ROWS - 1, 3072), np.uint8), "labels": [0] * ROWS}, "has images uint8"),
         ({"data": np.zeros((ROWS, 3072), np.int16), "labels": [0] * ROWS}, "has images int16"),
-        ({"data": np.zeros((ROWS, 3072), np.uint8), "labels": [0] * (ROWS - 1)}, "has labels"),
-        ({"data": np.zeros((ROWS, 3072), np.uint8), "labels": [0] * (ROWS - 1) + [10]}, "has a label 10"),
-        ({"data": np.zeros((ROWS, 3072), np.uint8)}, "no whole batch"),
-        ([1, 2], "no whole batch"),
+        ({"data": np.zeros((ROWS, 3072), np.uint8), "labels": [0] * (ROWS - 1)}, "has 99 labels for 100 images"),
+        ({"data": np.zeros((ROWS, 3072), np.uint8), "labels": [0] * (ROWS - 1) + [10]}, "has a label 10 at index 99"),
+        (
+            {"data": np.zeros((ROWS, 3072), np.uint8), "labels": [0] * 7 + [-1] + [0] * (ROWS - 8)},
+            "has a label -1 at index 7",
+        ),
+        ({"data": np.zeros((ROWS, 3072), np.uint8), "labels": np.full(ROWS, np.nan)}, "has a label nan at index 0"),
+        ({"data": np.zeros((ROWS, 3072), np.uint8), "labels": np.full(ROWS, 3.0)}, "has a label 3.0 at index 0"),
+        ({"data": np.zeros((ROWS, 3072), np.uint8), "labels": [np.float32(1)] * ROWS}, "has a label 1.0 at index 0"),
+        ({"data": np.zeros((ROWS, 3072), np.uint8), "labels": [True] * ROWS}, r"has a label \(bool\) at index 0"),
+        ({"data": np.zeros((ROWS, 3072), np.uint8), "labels": ["cat"] * ROWS}, r"has a label \(str\) at index 0"),
+        ({"data": np.zeros((ROWS, 3072), np.uint8), "labels": [10**5000] * ROWS}, r"has a label \(int\) at index 0"),
+        ({"data": np.full((ROWS, 3072), np.nan), "labels": [0] * ROWS}, "has images float64"),
+        ({"data": np.zeros((ROWS, 3072), np.uint8)}, "not a whole batch"),
+        ({"data": [[0] * 3072] * ROWS, "labels": [0] * ROWS}, "not a whole batch"),
+        ({"data": np.zeros((ROWS, 3072), np.uint8), "labels": [0] * ROWS}, "has no training image of class 1"),
+        ({"data": np.zeros((ROWS, 3072), np.uint8), "fine_labels": [0] * ROWS}, "has labels of 100 classes.*CIFAR-100"),
+        ([1, 2], "not a whole batch"),
     ],
 )
 def test_a_damaged_python_batch_is_named(tmp_path, batch, says):
     python_layout(tmp_path, pickle.dumps(batch))
-    with pytest.raises(UserError, match=f"data_batch_1 {says}|data_batch_1 is {says}"):
+    with pytest.raises(UserError, match=says):
         read(tmp_path)
 
 
 def test_a_truncated_python_batch_is_named(tmp_path, batches):
     python_layout(tmp_path, python2_batch(batches["test_batch"])[:-1])
-    with pytest.raises(UserError, match="data_batch_1 is no whole batch"):
+    with pytest.raises(UserError, match="data_batch_1 is not a whole batch"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        list,
+        tuple,
+        np.array,
+        lambda labels: np.array(labels, ">i4"),
+        lambda labels: [np.array(label) for label in labels],
+    ],
+)
+@pytest.mark.parametrize("number", [int, np.int64, np.uint8])
+@pytest.mark.parametrize("protocol", [1, 2, 4, 5])
+def test_labels_of_every_kind_of_whole_number(batches, images, labels, tmp_path, kind, number, protocol):
+    for name, records in batches.items():
+        batch = {"data": records[:, 1:], "labels": kind([number(label) for label in records[:, 0]])}
+        (tmp_path / name).write_bytes(pickle.dumps(batch, protocol))
+    assert same(read(tmp_path), images, labels)
+
+
+def test_an_archive_beside_a_link_that_leads_nowhere(archive, images, labels, tmp_path):
+    shutil.copy(archive, tmp_path)
+    (tmp_path / "cifar-10-batches-bin").symlink_to(tmp_path / "gone")
+    (tmp_path / "cifar-10-python.tar.gz").symlink_to(tmp_path / "gone too")
+    assert same(read(tmp_path), images, labels)
+
+
+@pytest.mark.parametrize("damage", ["missing", "short", "a link", "a folder", "short archive"])
+def test_a_half_copied_one_does_not_hide_a_whole_one(archive, python_folder, images, labels, tmp_path, notices, damage):
+    part = tmp_path / "cifar-10-batches-py"
+    shutil.copy(archive, tmp_path)
+    if damage == "short archive":
+        (tmp_path / archive.name).write_bytes(archive.read_bytes()[:-50_000])
+        shutil.copytree(python_folder, tmp_path / "whole")
+        with tarfile.open(tmp_path / "cifar-10-python.tar.gz", "w:gz") as tar:
+            tar.add(tmp_path / "whole", part.name)
+    else:
+        shutil.copytree(python_folder, part)
+        last = part / "data_batch_5"
+        content = last.read_bytes()
+        last.unlink()
+        match damage:
+            case "short":
+                last.write_bytes(content[:-9])
+            case "a link":
+                last.symlink_to("/nowhere")
+            case "a folder":
+                last.mkdir()
+    assert same(read(tmp_path, notices), images, labels)
+    (notice,) = notices
+    assert ("tar.gz" if damage == "short archive" else "data_batch_5") in notice
+    assert "is read instead" in notice
+
+
+def test_alone_a_half_copied_one_is_an_error(archive, copied):
+    (copied / "test_batch.bin").unlink()
+    with pytest.raises(UserError, match=r"test_batch\.bin is missing"):
+        read(copied)
+
+
+def test_cifar100_is_called_by_its_name(copied, tmp_path):
+    (copied / "data_batch_1.bin").write_bytes(bytes(3074 * 5 * ROWS))
+    with pytest.raises(UserError, match=r"data_batch_1\.bin has records of 3,074 bytes.*CIFAR-100; only CIFAR-10"):
+        read(copied)
+    with tarfile.open(tmp_path / "cifar-10-binary.tar.gz", "w:gz") as tar:
+        tar.add(copied, "cifar-100-binary")
+    with pytest.raises(UserError, match=r"binary\.tar\.gz holds CIFAR-100"):
+        read(tmp_path / "cifar-10-binary.tar.gz")
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    with pytest.raises(UserError, match="cifar-100-python holds CIFAR-100"):
+        read(folder)
+
+
+def test_an_archive_with_a_flipped_bit_is_named(archive, tmp_path):
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 4
+    (tmp_path / "x.tar.gz").write_bytes(content)
+    with pytest.raises(UserError, match=r"x\.tar\.gz|data_batch"):
+        read(tmp_path / "x.tar.gz")
+
+
+def test_an_archive_without_compression_or_with_other_files(binary_folder, images, labels, tmp_path):
+    (tmp_path / "._data_batch_1.bin").write_bytes(b"what a Mac adds")
+    for mode, form in (("w", tarfile.GNU_FORMAT), ("w:gz", tarfile.PAX_FORMAT)):
+        with tarfile.open(tmp_path / "x.tar", mode, format=form) as tar:
+            tar.add(tmp_path / "._data_batch_1.bin", "./cifar-10-batches-bin/" + "long" * 30 + "/._data_batch_1.bin")
+            tar.add(binary_folder, "./cifar-10-batches-bin")
+        assert same(read(tmp_path / "x.tar"), images, labels)
 
 
 def test_a_truncated_archive_is_named(archive, tmp_path):
     short = tmp_path / "short.tar.gz"
     short.write_bytes(archive.read_bytes()[:-1_000])
-    with pytest.raises(UserError, match=r"short\.tar\.gz is no whole \.tar\.gz"):
+    with pytest.raises(UserError, match=r"short\.tar\.gz is not a whole \.tar\.gz"):
         read(short)
 
 

@@ -81,19 +81,19 @@ def test_name_txt_and_checksums_name_it(changed, binary_folder, notices, monkeyp
     assert data.name == "cifar10"
 
 
-def test_a_tfrecord_copy_is_passed_over_with_a_notice(changed, notices):
+def test_a_tfrecord_copy_is_skipped_with_a_notice(changed, notices):
     info = changed / "cifar10" / "3.0.2" / "dataset_info.json"
     newer = shutil.copytree(info.parent, changed / "cifar10" / "3.0.10")
     (newer / "dataset_info.json").write_text(info.read_text().replace('"array_record"', '"tfrecord"'))
     assert prepared.find(changed, notices, ROWS) is not None
     assert len(notices) == 1
-    assert "3.0.10 is passed over: it is a tfrecord copy" in notices[0]
+    assert "3.0.10 is skipped: only TensorFlow reads a tfrecord copy" in notices[0]
     shutil.rmtree(info.parent)
     assert prepared.find(changed, notices, ROWS) is None
 
 
 @pytest.mark.parametrize("damage", ["truncated", "other size", "no json"])
-def test_a_damaged_copy_is_passed_over_with_a_notice(changed, notices, damage):
+def test_a_damaged_copy_is_skipped_with_a_notice(changed, notices, damage):
     folder = changed / "cifar10" / "3.0.2"
     match damage:
         case "truncated":
@@ -103,7 +103,7 @@ def test_a_damaged_copy_is_passed_over_with_a_notice(changed, notices, damage):
             (folder / "dataset_info.json").write_text("{")
     assert prepared.find(changed, notices, ROWS + (damage == "other size")) is None
     assert len(notices) == 1
-    assert "passed over" in notices[0]
+    assert "skipped" in notices[0]
 
 
 def test_nothing_there_imports_nothing(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 from jaxcifar.config import Data
 from jaxcifar.data import load, shapes
-from jaxcifar.data.outlines import OUTLINES
+from jaxcifar.data.signed_distance import OUTLINES
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from jaxcifar.config import Data, UserError
-from jaxcifar.data import load
+from jaxcifar.config import Data
+from jaxcifar.data import download, load, sources
+from jaxcifar.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +39,6 @@ def test_auto_without_data_is_shapes_and_says_so(notices):
 
 
 def test_cifar10_without_data_or_network_is_one_sentence(tmp_path, notices, capfd):
-    pytest.importorskip("tensorflow_datasets")
     with pytest.raises(UserError) as refusal:
         load(Data(source="cifar10"), notices)
     for way_out in ("--data.dir", "$JAXCIFAR_DATA", "--data.source shapes"):
@@ -88,25 +91,65 @@ def test_too_many_images_are_refused_before_anything_is_looked_for(notices):
 
 
 def test_without_tensorflow_datasets(tmp_path, monkeypatch, notices):
-    """auto falls back, cifar10 says what is missing."""
+    """A prepared copy is then skipped: auto falls back, cifar10 downloads."""
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    (tmp_path / "tensorflow_datasets" / "downloads").mkdir(parents=True)
+    folder = tmp_path / "tensorflow_datasets" / "cifar10" / "3.0.2"
+    folder.mkdir(parents=True)
+    (folder / "dataset_info.json").write_text('{"fileFormat": "array_record"}')
     assert load(Data(source="auto", **SMALL), notices).name == "shapes"
-    assert "tensorflow-datasets" in notices[0]
-    with pytest.raises(UserError, match=r"tensorflow-datasets.*cannot be imported.*--data\.dir"):
+    assert "3.0.2 is skipped" in notices[0]
+    assert "tensorflow_datasets" in notices[0]
+    with pytest.raises(UserError, match=r"cannot be downloaded.*--data\.dir"):
         load(Data(), notices)
 
 
-def test_a_bad_earlier_download_is_passed_over(tmp_path, notices):
+def test_a_bad_earlier_download_is_skipped(tmp_path, notices):
     """auto then falls back, cifar10 then asks the network."""
-    pytest.importorskip("tensorflow_datasets")
-    from jaxcifar.data import download
-
-    data_dir = tmp_path / "tensorflow_datasets"
-    path = download._places(data_dir, download.official())[0]
+    path = tmp_path / "tensorflow_datasets" / "downloads" / "cifar10" / download.OFFICIAL.file_name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"no archive")
     assert load(Data(source="auto", **SMALL), notices).name == "shapes"
     assert "its checksum is not the published one" in notices[0]
-    with pytest.raises(UserError, match="cannot be asked"):
+    with pytest.raises(UserError, match="cannot be downloaded"):
         load(Data(), notices)
+
+
+def homeless(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Runs code as a user id that has neither HOME nor an entry in the password database."""
+    kept = {
+        k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME", "TFDS_DATA_DIR", "JAXCIFAR_DATA")
+    }
+    kept["PYTHONPATH"] = str(Path(__file__).parents[2])
+    command = ["unshare", "-U", "--map-user=54321", "--map-group=54321", sys.executable, "-c", code]
+    if subprocess.run([*command[:4], "true"], capture_output=True).returncode:
+        pytest.skip("this system does not let a user become another one")
+    return subprocess.run(command, env=kept | environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("variable", [{}, {"TFDS_DATA_DIR": "~/data"}])
+def test_a_user_without_a_home_folder(tmp_path, variable):
+    code = """if True:
+        from jaxcifar.config import Data
+        from jaxcifar.data import load
+        print(load(Data(source="auto", train_size=4, test_size=4)).name)"""
+    done = homeless(code, TMPDIR=str(tmp_path), **variable)
+    assert done.stdout == "shapes\n", done.stderr
+    assert f"is kept in {tmp_path}/tensorflow_datasets-54321; $TFDS_DATA_DIR can name another folder." in done.stderr
+
+
+def test_a_given_home_that_does_not_exist(notices):
+    with pytest.raises(UserError, match="'~no-such-user/x', but there is no such home folder"):
+        load(Data(dir="~no-such-user/x"), notices)
+
+
+def test_a_bucket_is_not_a_folder(tmp_path, monkeypatch, notices):
+    monkeypatch.setenv("TFDS_DATA_DIR", "gs://bucket/data")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    own = tmp_path / f"tensorflow_datasets-{os.getuid()}"
+    assert sources.data_folder(notices) == own
+    assert "gs://bucket/data" in notices[0]
+    (tmp_path / "elsewhere").mkdir()
+    own.symlink_to(tmp_path / "elsewhere")
+    other = sources.data_folder(notices)
+    assert other != own
+    assert other.is_dir()

@@ -1,0 +1,103 @@
+"""Load the images that a config asks for: CIFAR-10 from the disk or a download, or shapes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from jaxcifar.config import Data
+from jaxcifar.data import download, formats, prepared, shapes
+from jaxcifar.data.dataset import Dataset, split_rows, subset
+from jaxcifar.errors import UserError
+
+VARIABLE = "JAXCIFAR_DATA"
+FALLBACK = """\
+*****************************************************************************
+  CIFAR-10 was not found on this disk: this run uses `shapes`, a procedural
+  set of ten classes, and its figures say nothing about CIFAR-10.
+  For CIFAR-10:  --data.source cifar10  (downloads 162 MiB), or
+                 --data.dir DIR, or $JAXCIFAR_DATA
+*****************************************************************************"""
+
+
+def _to_stderr(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def load(config: Data, notify: Callable[[str], None] = _to_stderr) -> Dataset:
+    """Return the images that a config asks for.
+
+    A path given by `data.dir` or $JAXCIFAR_DATA is final. Otherwise CIFAR-10 is looked for as a copy that
+    tensorflow-datasets has prepared, then as an earlier download. Only the source `cifar10` downloads, and only `auto`
+    falls back to shapes.
+
+    Args:
+        config: source, path and subset.
+        notify: receives each notice for the user, e.g. that `auto` fell back to shapes.
+
+    Returns:
+        The subset that was asked for, with the name and fingerprint of the whole data set.
+
+    Raises:
+        UserError: CIFAR-10 is not found or is damaged, or the config asks for more images than exist.
+
+    Examples:
+        >>> load(Data(source="shapes", train_size=500, test_size=100)).train_images.shape
+        (500, 32, 32, 3)
+    """
+    rows = split_rows(config)
+    given = config.dir or os.environ.get(VARIABLE)
+    match config.source:
+        case "shapes":
+            if config.dir:
+                raise UserError(f"data.dir is {config.dir!r} but data.source is shapes, which reads none; drop one.")
+            return shapes.make(*rows)
+        case "cifar10" | "auto" if given:
+            return subset(formats.read(_expanded(given), notify), config)
+        case "cifar10":
+            folder = data_folder(notify)
+            return subset(_on_disk(folder, notify) or download.fetch(folder, notify), config)
+        case "auto":
+            if found := _on_disk(data_folder(notify), notify):
+                return subset(found, config)
+            notify(FALLBACK)
+            return shapes.make(*rows)
+
+
+def data_folder(notify: Callable[[str], None] = _to_stderr) -> Path:
+    """Return the folder in which tensorflow-datasets keeps data, or a temporary one where there is no such folder.
+
+    It is $TFDS_DATA_DIR, or `~/tensorflow_datasets`. A user without a home folder (usual in containers) gets a folder
+    of the user's own below the system's temporary folder, and so does one whose variable names a bucket.
+    """
+    named = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    try:
+        if "://" not in named:
+            return Path(named).expanduser()
+        reason = f"$TFDS_DATA_DIR is {named!r}, which is not a folder of this computer"
+    except RuntimeError:
+        reason = "This user has no home folder"
+    user = getattr(os, "getuid", int)()
+    folder = Path(tempfile.gettempdir()) / f"tensorflow_datasets-{user}"
+    # In a temporary folder that all users share, another user may have made one of this name.
+    if os.path.lexists(folder) and (folder.is_symlink() or folder.stat().st_uid != user):
+        folder = Path(tempfile.mkdtemp(prefix="tensorflow_datasets-"))
+    notify(f"{reason}, so CIFAR-10 is kept in {folder}; $TFDS_DATA_DIR can name another folder.")
+    return folder
+
+
+def _expanded(given: str) -> Path:
+    try:
+        return Path(given).expanduser()
+    except RuntimeError as error:
+        raise UserError(
+            f"data.dir or ${VARIABLE} is {given!r}, but there is no such home folder; name a path."
+        ) from error
+
+
+def _on_disk(folder: Path, notify: Callable[[str], None]) -> Dataset | None:
+    """CIFAR-10 from tensorflow-datasets' folder, if it is there."""
+    return prepared.find(folder, notify) or download.earlier(folder, notify)
