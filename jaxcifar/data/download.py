@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from jaxcifar.data import formats
@@ -126,7 +127,7 @@ def _from_mirrors(target: Path, notify: Callable[[str], None], archive: Archive)
 
     pooch.get_logger().setLevel("ERROR")
     part = target.with_name(f"{target.name}.part")
-    downloader = functools.partial(_download, part=part, size=archive.size, notify=notify)
+    downloader: Any = functools.partial(_download, part=part, size=archive.size, notify=notify)
     problems: dict[str, str] = {}
     waiting = list(MIRRORS)
     for _ in range(TRIES):
@@ -154,7 +155,7 @@ def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _download(url: str, output: str, _: object, *, part: Path, size: int, notify: Callable[[str], None]) -> None:
+def _download(url: str, output: str, _: Any, *, part: Path, size: int, notify: Callable[[str], None]) -> None:
     """Complete the part file, from its own end where the host allows it, and move it to the output."""
     import requests
 

@@ -185,7 +185,7 @@ def _assemble(files: Iterable[tuple[Path, bytes]], source: Path, rows: int) -> D
     return build(images, labels, line or name_line(source if source.is_dir() else source.parent), source)
 
 
-def _check_labels(where: Path, labels: Sequence, rows: int) -> None:
+def _check_labels(where: Path, labels: Sequence | np.ndarray, rows: int) -> None:
     if len(labels) != rows:
         raise UserError(f"{where} has {len(labels):,} labels for {rows:,} images.")
     for index, label in enumerate(labels):
@@ -207,9 +207,6 @@ def build(images: np.ndarray, labels: np.ndarray, line: str, source: Path) -> Da
         labels: int32 [N].
         line: the first line of name.txt, or "".
         source: the path that messages name.
-
-    Raises:
-        UserError: a class has no image, or the line is not a name.
     """
     train_size = len(labels) * 5 // 6
     for label, count in enumerate(np.bincount(labels[:train_size], minlength=10)):
@@ -262,12 +259,12 @@ def given_name(line: str, source: Path) -> str:
     return line
 
 
-def _decode_binary(where: Path, raw: bytes) -> tuple[np.ndarray, Sequence]:
+def _decode_binary(where: Path, raw: bytes) -> tuple[np.ndarray, Sequence | np.ndarray]:
     records = np.frombuffer(raw, np.uint8).reshape(-1, 1 + PIXELS)
     return records[:, 1:], records[:, 0].tolist()
 
 
-def _decode_python(where: Path, raw: bytes) -> tuple[np.ndarray, Sequence]:
+def _decode_python(where: Path, raw: bytes) -> tuple[np.ndarray, Sequence | np.ndarray]:
     try:
         batch = load_dict(raw, "data", "labels", "fine_labels", "coarse_labels")
     except UnsafePickleError as error:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,25 +52,12 @@ def _format(folder: Path) -> str:
     return "tfrecord"
 
 
-@contextlib.contextmanager
-def _tensorflow_datasets() -> Iterator[Any]:
-    """The module, imported only here because it is slow, without warnings that a user can do nothing about."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        logger.setLevel(logging.CRITICAL)
-        try:
-            import tensorflow_datasets
-
-            yield tensorflow_datasets
-        finally:
-            logger.setLevel(level)
-
-
 def _read(data_dir: Path, folder: Path, rows: int) -> Dataset:
-    with _tensorflow_datasets() as tfds:
-        sources = tfds.data_source(
+    with warnings.catch_warnings():  # a user can do nothing about them
+        warnings.simplefilter("ignore")
+        import tensorflow_datasets as tfds  # here, because it takes seconds
+
+        sources: Any = tfds.data_source(
             f"cifar10:{folder.name}",
             data_dir=data_dir,
             download=False,

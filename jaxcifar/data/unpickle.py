@@ -29,7 +29,7 @@ def load_dict(raw: bytes, *keys: str) -> dict[str, Any]:
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(raw)):
             # A million empty sets, or a memo with one huge index, would be a few bytes in the file.
-            if count >= MOST_OPCODES or ("PUT" in opcode.name and argument >= MOST_OPCODES):
+            if count >= MOST_OPCODES or ("PUT" in opcode.name and int(argument or 0) >= MOST_OPCODES):
                 raise UnsafePickleError(f"more than {MOST_OPCODES:,} instructions")
         found = _Unpickler(raw).load()
         # Only the wanted entries are looked at: a walk over lists that share their items might not end.
