@@ -187,12 +187,11 @@ def first_over_last_gradient(*, at_start: bool) -> Quantity:
     """Return the gradient's norm in the first convolution over that in the last, at the first or the last snapshot."""
 
     def measure(run: Result) -> float:
-        measured = pictures.read_gradients(run.folder)
+        measured = pictures.read_gradients(run.folder, "convolution")
         if not measured:
             raise Missing(f"The gradients of {run.member}, seed {run.seed} have not been measured.")
-        norms = measured[min(measured) if at_start else max(measured)]
-        names = [name for name in norms if "conv" in name and "shortcut" not in name]
-        return norms[names[0]] / norms[names[-1]]
+        norms = list(measured[min(measured) if at_start else max(measured)].values())
+        return norms[0] / norms[-1]
 
     when = "at initialisation" if at_start else "at the last snapshot"
     return Quantity(f"first over last gradient {when}", measure, log=True)

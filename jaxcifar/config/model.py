@@ -238,6 +238,10 @@ class WhitenedCNN(Network):
     def norm_title(self) -> str:
         return norm_title("batch")
 
+    @property
+    def whitening_epochs(self) -> int:
+        return self.bias_epochs
+
     def without_norm(self) -> None:
         return None
 

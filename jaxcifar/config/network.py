@@ -53,6 +53,11 @@ class Network(ABC):
     def norm_title(self) -> str:
         """The name of its normalisation for readers, empty for none."""
 
+    @property
+    def whitening_epochs(self) -> int | None:
+        """Epochs over which the biases of whitening layers are trained; None without such layers."""
+        return None
+
     @abstractmethod
     def without_norm(self) -> Self | None:
         """Return the same network without normalisation, or None where it cannot do without."""

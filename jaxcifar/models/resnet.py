@@ -25,9 +25,9 @@ class BasicBlock(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        y = self.conv(self.width, (3, 3), self.stride, 1, name="conv1")(x, train)
+        y = self.conv(self.width, (3, 3), self.stride, 1, name="conv1")(x)
         y = self.activation(self.norm(name="norm1")(y, use_running_average=not train))
-        y = self.conv(self.width, (3, 3), 1, 1, name="conv2")(y, train)
+        y = self.conv(self.width, (3, 3), 1, 1, name="conv2")(y)
         y = self.norm(name="norm2")(y, use_running_average=not train)
         return self.activation(y + shortcut(self, x, train) if self.skip else y)
 
@@ -45,11 +45,11 @@ class Bottleneck(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        y = self.conv(self.width, (1, 1), 1, 0, name="conv1")(x, train)
+        y = self.conv(self.width, (1, 1), 1, 0, name="conv1")(x)
         y = self.activation(self.norm(name="norm1")(y, use_running_average=not train))
-        y = self.conv(self.width, (3, 3), self.stride, 1, name="conv2")(y, train)
+        y = self.conv(self.width, (3, 3), self.stride, 1, name="conv2")(y)
         y = self.activation(self.norm(name="norm2")(y, use_running_average=not train))
-        y = self.conv(self.width * self.expansion, (1, 1), 1, 0, name="conv3")(y, train)
+        y = self.conv(self.width * self.expansion, (1, 1), 1, 0, name="conv3")(y)
         y = self.norm(name="norm3")(y, use_running_average=not train)
         return self.activation(y + shortcut(self, x, train) if self.skip else y)
 
@@ -59,7 +59,7 @@ def shortcut(block: BasicBlock | Bottleneck, x: jax.Array, train: bool) -> jax.A
     width = block.width * block.expansion
     if block.stride == 1 and x.shape[-1] == width:
         return x
-    x = block.conv(width, (1, 1), block.stride, 0, name="conv_shortcut")(x, train)
+    x = block.conv(width, (1, 1), block.stride, 0, role="shortcut", name="conv_shortcut")(x)
     return block.norm(name="norm_shortcut")(x, use_running_average=not train)
 
 
@@ -83,7 +83,7 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        x = self.conv(self.width, (3, 3), 1, 1, name="conv1")(x, train)
+        x = self.conv(self.width, (3, 3), 1, 1, name="conv1")(x)
         x = self.activation(self.norm(name="norm1")(x, use_running_average=not train))
         x = stages(self, x, train)
         x = nn.Dropout(self.dropout, deterministic=not train)(x.mean(axis=(1, 2)))

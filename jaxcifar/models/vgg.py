@@ -35,7 +35,7 @@ class VGG(nn.Module):
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         for stage, widths in enumerate(self.stages, 1):
             for index, width in enumerate(widths, 1):
-                x = self.conv(width, name=f"conv{stage}_{index}")(x, train)
+                x = self.conv(width, name=f"conv{stage}_{index}")(x)
                 x = self.norm(name=f"norm{stage}_{index}")(x, use_running_average=not train)
                 x = self.noise(name=f"noise{stage}_{index}")(x, train)
                 x = self.activation(x)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -52,16 +52,16 @@ class Whitening(nn.Module):
     """
 
     dtype: Any = None
+    role: ClassVar[layers.Role] = "whitening"
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """`train` says whether gradients will be asked for."""
+    def __call__(self, x: jax.Array) -> jax.Array:
         size = SIDE * SIDE * x.shape[-1]
         identity = jnp.concatenate([jnp.eye(size), -jnp.eye(size)], axis=1).reshape(SIDE, SIDE, -1, 2 * size)
         kernel = self.variable("batch_stats", "kernel", lambda: identity.astype(jnp.float32))
         bias = self.param("bias", nn.initializers.zeros, (2 * size,), jnp.float32)
         x, filters, bias = promote_dtype(x, kernel.value, bias, dtype=self.dtype)
-        return layers.conv2d(x, filters, train=train) + bias
+        return layers.conv2d(x, filters) + bias
 
 
 class WhitenedCNN(nn.Module):
@@ -82,13 +82,13 @@ class WhitenedCNN(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        x = self.activation(self.whitening(name="whiten")(x, train))
+        x = self.activation(self.whitening(name="whiten")(x))
         for stage, width in enumerate(self.widths, 1):
-            x = layers.max_pool_2x2(self.conv(width, name=f"conv{stage}_1")(x, train))
+            x = layers.max_pool_2x2(self.conv(width, name=f"conv{stage}_1")(x))
             x = self.activation(self.norm(name=f"norm{stage}_1")(x, use_running_average=not train))
             before = x
             for index in range(2, self.depth + 1):
-                x = self.conv(width, name=f"conv{stage}_{index}")(x, train)
+                x = self.conv(width, name=f"conv{stage}_{index}")(x)
                 x = self.norm(name=f"norm{stage}_{index}")(x, use_running_average=not train)
                 x = self.activation(x + before if index == 3 else x)
         x = self.output_scale * self.linear(self.classes, name="output")(x.max(axis=(1, 2)))

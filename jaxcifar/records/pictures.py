@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxcifar.records.files import read_json
+from jaxcifar.records.files import read_json, write_json
 
 GRADIENTS = "gradients.json"
-"""In the run folder: epoch -> layer -> norm of its gradient."""
+"""In the run folder: epoch -> layer -> norm of its gradient, and the role of each layer."""
 FEATURES = "features.npz"
 """In the run folder: first-layer filters and the feature maps of an image."""
 FOLDER = "views"
@@ -18,7 +19,39 @@ ARCHITECTURE = "architecture.json"
 """In the study's folder `views`: architecture tables and the graphs of blocks."""
 
 
-def read_gradients(folder: Path) -> dict[int, dict[str, float]]:
-    """Return the norms of a run's gradients: epoch -> layer, in the order of application -> norm; empty without any."""
-    norms: Any = read_json(folder / GRADIENTS).get("norms", {})
-    return {int(epoch): dict(layers) for epoch, layers in norms.items()}
+def write_gradients(
+    folder: Path, batch: int, norms: Mapping[str, Mapping[str, float]], roles: Mapping[str, str]
+) -> None:
+    """Write the norms of a run's gradients.
+
+    Args:
+        folder: the run folder.
+        batch: number of images of the batch.
+        norms: epoch -> layer, in the order of application -> norm.
+        roles: layer -> role, such as `convolution`, `shortcut` (beside the main path) or `linear`.
+    """
+    write_json(folder / GRADIENTS, {"batch": batch, "norms": norms, "roles": roles})
+
+
+def read_gradients(folder: Path, *roles: str) -> dict[int, dict[str, float]]:
+    """Return the norms of a run's gradients: epoch -> layer, in the order of application -> norm; empty without any.
+
+    Args:
+        folder: the run folder.
+        roles: the roles of the layers that are wanted; all where none is named.
+    """
+    stored: Any = read_json(folder / GRADIENTS)
+    known = stored.get("roles", {})
+
+    def wanted(layer: str) -> bool:
+        return not roles or (known[layer] if layer in known else _role_by_name(layer)) in roles
+
+    return {
+        int(epoch): {layer: norm for layer, norm in layers.items() if wanted(layer)}
+        for epoch, layers in stored.get("norms", {}).items()
+    }
+
+
+def _role_by_name(layer: str) -> str:
+    """The role of a layer in a record of the first version, which did not store roles."""
+    return "shortcut" if "shortcut" in layer else "convolution" if "conv" in layer else "linear"

@@ -19,7 +19,7 @@ Measured = dict[str, dict[int, tuple[list[str], np.ndarray]]]
 
 def gradient_figure(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
     """Return the figure of every layer's gradient norm, a panel for each measured epoch; None where there is none."""
-    measured = _measured(study)
+    measured = _measured(study, "convolution", "linear")
     if not measured:
         return None
     panels = []
@@ -52,7 +52,7 @@ def gradient_figure(study: StudyResults, looks: dict[str, LineStyle], common: di
 
 def ratio_table(study: StudyResults) -> Table | None:
     """Return the norm in the first convolution over that in the last, by member and epoch; None without any."""
-    measured = _measured(study)
+    measured = _measured(study, "convolution")
     if not measured:
         return None
     rows = []
@@ -67,17 +67,17 @@ def ratio_table(study: StudyResults) -> Table | None:
 
 
 def _ratio(measured: tuple[list[str], np.ndarray]) -> float:
-    names, norms = measured
-    convolutions = [norm for name, norm in zip(names, norms, strict=True) if "conv" in name]
-    return float(convolutions[0] / convolutions[-1])
+    _, norms = measured
+    return float(norms[0] / norms[-1])
 
 
-def _measured(study: StudyResults) -> Measured:
+def _measured(study: StudyResults, *roles: str) -> Measured:
+    """Norms of the layers with these roles: those of shortcuts are beside the main path."""
     found: Measured = {}
     for member, runs in study.members.items():
-        seeds = [norms for run in runs if (norms := pictures.read_gradients(run.folder))]
+        seeds = [norms for run in runs if (norms := pictures.read_gradients(run.folder, *roles))]
         for epoch in sorted(set.intersection(*(set(norms) for norms in seeds))) if seeds else []:
-            layers = [name for name in seeds[0][epoch] if "shortcut" not in name]
+            layers = list(seeds[0][epoch])
             values = np.mean([[norms[epoch][name] for name in layers] for norms in seeds], axis=0)
             found.setdefault(member, {})[epoch] = layers, values
     return found

@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from jaxcifar.config import Run
+from jaxcifar.config import Model, Run
 from jaxcifar.data import Dataset, normalize
-from jaxcifar.models import layers
+from jaxcifar.models import at, layer_rows, roles
+from jaxcifar.models.summary import LayerRow
 from jaxcifar.training import state as states
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
 from jaxcifar.training.optimizers import numbers
@@ -56,26 +57,9 @@ def gradient_norms(run: Run, dataset: Dataset) -> Callable[[State], dict[str, fl
 
     def measured(state: State) -> dict[str, float]:
         tree = jax.device_get(norms(state.params, state.batch_stats, jnp.int32(state.step)))
-        return {name: float(_at(tree, name)["kernel"]) for name in kernel_layers(run)}
+        return {name: float(at(tree, name)["kernel"]) for name in roles(run.model).kernels}
 
     return measured
-
-
-def kernel_layers(run: Run) -> list[str]:
-    """The convolutions and linear layers of a network, `stage1_block1/conv1` say, in the order they are applied."""
-    found: list[str] = []
-
-    def record(next_call: Any, args: Any, kwargs: Any, context: Any) -> Any:
-        if context.method_name == "__call__" and isinstance(context.module, layers.Conv | layers.Linear):
-            found.append("/".join(context.module.path))
-        return next_call(*args, **kwargs)
-
-    def init(key: jax.Array) -> Any:
-        with nn.intercept_methods(record):
-            return states.module(run).init(key, jnp.zeros((1, 32, 32, 3)), False)
-
-    jax.eval_shape(init, jax.random.key(0))
-    return found
 
 
 def features(run: Run, state: State, dataset: Dataset) -> dict[str, np.ndarray]:
@@ -85,7 +69,7 @@ def features(run: Run, state: State, dataset: Dataset) -> dict[str, np.ndarray]:
         `filters` [kh, kw, 3, F], `image` uint8 [32, 32, 3], `label`, and `map/<layer>` [H, W, up to 8] for the first
         convolution and the first convolution of the last block of every stage.
     """
-    wanted = _shown_layers(kernel_layers(run))
+    wanted = _shown_layers(run.model)
     maps: dict[str, jax.Array] = {}
 
     def record(next_call: Any, args: Any, kwargs: Any, context: Any) -> Any:
@@ -103,26 +87,22 @@ def features(run: Run, state: State, dataset: Dataset) -> dict[str, np.ndarray]:
     image = dataset.test_images[:1]
     variables = {"params": state.params, "batch_stats": state.batch_stats}
     found = jax.device_get(jax.jit(apply)(variables, normalize(jnp.asarray(image), run.data)))
-    first = kernel_layers(run)[0]
+    first = roles(run.model).kernels[0]
     return {
-        "filters": np.asarray(_at(state.params, first)["kernel"]),
+        "filters": np.asarray(at(state.params, first)["kernel"]),
         "image": image[0],
         "label": np.array(dataset.class_names[int(dataset.test_labels[0])]),
         **{f"map/{name}": found[name] for name in wanted},
     }
 
 
-def _shown_layers(names: list[str]) -> list[str]:
-    """The first convolution, and of every stage the last block's first one; all convolutions of a short network."""
-    convolutions = [name for name in names if "conv" in name and "shortcut" not in name]
-    stages: dict[str, str] = {}
-    for name in convolutions:
-        if "/conv1" in name:
-            stages[name.partition("_")[0]] = name
-    return [convolutions[0], *stages.values()] if stages else convolutions[:5]
-
-
-def _at(tree: Any, name: str) -> Any:
-    for part in name.split("/"):
-        tree = tree[part]
-    return tree
+def _shown_layers(model: Model) -> list[str]:
+    """The first convolution and the first one in every stage's last block; five at most where there are no blocks."""
+    rows = [row for row in layer_rows(model) if row.role == "convolution"]
+    blocks: dict[str, list[LayerRow]] = {}
+    for row in rows:
+        block, _, _ = row.name.rpartition("/")
+        blocks.setdefault(block, []).append(row)
+    # The blocks of a stage end with maps of one shape; convolutions outside blocks have no block's name.
+    stages = {block[-1].output_shape: block[0].name for name, block in blocks.items() if name}
+    return [rows[0].name, *stages.values()] if stages else [row.name for row in rows[:5]]

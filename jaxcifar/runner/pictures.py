@@ -10,6 +10,7 @@ from jaxcifar import records
 from jaxcifar.config import Run
 from jaxcifar.config.stored import read_records
 from jaxcifar.data import Dataset
+from jaxcifar.models import layer_rows
 from jaxcifar.records import pictures
 from jaxcifar.records import snapshots as stored_snapshots
 from jaxcifar.runner import networks, residual_blocks
@@ -95,7 +96,8 @@ def _gradients(
             notify(f"Measuring the gradients of {item.run.name}, seed {item.run.seed}, layer by layer.")
             measure = networks.gradient_norms(item.run, load(item.run.data))
             norms = {str(e): measure(networks.restore(item.run, item.trained, s)) for e, s in sorted(epochs.items())}
-            records.write_json(item.folder / pictures.GRADIENTS, {"batch": networks.GRADIENT_BATCH, "norms": norms})
+            roles = {row.name: row.role for row in layer_rows(item.run.model)}
+            pictures.write_gradients(item.folder, networks.GRADIENT_BATCH, norms, roles)
 
 
 def _curvature(

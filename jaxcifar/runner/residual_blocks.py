@@ -29,7 +29,7 @@ class ImageNetResNet(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         network = self.cifar
-        x = network.conv(network.width, (7, 7), 2, 3, name="conv1")(x, train)
+        x = network.conv(network.width, (7, 7), 2, 3, name="conv1")(x)
         x = network.activation(network.norm(name="norm1")(x, use_running_average=not train))
         # After a ReLU no value is below zero, so a border of zeros changes no maximum.
         x = nn.max_pool(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 3), (2, 2))
@@ -51,8 +51,8 @@ def tables() -> dict[str, dict[str, Any]]:
 def _summarize(rows: list[LayerRow]) -> dict[str, Any]:
     stages: dict[str, dict[str, Any]] = {}
     for row in rows:
-        place = re.match(r"stage(\d)_block(\d+)/(conv\d)$", row.name)
-        if place and row.kind == "Conv":
+        place = re.match(r"stage(\d)_block(\d+)/", row.name)
+        if place and row.role == "convolution":
             stage = stages.setdefault(f"conv{int(place[1]) + 1}_x", {"blocks": 0, "kernels": []})
             stage["blocks"] = int(place[2])
             stage["side"] = row.output_shape[0]
@@ -70,7 +70,7 @@ def _summarize(rows: list[LayerRow]) -> dict[str, Any]:
 
 def _side(row: LayerRow, before: list[list[int]], rows: list[LayerRow]) -> int:
     """Side of a block's kernel, from its parameters and its input channels."""
-    convolutions = [r for r in rows if r.kind == "Conv" and "shortcut" not in r.name]
+    convolutions = [r for r in rows if r.role == "convolution"]
     index = convolutions.index(row)
     return _kernel(row, convolutions[index - 1].output_shape[-1])
 
@@ -126,7 +126,9 @@ class _Tracer:
             return next_call(*args, **kwargs)
         if len(path) == 1:
             return self._block(path[0], next_call, args, kwargs)
-        source, shortcut = self.made_by[id(args[0])], "shortcut" in path[-1]
+        source = self.made_by[id(args[0])]
+        # The normalisation of a shortcut takes what the shortcut's convolution made.
+        shortcut = getattr(context.module, "role", None) == "shortcut" or source == self.shortcut
         output = next_call(*args, **kwargs)
         match context.module:
             case layers.Conv(kernel=kernel, features=features, stride=stride):

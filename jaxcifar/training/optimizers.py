@@ -10,6 +10,7 @@ import optax
 import optax.contrib
 
 from jaxcifar import config
+from jaxcifar.models import Roles, roles
 
 
 class Numbers(NamedTuple):
@@ -35,14 +36,14 @@ def numbers(run: config.Run) -> Numbers:
     )
 
 
-def direction(optimizer: config.Optimizer, values: Numbers) -> optax.GradientTransformation:
+def direction(optimizer: config.Optimizer, values: Numbers, roles: Roles) -> optax.GradientTransformation:
     """From gradients to the direction u of the update w <- w - learning rate x u.
 
     PyTorch's order: weight decay joins the gradient before momentum and preconditioning, except in AdamW, where it
     joins the direction. Adagrad divides by sqrt(s) + ε with s from 0, Adadelta has ε under both roots. Muon's kernels
     move along their orthogonalised momentum plus weight decay x w, its other parameters as with SGD.
     """
-    decay = _decay(optimizer, values.weight_decay)
+    decay = _decay(optimizer, values.weight_decay, roles)
     match optimizer:
         case config.AdamW():
             return optax.chain(_adam(optimizer), decay)
@@ -60,43 +61,46 @@ def direction(optimizer: config.Optimizer, values: Numbers) -> optax.GradientTra
             others = optax.chain(decay, optax.trace(optimizer.other_momentum, nesterov=True))
             parts: dict[Any, Any] = {"matrix": optax.chain(_muon(optimizer), decay), "other": others}
             labels = ("other", "matrix")
-            return optax.partition(parts, lambda params: jax.tree.map(lambda yes: labels[yes], _matrices(params)))
+            return optax.partition(
+                parts, lambda params: jax.tree.map(lambda yes: labels[yes], _matrices(params, roles))
+            )
 
 
-def _decay(optimizer: config.Optimizer, weight_decay: jax.Array) -> optax.GradientTransformation:
+def _decay(optimizer: config.Optimizer, weight_decay: jax.Array, roles: Roles) -> optax.GradientTransformation:
     """Adds weight decay x w, less where a factor raises the rate, so that all weights shrink alike."""
 
     def update(updates: Any, params: Any) -> Any:
-        factors = rate_factors(optimizer, params)
+        factors = rate_factors(optimizer, params, roles)
         return jax.tree.map(lambda u, w, factor: u + weight_decay / factor * w, updates, params, factors)
 
     return optax.stateless(update)
 
 
-def _matrices(params: Any) -> Any:
+def _matrices(params: Any, roles: Roles) -> Any:
     """Which parameters Muon takes as matrices: all kernels but the output layer's."""
-    return jax.tree_util.tree_map_with_path(lambda path, w: w.ndim > 1 and _names(path)[0] != "output", params)
+    return jax.tree_util.tree_map_with_path(lambda path, w: w.ndim > 1 and _layer(path) != roles.output, params)
 
 
-def _names(path: Any) -> list[str]:
-    """The names on the way to a parameter, e.g. `conv1`, `kernel`."""
-    return [key.key for key in path]
+def _layer(path: Any) -> str:
+    """The path of a parameter's layer, such as `stage1_block1/conv1`."""
+    return "/".join(key.key for key in path[:-1])
 
 
-def rate_factors(optimizer: config.Optimizer, params: Any) -> Any:
-    """The factor on the learning rate of each parameter."""
+def rate_factors(optimizer: config.Optimizer, params: Any, roles: Roles) -> Any:
+    """Return the factor on the learning rate of each parameter."""
 
     def factor(path: Any, w: jax.Array) -> float:
         match optimizer:
-            case config.SGD(bias_factor=bias_factor) if bias_factor != 1:
-                *_, layer, name = _names(path)
-                return bias_factor if layer.startswith("norm") and name == "bias" else 1.0
-            case config.Muon() if w.ndim == 1:
-                return optimizer.bias_factor
-            case config.Muon() if _names(path)[0] == "output":
-                return optimizer.output_factor
-            case _:
+            case config.SGD():
+                return optimizer.bias_factor if _layer(path) in roles.norms and path[-1].key == "bias" else 1.0
+            case config.Muon():
+                if w.ndim == 1:
+                    return optimizer.bias_factor
+                return optimizer.output_factor if _layer(path) == roles.output else 1.0
+            case config.Adagrad() | config.Adadelta() | config.Adam():
                 return 1.0
+            case unknown:
+                assert_never(unknown)
 
     return jax.tree_util.tree_map_with_path(factor, params)
 
@@ -112,17 +116,17 @@ def descend(run: config.Run, values: Numbers, params: Any, update: Any, rate: ja
         rate: the learning rate with its schedule.
         epochs: finished so far; over the first ones a whitening layer's bias has a schedule of its own.
     """
-    optimizer = run.optimizer
+    optimizer, layers = run.optimizer, roles(run.model)
 
     def move(path: Any, w: jax.Array, u: jax.Array, factor: float) -> jax.Array:
         own = rate
-        if isinstance(run.model, config.WhitenedCNN) and _names(path)[0] == "whiten":
-            own = values.learning_rate * jnp.maximum(1 - epochs / run.model.bias_epochs, 0.0)
+        if run.model.whitening_epochs and _layer(path) in layers.whitening:
+            own = values.learning_rate * jnp.maximum(1 - epochs / run.model.whitening_epochs, 0.0)
         return w - (own * factor).astype(w.dtype) * u
 
-    params = jax.tree_util.tree_map_with_path(move, params, update, rate_factors(optimizer, params))
+    params = jax.tree_util.tree_map_with_path(move, params, update, rate_factors(optimizer, params, layers))
     if isinstance(optimizer, config.Muon) and optimizer.normalize:
-        return jax.tree.map(lambda w, yes: _normalized(w) if yes else w, params, _matrices(params))
+        return jax.tree.map(lambda w, yes: _normalized(w) if yes else w, params, _matrices(params, layers))
     return params
 
 

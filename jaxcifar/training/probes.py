@@ -16,7 +16,7 @@ from jax import lax
 
 from jaxcifar import landscape
 from jaxcifar.config import Model, Probe, Run
-from jaxcifar.models import layer_rows
+from jaxcifar.models import at, layer_rows, roles
 
 Loss = Callable[[Any], jax.Array]
 """From parameters to the loss on the batch of the step, in float32 at highest precision."""
@@ -74,7 +74,7 @@ def layers(model: Model) -> dict[str, list[str]]:
     """The layers from input to output: a convolution's or linear layer's path, to the paths of it and its BatchNorm."""
     found: dict[str, list[str]] = {}
     for row in layer_rows(model):
-        if row.kind == "BatchNorm":
+        if row.role == "norm":
             list(found.values())[-1].append(row.name)
         else:
             found[row.name] = [row.name]
@@ -165,9 +165,9 @@ def _values(run: Run, kind: str, moment: Moment, loss: Loss, reordered: Loss) ->
         case "same_batch":
             before, after = _exact(moment, loss), jax.grad(loss)(moment.after)
             beta = landscape.beta_from_gradients(before, after, moment.before, moment.after)
-            return {"beta/same_batch": beta, **_distances("same_batch", before, after)}
+            return {"beta/same_batch": beta, **_distances(run.model, "same_batch", before, after)}
         case "cross_batch":
-            return _cross_batch(moment)
+            return _cross_batch(run.model, moment)
         case "noise_floor":
             gradient, again = _exact(moment, loss), jax.grad(reordered)(moment.before)
             floor = landscape.noise_floor_from_gradients(gradient, again)
@@ -196,9 +196,9 @@ def _exact(moment: Moment, loss: Loss) -> Any:
     return jax.grad(loss)(moment.before) if moment.gradient is None else moment.gradient
 
 
-def _cross_batch(moment: Moment) -> dict[str, jax.Array]:
+def _cross_batch(model: Model, moment: Moment) -> dict[str, jax.Array]:
     earlier, moved = moment.previous
-    found = _distances("cross_batch", earlier, moment.gradient)
+    found = _distances(model, "cross_batch", earlier, moment.gradient)
     found = {name: jnp.where(jnp.isnan(moved), jnp.nan, value) for name, value in found.items()}
     distance = found["gradient_distance/cross_batch/all"]
     return {"beta/cross_batch": jnp.where(moved > 0, distance / moved, jnp.nan), **found}
@@ -210,8 +210,8 @@ def _direction(kind: str, probe: landscape.DirectionProbe) -> dict[str, jax.Arra
     return {f"{kind}/{name}": value for name, value in zip(DIRECTIONS, values, strict=True)}
 
 
-def _distances(batch: str, before: Any, after: Any) -> dict[str, jax.Array]:
-    parts = {"all": lambda tree: tree, "last_linear": lambda tree: tree["output"]["kernel"]}
+def _distances(model: Model, batch: str, before: Any, after: Any) -> dict[str, jax.Array]:
+    parts = {"all": lambda tree: tree, "last_linear": lambda tree: at(tree, roles(model).output)["kernel"]}
     found = {}
     for part, select in parts.items():
         distance, cosine = landscape.distance_from_gradients(select(before), select(after))

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax import struct
 
-from jaxcifar.config import Run, WhitenedCNN
+from jaxcifar.config import Run
 from jaxcifar.data import normalize
-from jaxcifar.models import build, whitening_kernel
+from jaxcifar.models import build, roles, whitening_kernel
 from jaxcifar.training import averaging, probes
 from jaxcifar.training.averaging import Weights
 from jaxcifar.training.optimizers import Numbers, direction
@@ -51,10 +51,10 @@ def create(run: Run, values: Numbers, images: jax.Array | None = None) -> State:
     variables = module(run).init(key(values, "init"), jnp.zeros((1, 32, 32, 3), jnp.float32), False)
     params = variables["params"]
     batch_stats: Any = variables.get("batch_stats", {})
-    if isinstance(run.model, WhitenedCNN) and images is not None:
+    if images is not None and (layers := roles(run.model).whitening):
         kernel = whitening_kernel(normalize(images[:WHITENING_IMAGES], run.data))
-        batch_stats = {**batch_stats, "whiten": {"kernel": kernel}}
-    opt_state = direction(run.optimizer, values).init(params)
+        batch_stats = {**batch_stats, **{layer: {"kernel": kernel} for layer in layers}}
+    opt_state = direction(run.optimizer, values, roles(run.model)).init(params)
     average = averaging.initial(run, Weights(params, batch_stats))
     return State(jnp.zeros((), jnp.int32), params, batch_stats, opt_state, probes.initial(run, params), average)
 

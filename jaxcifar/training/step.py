@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcifar.config import Run
+from jaxcifar.models import roles
 from jaxcifar.training import averaging, probes
 from jaxcifar.training.averaging import Weights
 from jaxcifar.training.losses import per_example
@@ -57,7 +58,9 @@ def train_step(
     grad = jax.value_and_grad(loss_function(run, values), has_aux=True)
     (value, (logits, batch_stats)), gradient = grad(state.params, state.batch_stats, batch, step)
     values = _once_known(gradient, values)
-    update, opt_state = direction(run.optimizer, values).update(gradient, state.opt_state, state.params)
+    update, opt_state = direction(run.optimizer, values, roles(run.model)).update(
+        gradient, state.opt_state, state.params
+    )
     rate = values.learning_rate * schedule_factor(run.optimizer.schedule, step, steps_per_epoch, run.epochs)
     params = descend(run, values, state.params, update, rate, step / steps_per_epoch)
     steps = run.epochs * steps_per_epoch

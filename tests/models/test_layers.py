@@ -276,10 +276,10 @@ def test_batch_norm_counts_in_float32_for_bfloat16():
 def test_modules_compute_in_the_dtype_asked_for():
     x = jnp.ones((1, 4, 4, 3))
     conv = layers.Conv(5, stride=2, initialization="xavier", dtype=jnp.bfloat16)
-    variables = conv.init(jax.random.key(0), x, True)
+    variables = conv.init(jax.random.key(0), x)
     assert variables["params"]["kernel"].shape == (3, 3, 3, 5)
     assert variables["params"]["kernel"].dtype == jnp.float32
-    assert conv.apply(variables, x, True).dtype == jnp.bfloat16
+    assert conv.apply(variables, x).dtype == jnp.bfloat16
     linear = layers.Linear(2)
     variables = {"params": {"kernel": jnp.eye(3, 2), "bias": jnp.array([1.0, 2.0])}}
     np.testing.assert_array_equal(linear.apply(variables, jnp.ones((1, 3))), [[2, 3]])

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from jaxcifar import config
-from jaxcifar.models import layer_rows
+from jaxcifar.models import layer_rows, roles
 from jaxcifar.training import optimizers, state, step
 
 if os.environ.get("CI") == "true":
@@ -90,7 +90,7 @@ def initial_state(run: config.Run, dtype: Any = np.float64) -> state.State:
         return jnp.asarray(value, dtype)
 
     params, batch_stats = jax.tree_util.tree_map_with_path(draw, (shapes.params, shapes.batch_stats))
-    opt_state = optimizers.direction(run.optimizer, values).init(params)
+    opt_state = optimizers.direction(run.optimizer, values, roles(run.model)).init(params)
     return shapes.replace(step=jnp.int32(0), params=params, batch_stats=batch_stats, opt_state=opt_state)
 
 

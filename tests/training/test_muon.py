@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcifar.config import SGD, Cosine, Muon, Run, WhitenedCNN
+from jaxcifar.config import CNN, SGD, Cosine, Muon, Run, WhitenedCNN
+from jaxcifar.models import roles
 from jaxcifar.training.optimizers import descend, direction, numbers
 
 RNG = np.random.default_rng(2)
@@ -69,11 +70,11 @@ def train(run: Run, epochs: Any = 0.0) -> Any:
 
     @jax.jit
     def step(params, state, gradient):
-        update, state = direction(run.optimizer, values).update(gradient, state, params)
+        update, state = direction(run.optimizer, values, roles(run.model)).update(gradient, state, params)
         return descend(run, values, params, update, values.learning_rate, jnp.asarray(epochs)), state
 
     params = jax.tree.map(lambda w: jnp.asarray(w, jnp.float32), START)
-    state = direction(run.optimizer, values).init(params)
+    state = direction(run.optimizer, values, roles(run.model)).init(params)
     for gradient in GRADIENTS:
         params, state = step(params, state, jax.tree.map(lambda g: jnp.asarray(g, jnp.float32), gradient))
     return params
@@ -83,7 +84,7 @@ def train(run: Run, epochs: Any = 0.0) -> Any:
 @pytest.mark.parametrize("iterations", [3, 5])
 def test_kernels_move_along_their_orthogonalised_momentum(normalize: bool, iterations: int):
     optimizer = Muon(0.1, 0.02, momentum=0.6, iterations=iterations, normalize=normalize)
-    found = train(Run(optimizer=optimizer))
+    found = train(Run(model=CNN(norm="batch"), optimizer=optimizer))
     for layer in ("conv1", "linear1"):
         gradients = [gradient[layer]["kernel"] for gradient in GRADIENTS]
         expected = expected_kernel(START[layer]["kernel"], gradients, optimizer)
@@ -92,7 +93,7 @@ def test_kernels_move_along_their_orthogonalised_momentum(normalize: bool, itera
 
 def test_the_others_move_by_nesterov_at_their_own_rates_and_decay_alike():
     optimizer = Muon(0.1, 0.02, other_momentum=0.8, bias_factor=5.0, output_factor=3.0)
-    found = train(Run(optimizer=optimizer))
+    found = train(Run(model=CNN(norm="batch"), optimizer=optimizer))
     cases = [("linear1", "bias", 5), ("norm1", "bias", 5), ("norm1", "scale", 5), ("output", "kernel", 3)]
     for layer, name, factor in cases:
         gradients = [gradient[layer][name] for gradient in GRADIENTS]
@@ -102,7 +103,7 @@ def test_the_others_move_by_nesterov_at_their_own_rates_and_decay_alike():
 
 def test_sgd_has_a_factor_for_the_biases_of_batch_norm():
     optimizer = SGD(0.1, 0.02, momentum=0.7, nesterov=True, bias_factor=4.0)
-    found = train(Run(optimizer=optimizer))
+    found = train(Run(model=CNN(norm="batch"), optimizer=optimizer))
     for layer, name, factor in [("norm1", "bias", 4), ("norm1", "scale", 1), ("linear1", "bias", 1)]:
         gradients = [gradient[layer][name] for gradient in GRADIENTS]
         expected = expected_other(START[layer][name], gradients, 0.1 * factor, 0.02 / factor, 0.7)

@@ -7,9 +7,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxcifar.config import SGD, Adadelta, Adagrad, Adam, AdamW, Constant, Cosine, Run, Schedule, StepDecay, Triangular
+from jaxcifar.config import (
+    CNN,
+    SGD,
+    Adadelta,
+    Adagrad,
+    Adam,
+    AdamW,
+    Constant,
+    Cosine,
+    Run,
+    Schedule,
+    StepDecay,
+    Triangular,
+)
+from jaxcifar.models import roles
 from jaxcifar.training.optimizers import direction, numbers, schedule_factor
 
+ROLES = roles(CNN())
 RNG = np.random.default_rng(1)
 START = RNG.normal(size=5)
 GRADIENTS = RNG.normal(size=(5, 5))
@@ -71,11 +86,11 @@ def test_formula(optimizer, expected: np.ndarray):
 
     @jax.jit
     def step(w, state, gradient):
-        update, state = direction(optimizer, values).update(gradient, state, w)
+        update, state = direction(optimizer, values, ROLES).update(gradient, state, w)
         return w - values.learning_rate * update, state
 
     w = jnp.asarray(START, jnp.float32)
-    state = direction(optimizer, values).init(w)
+    state = direction(optimizer, values, ROLES).init(w)
     for gradient in GRADIENTS.astype(np.float32):
         w, state = step(w, state, gradient)
     np.testing.assert_allclose(w, expected, rtol=2e-5, atol=5e-6)

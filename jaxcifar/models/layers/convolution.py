@@ -18,7 +18,6 @@ def conv2d(
     *,
     stride: Pair = 1,
     padding: Pair = 0,
-    train: bool = True,
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
     """Cross-correlation with symmetric zero padding, as PyTorch's conv2d without a bias.
@@ -33,7 +32,6 @@ def conv2d(
         kernel: weights [kh, kw, C, F].
         stride: step in pixels, one number or (rows, columns).
         padding: zeros on each side in pixels, one number or (rows, columns).
-        train: whether gradients will be asked for; changes the speed, never the value.
         precision: precision of the products, as in `jax.lax`.
 
     Returns:

@@ -1,6 +1,6 @@
 """The layers with parameters, as Flax modules: float32 parameters, computation in `dtype` or the operands' own."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -12,6 +12,7 @@ from jaxcifar.config import Initialization
 from jaxcifar.models import initializers
 from jaxcifar.models.layers.convolution import Pair, conv2d
 from jaxcifar.models.layers.linear import matmul
+from jaxcifar.models.layers.roles import Role
 
 
 class Conv(nn.Module):
@@ -26,6 +27,7 @@ class Conv(nn.Module):
         initialization: initial values of kernel [kh, kw, C, F] and bias.
         dtype: dtype of the computation; None takes the one that images and kernel promote to.
         precision: precision of the products, as in `jax.lax`.
+        role: `shortcut` for a convolution beside the main path.
     """
 
     features: int
@@ -36,10 +38,11 @@ class Conv(nn.Module):
     initialization: Initialization = "torch"
     dtype: Any = None
     precision: lax.PrecisionLike = None
+    role: Role = "convolution"
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """Images [N, H, W, C] -> [N, H', W', features]; `train` says whether gradients will be asked for."""
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Images [N, H, W, C] -> [N, H', W', features]."""
         shape = (*self.kernel, x.shape[-1], self.features)
         kernel = self.param("kernel", initializers.kernel(self.initialization), shape, jnp.float32)
         bias = None
@@ -48,7 +51,7 @@ class Conv(nn.Module):
             initial = initializers.bias(self.initialization, fan_in)
             bias = self.param("bias", initial, (self.features,), jnp.float32)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-        y = conv2d(x, kernel, stride=self.stride, padding=self.padding, train=train, precision=self.precision)
+        y = conv2d(x, kernel, stride=self.stride, padding=self.padding, precision=self.precision)
         return y if bias is None else y + bias
 
 
@@ -68,6 +71,7 @@ class Linear(nn.Module):
     initialization: Initialization = "torch"
     dtype: Any = None
     precision: lax.PrecisionLike = None
+    role: ClassVar[Role] = "linear"
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
