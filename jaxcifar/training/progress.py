@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -45,6 +46,14 @@ class Progress(Protocol):
         """Show a sentence without breaking the line."""
         ...
 
+    def working(self, text: str) -> AbstractContextManager[None]:
+        """Show for the length of a block that something is done which has no steps to count."""
+        ...
+
+
+HEARTBEAT = 5.0
+"""Seconds between two lines about work that has no steps to count."""
+
 
 class PlainProgress:
     """A line per epoch, and within an epoch one every 30 seconds at most."""
@@ -63,6 +72,23 @@ class PlainProgress:
         with suppress(OSError):
             print(text, file=sys.stderr, flush=True)
 
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        began, ended = time.monotonic(), threading.Event()
+
+        def tell() -> None:
+            while not ended.wait(HEARTBEAT):
+                self.message(f"... {duration(time.monotonic() - began)}")
+
+        self.message(text)
+        thread = threading.Thread(target=tell, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
 
 class TerminalProgress:
     """A bar that moves about once a second."""
@@ -78,6 +104,14 @@ class TerminalProgress:
 
     def message(self, text: str) -> None:
         self._bar.console.print(text, style="yellow")
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        task = self._bar.add_task(text, total=None)  # a bar without a total moves by itself
+        try:
+            yield
+        finally:
+            self._bar.remove_task(task)
 
 
 def describe(status: Status) -> str:

@@ -20,6 +20,7 @@ from jaxcifar.training import Member, averaging, checkpoint, interrupt, metrics,
 from jaxcifar.training.averaging import Weights
 from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.progress import PlainProgress
 
 RNG = np.random.default_rng(0)
 STEPS = 11
@@ -68,18 +69,16 @@ def test_lookahead_pulls_the_weights_back():
         np.testing.assert_allclose(averages[t], a, rtol=1e-5, atol=1e-5)
 
 
-class StopAt:
+class StopAt(PlainProgress):
     """A display that asks to stop once a step is reached."""
 
     def __init__(self, stop: interrupt.Stop, at: int):
+        super().__init__()
         self.stop, self.at = stop, at
 
     def update(self, status: Any) -> None:
         if status.step >= self.at:
             self.stop.signal_number = 2
-
-    def message(self, text: str) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")

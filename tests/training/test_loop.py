@@ -17,15 +17,16 @@ from jaxcifar.config.stored import begin_records, read_records
 from jaxcifar.records import Records
 from jaxcifar.training import Member, interrupt, train_members
 from jaxcifar.training.checkpoint import sound_steps
-from jaxcifar.training.progress import Status
+from jaxcifar.training.progress import PlainProgress, Status
 
 TIMES = ("seconds", "images_per_second")
 
 
-class Recorder:
+class Recorder(PlainProgress):
     """A display that remembers, and asks to stop at a step if told to."""
 
     def __init__(self, stop: interrupt.Stop, at: int | None = None):
+        super().__init__()
         self.stop, self.at = stop, at
         self.messages: list[str] = []
         self.steps: list[int] = []

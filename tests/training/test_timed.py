@@ -14,6 +14,7 @@ from jaxcifar.config import Data, Run, Study, WhitenedCNN
 from jaxcifar.config.stored import read_records
 from jaxcifar.training import Member, interrupt, train_members
 from jaxcifar.training.cost import cost_of
+from jaxcifar.training.progress import PlainProgress
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 
@@ -51,17 +52,15 @@ def test_the_recipe_learns(name: str, epochs: int, tmp_path: Path):
     assert len(found.steps["loss"]) == 20 * epochs
 
 
-class StopAtOnce:
+class StopAtOnce(PlainProgress):
     """A display that asks to stop at the first step."""
 
     def __init__(self, stop: interrupt.Stop):
+        super().__init__()
         self.stop = stop
 
     def update(self, status: object) -> None:
         self.stop.signal_number = 2
-
-    def message(self, text: str) -> None:
-        pass
 
 
 @pytest.fixture
