@@ -1,4 +1,4 @@
-"""Augmentation and normalisation on the device: pure functions of a key, the images' indices and the epoch."""
+"""Augment and normalise images on the device: pure functions of a key, the images' indices and the epoch."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ CHANNEL_MEAN, CHANNEL_DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2
 def augment(
     images: Array, indices: Array, epoch: Array | int, key: Array, config: Data, dtype: DTypeLike = jnp.float32
 ) -> Array:
-    """Training images as the network sees them: cropped, mirrored, normalised, cut out.
+    """Return training images as the network receives them: cropped, mirrored, normalised, cut out.
 
-    Crop and mirror act on raw pixels (black padding is torchvision's usual order), the cut-out square after
-    normalisation (it is 0, the mean).
+    Images are cropped and mirrored as raw pixels, so padding is black as in torchvision's usual order. The square is
+    cut out after normalisation, so it has the value 0, the mean.
 
     Args:
         images: uint8 [B, 32, 32, 3].
-        indices: integers [B], each image's place in the training set; only the alternating flip reads them.
-        epoch: whole epochs seen before this batch; only the alternating flip reads it.
+        indices: integers [B], positions in the training set; only the alternating flip reads them.
+        epoch: number of whole epochs before this batch; only the alternating flip reads it.
         key: PRNG key of this step.
-        config: which augmentations, and which normalisation.
-        dtype: of the result; the arithmetic is float32.
+        config: the augmentations and the normalisation.
+        dtype: dtype of the result; the arithmetic is float32.
 
     Returns:
         dtype [B, 32, 32, 3].
@@ -51,12 +51,12 @@ def augment(
 
 
 def normalize(images: Array, config: Data, dtype: DTypeLike = jnp.float32) -> Array:
-    """(pixel / 255 - mean) / deviation, per channel.
+    """Return (pixel / 255 - mean) / deviation, per channel.
 
     Args:
         images: uint8 [..., 3].
-        config: `channel` has CIFAR-10's published statistics, `half` has mean 0.5 and deviation 0.5.
-        dtype: of the result; the arithmetic is float32.
+        config: `channel` uses CIFAR-10's published statistics, `half` uses mean 0.5 and deviation 0.5.
+        dtype: dtype of the result; the arithmetic is float32.
 
     Returns:
         dtype [..., 3].
@@ -66,7 +66,7 @@ def normalize(images: Array, config: Data, dtype: DTypeLike = jnp.float32) -> Ar
 
 
 def statistics(config: Data) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel, for pixels in [0, 1], by which images are normalised."""
+    """Return each channel's mean and deviation, for pixels in [0, 1], with which images are normalised."""
     match config.normalization:
         case "channel":
             return CHANNEL_MEAN, CHANNEL_DEVIATION
@@ -75,7 +75,7 @@ def statistics(config: Data) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def crop(images: Array, offsets: Array, padding: int, mode: Padding = "zero") -> Array:
-    """Pad on every side and cut 32 x 32 at each image's own offset.
+    """Return images padded on every side and cut to their size at an offset of their own.
 
     out[b, y, x] = padded[b, y + offsets[b, 0], x + offsets[b, 1]]
 
@@ -83,40 +83,30 @@ def crop(images: Array, offsets: Array, padding: int, mode: Padding = "zero") ->
         images: [B, H, W, C].
         offsets: integers [B, 2], rows and columns, 0 to 2 * padding.
         padding: pixels.
-        mode: pads with zeros, or with the image mirrored at its border (which is not repeated).
-
-    Returns:
-        As the images.
+        mode: pad with zeros, or with the image mirrored at its border (whose pixels are not repeated).
     """
     height, width = images.shape[1:3]
     margins = ((0, 0), (padding, padding), (padding, padding), (0, 0))
     padded = jnp.pad(images, margins, "reflect" if mode == "reflect" else "constant")
-    # Whole rows, then columns: on a CPU seven times as fast as a vmapped dynamic_slice.
+    # Gather whole rows, then columns: on a CPU seven times as fast as a vmapped dynamic_slice.
     rows = jnp.take_along_axis(padded, (offsets[:, :1] + jnp.arange(height))[:, :, None, None], axis=1, mode="clip")
     return jnp.take_along_axis(rows, (offsets[:, 1:] + jnp.arange(width))[:, None, :, None], axis=2, mode="clip")
 
 
 def flip(images: Array, mirrored: Array) -> Array:
-    """Mirror left to right where the flag says so.
-
-    Args:
-        images: [B, H, W, C].
-        mirrored: booleans [B].
-
-    Returns:
-        As the images.
-    """
+    """Return images [B, H, W, C], mirrored left to right where the flag [B] is true."""
     return jnp.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
 
 
 def alternating(indices: Array, epoch: Array | int) -> Array:
-    """Which images are mirrored in an epoch: a fair coin per image in the first one, then the other way each time.
+    """Return which images are mirrored in an epoch: by a fair coin in the first one, then alternately.
 
-    The coin is a hash of the index, so no generator's state outlives a step, and two epochs in a row show both sides.
+    Two successive epochs thus show both sides of every image. The coin is a hash of the image's index, so no random
+    state has to be kept between steps.
 
     Args:
-        indices: integers [B], places in the training set.
-        epoch: whole epochs seen before.
+        indices: integers [B], positions in the training set.
+        epoch: number of whole epochs before this one.
 
     Returns:
         booleans [B].
@@ -132,15 +122,12 @@ def alternating(indices: Array, epoch: Array | int) -> Array:
 
 
 def cutout(images: Array, centers: Array, size: int) -> Array:
-    """Set a square to zero; what lies beyond the border is cut off.
+    """Return images with a square set to zero; the part of it outside of the image is ignored.
 
     Args:
         images: normalised [B, H, W, C].
-        centers: integers [B, 2], row and column of each square's middle (of an even one, just after it).
+        centers: integers [B, 2], row and column of each square's centre (for an even size, the pixel after it).
         size: side in pixels.
-
-    Returns:
-        As the images.
 
     References:
         DeVries and Taylor 2017, "Improved Regularization of Convolutional Neural Networks with Cutout".
@@ -155,10 +142,10 @@ def cutout(images: Array, centers: Array, size: int) -> Array:
 
 
 def views(images: Array, kind: TestViews) -> list[tuple[float, Array]]:
-    """The views of test-time augmentation and their weights, which sum to 1; the images themselves come first.
+    """Return the views of test-time augmentation with their weights, which sum to 1; the images themselves come first.
 
-    `six`: the image and its mirror weigh 1/4 each, and their shifts by one pixel, up and left, and down and right, with
-    the border mirrored, 1/8 each.
+    In `six`, the image and its mirror image have weight 1/4 each; both shifted by one pixel, up and left and also down
+    and right, with the border mirrored, have weight 1/8 each.
 
     Args:
         images: [B, H, W, C].

@@ -94,8 +94,8 @@ def fetch(data_dir: Path, notify: Callable[[str], None], archive: Archive = OFFI
         with _alone(target, notify):
             _from_mirrors(target, notify, archive)
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"CIFAR-10 cannot be kept in {target.parent} ({reason}); make room, or {WAYS_OUT}.") from error
+        told = f"CIFAR-10 cannot be kept in {target.parent} ({error.strerror or error})"
+        raise UserError(f"{told}; make room there, name a folder by $TFDS_DATA_DIR, or {WAYS_OUT}.") from error
     finally:
         with contextlib.suppress(OSError):  # stops at the first folder that is not empty
             for folder in created:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import os
@@ -79,7 +80,11 @@ def read(path: Path, notify: Callable[[str], None], rows: int = ROWS) -> Dataset
             return found
     if problems:
         raise IncompleteError(problems[0])
-    if any(path.glob("cifar-100-*")) or (path / "train.bin").exists() or "cifar-100-" in path.name:
+    try:
+        names = (path.name, *os.listdir(path))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    if "train.bin" in names or any(name.startswith("cifar-100-") for name in names):
         raise UserError(f"{path} holds {CIFAR100}.")
     raise UserError(
         f"{path} holds no CIFAR-10; it should hold {BINARY[0]} or {PYTHON[0]} and the other five batch files, "
@@ -238,11 +243,12 @@ def official_pixels(images: np.ndarray, labels: np.ndarray) -> bool:
 
 def name_line(folder: Path) -> str:
     """Return the first line of the folder's name.txt, or "" where there is none that can be read."""
-    try:
-        with (folder / "name.txt").open("rb") as stream:
-            return _first_line(stream.read(1_000))
-    except OSError:
-        return ""
+    path = folder / "name.txt"
+    with contextlib.suppress(OSError):
+        if path.is_file():
+            with path.open("rb") as stream:
+                return _first_line(stream.read(1_000))
+    return ""
 
 
 def _first_line(raw: bytes) -> str:

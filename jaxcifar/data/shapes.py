@@ -1,7 +1,7 @@
-"""`shapes`: ten procedural classes, 32 x 32 x 3, made in seconds on any machine, the same bytes everywhere.
+"""Draw `shapes`: ten procedural classes, 32 x 32 x 3, drawn in seconds, with the same bytes on every machine.
 
-Every number comes from a hash of (seed, image, slot), pixels only from +, -, *, / and square roots in float32, which
-IEEE 754 rounds the same way everywhere: image i can be made alone, and its bytes depend on neither library nor thread.
+Every random number is a hash of (seed, image, slot), so each image can be drawn alone. Pixels are computed with +, -,
+*, / and square roots in float32 only, which IEEE 754 rounds in one way, so no library or thread changes their bytes.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ TAN_EIGHTH = 0.41421357
 
 
 def make(train: range, evaluation: range, held_out: bool = False, seed: int = 0) -> Dataset:
-    """The shapes data set, or its first images: those asked for are the same whatever else is made.
+    """Return images of the shapes data set; an image does not depend on which others are drawn.
 
     Args:
-        train: which of the 50,000 training images.
-        evaluation: which of the 10,000 test images, or of the training images if `held_out`.
+        train: rows of the 50,000 training images.
+        evaluation: rows of the 10,000 test images, or of the training images if `held_out`.
         held_out: whether evaluation images are training images.
-        seed: of the whole data set; records know only seed 0.
+        seed: seed of the whole data set; runs use only seed 0.
 
     Returns:
-        The images; the fingerprint is of these images alone.
+        The images; the fingerprint is that of these images only.
     """
     start = 0 if held_out else TRAIN_SIZE
     parts = [np.arange(train.start, train.stop), start + np.arange(evaluation.start, evaluation.stop)]
@@ -51,8 +51,9 @@ def make(train: range, evaluation: range, held_out: bool = False, seed: int = 0)
 
 
 def labels_of(rows: np.ndarray, seed: int) -> np.ndarray:
-    """int32 labels: each ten images in a row hold every class once, in an order of their own."""
+    """Return int32 labels [N]; images 10 i to 10 i + 9 contain every class once, in a random order."""
     group = rows // 10
+    # Sorting ten random keys is a random permutation of the ten classes.
     keys = _hash(seed, group[:, None] * 10 + np.arange(10), LABEL_SLOT)
     order = np.argsort(keys, axis=1, kind="stable")
     return order[np.arange(len(rows)), rows % 10].astype(np.int32)
@@ -71,12 +72,12 @@ def _draw_all(rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def draw(rows: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
-    """Images of given places and classes: background, clutter behind, the shape, a stroke before it, grain.
+    """Return images of given rows and classes: background, clutter, the shape, a stroke in front of it, noise.
 
     Args:
-        rows: integers [N], places in the data set (test images after training images).
+        rows: integers [N], positions in the data set (test images after training images).
         labels: integers [N].
-        seed: of the data set.
+        seed: seed of the data set.
 
     Returns:
         uint8 [N, 32, 32, 3].
@@ -102,7 +103,7 @@ def draw(rows: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _background(uniform) -> tuple[list[np.ndarray], np.ndarray]:
-    """A gradient between two colours, mottled; and its mean colour [N, 3]."""
+    """A mottled gradient between two colours, and its mean colour [N, 3]."""
     first, second, across = uniform(0.08, 0.92, 3), uniform(0.08, 0.92, 3), _turn(uniform)
     ramp = 0.5 + 0.5 * (GRID_X * across[0] + GRID_Y * across[1])
     mottle = _mottle(uniform(-1, 1, 5, 5)) * uniform(0.02, 0.22, 1)
@@ -112,7 +113,7 @@ def _background(uniform) -> tuple[list[np.ndarray], np.ndarray]:
 
 
 def _mottle(lattice: np.ndarray) -> np.ndarray:
-    """Values at 5 x 5 knots [N, 5, 5] drawn out to 32 x 32 by straight lines."""
+    """Values at 5 x 5 knots [N, 5, 5], interpolated linearly to 32 x 32."""
     place = (np.arange(SIZE, dtype=np.float32) + np.float32(0.5)) / 8
     knot, part = place.astype(int), (place % 1).astype(np.float32)
     rows = lattice[:, knot] * (1 - part)[:, None] + lattice[:, knot + 1] * part[:, None]
@@ -120,7 +121,7 @@ def _mottle(lattice: np.ndarray) -> np.ndarray:
 
 
 def _shape(canvas: list[np.ndarray], back: np.ndarray, labels: np.ndarray, uniform) -> None:
-    """The shape on its shadow; place, size, tilt (up to 35 degrees), colour and texture say nothing of its class."""
+    """The shape on its shadow; only the outline depends on the class, not position, size, tilt, colour or texture."""
     turn, scale, center = _tilt(uniform(-0.32, 0.32, 1)), uniform(0.52, 0.85, 1), uniform(-0.22, 0.22, 2)
     x, y = (GRID_X - center[:, :1]) / scale, (GRID_Y - center[:, 1:]) / scale
     p, q = x * turn[0] + y * turn[1], y * turn[0] - x * turn[1]
@@ -128,6 +129,7 @@ def _shape(canvas: list[np.ndarray], back: np.ndarray, labels: np.ndarray, unifo
     for label, outline in enumerate(OUTLINES):
         chosen = labels == label
         distance[chosen] = outline(p[chosen], q[chosen])
+    # `outline` measures in units of the shape's size; edges and shadow are in units of the image.
     distance *= scale
     shade = np.clip(0.35 - distance * 6, 0, 1) * np.float32(0.45)
     color = _contrasting(back, uniform)
@@ -140,7 +142,7 @@ def _shape(canvas: list[np.ndarray], back: np.ndarray, labels: np.ndarray, unifo
 
 
 def _contrasting(back: np.ndarray, uniform) -> np.ndarray:
-    """A colour [N, 3] whose brightness stands off the background's, in either direction where both are possible."""
+    """A colour [N, 3] clearly brighter or darker than the background, at random where both are possible."""
     hue, step, coin = uniform(-0.3, 0.3, 3), uniform(0.22, 0.5, 1), uniform(0, 1, 1)
     level = (back[:, :1] + back[:, 1:2] + back[:, 2:]) / 3
     hue -= (hue[:, :1] + hue[:, 1:2] + hue[:, 2:]) / 3
@@ -149,7 +151,7 @@ def _contrasting(back: np.ndarray, uniform) -> np.ndarray:
 
 
 def _weave(p: np.ndarray, q: np.ndarray, uniform) -> np.ndarray:
-    """A texture that turns with the shape: none, stripes or checks, softly edged."""
+    """A texture that turns with the shape: none, stripes or checks, with soft edges."""
     kind, period, depth = uniform(0, 1, 1), uniform(1.2, 3, 1), uniform(0.08, 0.2, 1)
     along, over = (2 * np.abs(u - np.floor(u) - np.float32(0.5)) - np.float32(0.5) for u in (p * period, q * period))
     stripes, checks = np.clip(along * 4, -1, 1), np.clip(along * over * 16, -1, 1)
@@ -165,7 +167,7 @@ def _stroke(canvas: list[np.ndarray], uniform, thin: float, thick: float) -> Non
 
 
 def _patch(canvas: list[np.ndarray], uniform) -> None:
-    """A small turned rectangle."""
+    """A small rectangle at any angle."""
     turn, center, half = _turn(uniform), uniform(-1, 1, 2), uniform(0.08, 0.35, 2)
     x, y = GRID_X - center[:, :1], GRID_Y - center[:, 1:]
     p, q = np.abs(x * turn[0] + y * turn[1]) - half[:, :1], np.abs(y * turn[0] - x * turn[1]) - half[:, 1:]
@@ -179,7 +181,7 @@ def _paint(canvas: list[np.ndarray], distance: np.ndarray, color: np.ndarray, st
 
 
 def _grain(canvas: list[np.ndarray], rows: np.ndarray, seed: int, uniform) -> None:
-    """Noise of its own for each pixel and channel: the difference of two even ones."""
+    """Independent noise per pixel and channel: the difference of two uniform variables."""
     bits = _hash(seed, rows[:, None] * 1024 + np.arange(1024), GRAIN_SLOT)
     for channel, plane in enumerate(canvas):
         first, second = (
@@ -189,7 +191,7 @@ def _grain(canvas: list[np.ndarray], rows: np.ndarray, seed: int, uniform) -> No
 
 
 def _turn(uniform) -> tuple[np.ndarray, np.ndarray]:
-    """(cosine, sine) [N, 1] of any angle, at random."""
+    """(cosine, sine) [N, 1] of a random angle."""
     (cosine, sine), quarter = _tilt(uniform(-TAN_EIGHTH, TAN_EIGHTH, 1)), uniform(0, 4, 1)
     swapped, negative = (quarter % 2) < 1, quarter < 2
     cosine, sine = np.where(swapped, -sine, cosine), np.where(swapped, cosine, sine)
@@ -197,12 +199,12 @@ def _turn(uniform) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _tilt(half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(cosine, sine) from the tangent of half the angle: no library's sine, so the same everywhere."""
+    """(cosine, sine) from the tangent of half the angle, without a library's sine, whose rounding differs."""
     return (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
 
 
 def _hash(seed: int, place: np.ndarray, slot: int | np.ndarray) -> np.ndarray:
-    """64 well-mixed bits for each (place, slot): two rounds of SplitMix64."""
+    """64 random bits for each (row, slot): two rounds of SplitMix64."""
     with np.errstate(over="ignore"):
         bits = _mix(np.asarray(place, np.uint64) + np.uint64(seed << 32))
         return _mix(bits + np.asarray(slot, np.uint64) * np.uint64(0xD1342543DE82EF95))

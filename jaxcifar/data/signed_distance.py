@@ -1,4 +1,4 @@
-"""The outlines of the ten classes of `shapes`, as distances: negative inside, in units of the shape's size."""
+"""Signed distances to the outlines of the ten classes of `shapes`: negative inside, in units of the shape's size."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def cross(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def star(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Five points: fold the plane onto one half-point, then one edge."""
+    """Five points: reflections map the plane onto half of one point, which has a single straight edge."""
     p, q = np.abs(p), -q
     for side in (1, -1):
         a, b = f32(0.809017 * side), f32(-0.587785)
@@ -56,14 +56,14 @@ def crescent(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def heart(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """A square on its corner with a disc on each upper side."""
+    """A square standing on a corner, with a disc on each of its upper sides."""
     p = np.abs(p)
     diamond = (p + np.abs(q - f32(0.05))) * f32(0.70710678) - f32(0.58)
     return np.minimum(diamond, _radius(p - f32(0.41), q + f32(0.36)) - f32(0.58))
 
 
 def arrow(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """A head on a shaft, pointing up."""
+    """An arrow that points up: a triangle on a bar."""
     head = np.maximum(np.abs(p) * f32(0.7809) - (q + 1) * f32(0.6247), q)
     return np.minimum(head, _box(p, q - f32(0.45), 0.24, 0.55))
 

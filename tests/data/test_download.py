@@ -298,9 +298,9 @@ def start(server, folder: Path, archive: download.Archive, most: int = -1) -> su
 def test_no_room_for_the_file_is_one_sentence_and_then_continues(server, mirrors, tmp_path, notices, small_archive):
     """A process that may write no file of over 1 MB; the kernel refuses as a full disk does."""
     done = start(server, tmp_path, small_archive, most=1_000_000)
-    assert re.fullmatch(r"CIFAR-10 cannot be kept in \S+ \(File too large\); make room, or .*\n", done.stdout), (
-        done.stderr
-    )
+    assert re.fullmatch(
+        r"CIFAR-10 cannot be kept in \S+ \(File too large\); make room there, name .*, or .*\n", done.stdout
+    ), done.stderr
     assert left(tmp_path) == ["cifar-10.tar.gz.part"]
     mirrors("whole")
     assert fetch(tmp_path, notices).name == "cifar10"
