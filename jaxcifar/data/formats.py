@@ -161,7 +161,8 @@ def _check_size(where: Path, size: int, rows: int) -> None:
             )
         raise IncompleteError(f"{where} has {size:,} bytes; a whole one has {whole:,}, so copy it again.")
     if size > LARGEST_BATCH:
-        raise UserError(f"{where} has {size:,} bytes; a batch of CIFAR-10 has about 31 million, so it is another file.")
+        hint = "CIFAR-100's training images" if 153_000_000 < size < 157_000_000 else "another file"
+        raise UserError(f"{where} has {size:,} bytes; a batch of CIFAR-10 has about 31 million, so it is {hint}.")
 
 
 def _assemble(files: Iterable[tuple[Path, bytes]], source: Path, rows: int) -> Dataset:

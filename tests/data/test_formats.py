@@ -280,6 +280,12 @@ def test_cifar100_is_called_by_its_name(copied, tmp_path):
     (copied / "data_batch_1.bin").write_bytes(bytes(3074 * 5 * ROWS))
     with pytest.raises(UserError, match=r"data_batch_1\.bin has records of 3,074 bytes.*CIFAR-100; only CIFAR-10"):
         read(copied)
+    for size, says in ((155_249_918, "CIFAR-100's training images"), (255_249_918, "another file")):
+        for name in formats.PYTHON:
+            with (tmp_path / name).open("wb") as file:
+                file.truncate(size)
+        with pytest.raises(UserError, match=f"data_batch_1 has {size:,} bytes; .* it is {says}"):
+            read(tmp_path)
     with tarfile.open(tmp_path / "cifar-10-binary.tar.gz", "w:gz") as tar:
         tar.add(copied, "cifar-100-binary")
     with pytest.raises(UserError, match=r"binary\.tar\.gz holds CIFAR-100"):
