@@ -105,6 +105,10 @@ def test_json_keeps_every_class():
         (lambda: SGD(bias_factor=0.0), "optimizer.bias_factor is 0.0"),
         (lambda: EMA(decay=1.0), "average.decay is 1.0; it must be below 1"),
         (lambda: EMA(decay=0.0), "average.decay is 0.0"),
+        (
+            lambda: SGD(schedule="cosine"),
+            "optimizer.schedule is 'cosine'; it must be made by one of Constant, StepDecay",
+        ),  # type: ignore[arg-type]
         (lambda: Lookahead(every=0), "average.every is 0"),
         (lambda: Run(loss="mse"), "loss is 'mse'; it must be made by one of CrossEntropy, MSE"),  # type: ignore[arg-type]
         (lambda: Run(test_views="ten"), "none, mirror, six"),  # type: ignore[arg-type]

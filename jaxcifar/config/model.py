@@ -108,6 +108,10 @@ class ResNet(Network):
     def norm_title(self) -> str:
         return norm_title(self.norm)
 
+    @property
+    def scaled_run(self) -> tuple[int, int] | None:
+        return (64, 16) if self.depth >= 50 else None
+
     def without_norm(self) -> Self:
         return replace(self, norm="none")
 
@@ -153,6 +157,9 @@ class VGG(Network):
     @property
     def norm_title(self) -> str:
         return norm_title(self.norm)
+
+    def smaller_form(self) -> Self:
+        return replace(self, form="light")
 
     def without_norm(self) -> Self:
         return replace(self, norm="none", noise=False)
@@ -241,6 +248,10 @@ class WhitenedCNN(Network):
     @property
     def whitening_epochs(self) -> int:
         return self.bias_epochs
+
+    @property
+    def scaled_run(self) -> tuple[int, int]:
+        return 256, 64
 
     def without_norm(self) -> None:
         return None

@@ -58,6 +58,15 @@ class Network(ABC):
         """Epochs over which the biases of whitening layers are trained; None without such layers."""
         return None
 
+    @property
+    def scaled_run(self) -> tuple[int, int] | None:
+        """Images and batch size of a run made small by `--scale`; None for 512 images and the run's own batch size."""
+        return None
+
+    def smaller_form(self) -> Self:
+        """Return the network that stands for this one in small runs that measure curvature."""
+        return self
+
     @abstractmethod
     def without_norm(self) -> Self | None:
         """Return the same network without normalisation, or None where it cannot do without."""

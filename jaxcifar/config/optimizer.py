@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import get_args
 
 from jaxcifar.config.schedule import Constant, Schedule
 from jaxcifar.errors import UserError, check_count, check_number
@@ -23,6 +24,9 @@ class _Optimizer:
         return type(self).__name__
 
     def __post_init__(self):
+        if not isinstance(self.schedule, Schedule):
+            allowed = ", ".join(kind.__name__ for kind in get_args(Schedule))
+            raise UserError(f"optimizer.schedule is {self.schedule!r}; it must be made by one of {allowed}.")
         # Rate 0 is allowed: the landscape measures have an exact answer there.
         check_number("optimizer.learning_rate", self.learning_rate, 0)
         check_number("optimizer.weight_decay", self.weight_decay, 0)

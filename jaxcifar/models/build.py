@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, assert_never
 
 from flax import linen as nn
 
@@ -16,6 +17,8 @@ from jaxcifar.models.resnet import BasicBlock, Bottleneck, ResNet
 from jaxcifar.models.vgg import VGG
 from jaxcifar.models.whitened import WhitenedCNN, Whitening
 
+Layer = Callable[..., Any]
+
 _STAGE_SIZES = {
     18: (BasicBlock, (2, 2, 2, 2)),
     34: (BasicBlock, (3, 4, 6, 3)),
@@ -26,12 +29,12 @@ _STAGE_SIZES = {
 
 
 def build(model: config.Model, dtype: Any = None) -> nn.Module:
-    """The module of a model's config; call it as `module.apply(variables, images, train)`.
+    """Return the module of a model's config; call it as `module.apply(variables, images, train)`.
 
     Args:
         model: what to build.
-        dtype: of the computation, e.g. `jnp.bfloat16`; None computes in the dtype of images and parameters. Parameters,
-            statistics and logits have float32 or higher whatever it is.
+        dtype: dtype of the computation, such as `jnp.bfloat16`; None computes in the dtype of images and parameters.
+            Parameters, statistics and logits have float32 or higher in any case.
 
     Returns:
         A module from normalised images [N, 32, 32, 3] to logits [N, 10], with the collections `params` and, where it
@@ -39,61 +42,89 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
     """
     linear = partial(layers.Linear, initialization=model.initialization, dtype=dtype)
     conv = partial(layers.Conv, initialization=model.initialization, dtype=dtype)
-    if isinstance(model, config.WhitenedCNN):
-        return WhitenedCNN(
-            widths=model.widths,
-            depth=model.depth,
-            output_scale=model.output_scale,
-            whitening=partial(Whitening, dtype=dtype),
-            conv=partial(conv, use_bias=False),
-            norm=partial(layers.BatchNorm, momentum=model.norm_momentum, epsilon=1e-12, use_scale=False, dtype=dtype),
-            linear=partial(linear, use_bias=False),
-            activation=activation(model.activation),
-        )
-    norm = partial(layers.BatchNorm, dtype=dtype) if model.norm == "batch" else layers.without_norm
     match model:
         case config.CNN():
-            return CNN(
-                widths=model.widths,
-                head=model.head,
-                dropout=model.dropout,
-                dropout_layers=model.dropout_layers,
-                conv=partial(conv, kernel=(model.kernel, model.kernel), padding=model.padding),
-                norm=norm,
-                linear=linear,
-                activation=activation(model.activation),
-            )
+            return _cnn(model, conv, linear, dtype)
         case config.ResNet():
-            block, stage_sizes = _STAGE_SIZES[model.depth]
-            return ResNet(
-                block=block,
-                stage_sizes=stage_sizes,
-                width=model.width,
-                skip=model.skip,
-                dropout=model.dropout,
-                conv=partial(conv, use_bias=model.norm == "none"),
-                norm=norm,
-                linear=linear,
-                activation=activation(model.activation),
-            )
+            return _resnet(model, conv, linear, dtype)
         case config.VGG():
-            stages, head = vgg_form(model)
-            return VGG(
-                stages=stages,
-                head=head,
-                dropout=model.dropout,
-                conv=conv,
-                norm=norm,
-                noise=layers.ActivationNoise if model.noise else layers.without_noise,
-                linear=linear,
-                activation=activation(model.activation),
-            )
+            return _vgg(model, conv, linear, dtype)
         case config.DeepLinear():
-            return DeepLinear(model.depth, model.width, norm=norm, linear=linear)
+            return DeepLinear(model.depth, model.width, norm=_norm(model.norm, dtype), linear=linear)
+        case config.WhitenedCNN():
+            return _whitened(model, conv, linear, dtype)
+        case unknown:
+            assert_never(unknown)
+
+
+def _norm(norm: config.Norm, dtype: Any) -> Layer:
+    match norm:
+        case "none":
+            return layers.without_norm
+        case "batch":
+            return partial(layers.BatchNorm, dtype=dtype)
+        case unknown:
+            assert_never(unknown)
+
+
+def _cnn(model: config.CNN, conv: Layer, linear: Layer, dtype: Any) -> CNN:
+    return CNN(
+        widths=model.widths,
+        head=model.head,
+        dropout=model.dropout,
+        dropout_layers=model.dropout_layers,
+        conv=partial(conv, kernel=(model.kernel, model.kernel), padding=model.padding),
+        norm=_norm(model.norm, dtype),
+        linear=linear,
+        activation=activation(model.activation),
+    )
+
+
+def _resnet(model: config.ResNet, conv: Layer, linear: Layer, dtype: Any) -> ResNet:
+    block, stage_sizes = _STAGE_SIZES[model.depth]
+    return ResNet(
+        block=block,
+        stage_sizes=stage_sizes,
+        width=model.width,
+        skip=model.skip,
+        dropout=model.dropout,
+        # BatchNorm subtracts the mean, so a bias before it would have no effect.
+        conv=partial(conv, use_bias=model.norm == "none"),
+        norm=_norm(model.norm, dtype),
+        linear=linear,
+        activation=activation(model.activation),
+    )
+
+
+def _vgg(model: config.VGG, conv: Layer, linear: Layer, dtype: Any) -> VGG:
+    stages, head = vgg_form(model)
+    return VGG(
+        stages=stages,
+        head=head,
+        dropout=model.dropout,
+        conv=conv,
+        norm=_norm(model.norm, dtype),
+        noise=layers.ActivationNoise if model.noise else layers.without_noise,
+        linear=linear,
+        activation=activation(model.activation),
+    )
+
+
+def _whitened(model: config.WhitenedCNN, conv: Layer, linear: Layer, dtype: Any) -> WhitenedCNN:
+    return WhitenedCNN(
+        widths=model.widths,
+        depth=model.depth,
+        output_scale=model.output_scale,
+        whitening=partial(Whitening, dtype=dtype),
+        conv=partial(conv, use_bias=False),
+        norm=partial(layers.BatchNorm, momentum=model.norm_momentum, epsilon=1e-12, use_scale=False, dtype=dtype),
+        linear=partial(linear, use_bias=False),
+        activation=activation(model.activation),
+    )
 
 
 def vgg_form(model: config.VGG) -> tuple[tuple[tuple[int, ...], ...], int]:
-    """Channels of each convolution by stage, and the width of the head."""
+    """Return the channels of each convolution by stage, and the width of the head."""
     if model.form == "light":
         return ((16,), (32,)), 128
     w = model.width

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
-from jaxcifar.config import VGG, Data, ResNet, Run, UserError, WhitenedCNN
+from jaxcifar.config import Data, Run, UserError
 from jaxcifar.data import train_size
 from jaxcifar.data.dataset import split_rows
 
 LEAST_IMAGES = 512
-DEEP_IMAGES, DEEP_BATCH = 64, 16
-FAST_IMAGES, FAST_BATCH = 256, 64
 PROBE_EVERY = 10
 
 
@@ -29,15 +27,14 @@ def scale_run(run: Run, scale: float, light: bool = False) -> Run:
     """
     if scale == 1:
         return run
-    deep, fast = isinstance(run.model, ResNet) and run.model.depth >= 50, isinstance(run.model, WhitenedCNN)
-    data = _scale_data(run.data, scale, DEEP_IMAGES if deep else FAST_IMAGES if fast else None)
+    images, batch_size = run.model.scaled_run or (None, run.batch_size)
+    data = _scale_data(run.data, scale, images)
     epochs = max(min(2, run.epochs) if light else 1, round(run.epochs * scale))
-    batch = min(DEEP_BATCH if deep else FAST_BATCH if fast else run.batch_size, train_size(data))
-    model = dataclasses.replace(run.model, form="light") if light and isinstance(run.model, VGG) else run.model
+    batch = min(batch_size, run.batch_size, train_size(data))
     snapshots = tuple(sorted({round(epoch * epochs / run.epochs) for epoch in run.checkpoint.snapshots}))
     return dataclasses.replace(
         run,
-        model=model,
+        model=run.model.smaller_form() if light else run.model,
         data=data,
         epochs=epochs,
         batch_size=batch,
