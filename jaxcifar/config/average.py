@@ -16,7 +16,7 @@ class NoAverage:
     copies: ClassVar[int] = 0
     """Copies of the weights that the training state holds."""
     figure: ClassVar[str | None] = None
-    """Name of the figures that the average has beside those of the weights."""
+    """Name of the average's own figures, in addition to those of the weights; None where it has none."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class _Average:
 class EMA(_Average):
     """Exponential moving average: after step t, the mean of w_1 to w_t with the weights decay^(t - i).
 
-    It changes no weight and has figures of its own beside those of the weights.
+    It does not change the weights, and has figures of its own in addition to theirs.
     """
 
     title: ClassVar[str] = "EMA"

@@ -1,4 +1,4 @@
-"""Which images, and what is done to them."""
+"""Settings of the images: their source, size, normalisation and augmentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Padding = Literal["zero", "reflect"]
 
 @dataclass(frozen=True)
 class Data:
-    """Which images, and what is done to them on the device."""
+    """Settings of the images and of what is done to them on the device."""
 
     source: Source = "cifar10"
     """`cifar10` finds or downloads CIFAR-10, `shapes` makes procedural images, `auto` takes what is on the disk."""

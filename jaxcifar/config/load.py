@@ -88,7 +88,7 @@ def _override_seeds(study: Study, seed: int) -> tuple[int, ...]:
 
 
 def _override_variant(variant: Variant, path: str, value: Any) -> Variant:
-    """The flag comes after the variant's own changes, so it wins."""
+    """The variant with a change put last, so that the flag wins."""
     changes = {key: item for key, item in variant.changes.items() if key != path}
     return dataclasses.replace(variant, changes={**changes, path: value})
 
@@ -159,12 +159,12 @@ def _parse(base: Run, argv: Sequence[str], prog: str | None, description: str) -
         return base
     from tyro.conf import AvoidSubcommands
 
-    way_out = "--help beside the config file" if prog is None else f"{prog} --config FILE --help"
+    way_out = "--help after the config file" if prog is None else f"{prog} --config FILE --help"
     return parse(Run, argv, way_out, default=base, config=(AvoidSubcommands,), prog=prog, description=description)
 
 
 def flags(argv: Sequence[str]) -> list[str]:
-    """The dotted paths that the command line names: `--data.no-flip` -> `data.flip`."""
+    """Return the dotted paths that the command line names: `--data.no-flip` -> `data.flip`."""
     found = []
     for token in argv:
         if not token.startswith("--"):

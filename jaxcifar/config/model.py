@@ -1,4 +1,4 @@
-"""The networks of the study."""
+"""The settings of the networks: one class for each, which says what the network is."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CNN(Network):
     dropout: float = 0.0
     """Probability of dropout after the linear layers."""
     dropout_layers: int = 2
-    """After how many of the linear layers dropout stands (3 includes the output)."""
+    """Number of linear layers that are followed by dropout (3 includes the output)."""
     activation: Activation = "relu"
     initialization: Initialization = "torch"
 
@@ -51,7 +51,7 @@ class CNN(Network):
         if side < 1:
             raise UserError(
                 f"model.kernel is {self.kernel} with padding {self.padding}; after {len(self.widths)} "
-                "convolutions and poolings nothing of a 32 x 32 image is left, so take a smaller kernel."
+                "convolutions and poolings no pixel of a 32 x 32 image is left, so take a smaller kernel."
             )
 
     @property
@@ -127,7 +127,7 @@ class VGG(Network):
     norm: Norm = "none"
     """Normalisation after each convolution."""
     noise: bool = False
-    """Noise after each BatchNorm, of a mean and a deviation that change at every step; Santurkar et al. 2018, arXiv
+    """Noise after each BatchNorm, with a mean and a deviation that change at every step; Santurkar et al. 2018, arXiv
     1805.11604, appendix A."""
     dropout: float = 0.0
     """Probability of dropout before the first two linear layers of the head."""
@@ -170,11 +170,11 @@ class DeepLinear(Network):
     """Fully-connected layers without activation; Santurkar et al. 2018, arXiv 1805.11604, section 2.3."""
 
     depth: int = 25
-    """Fully-connected layers, the last one with 10 outputs included."""
+    """Number of fully-connected layers, including the last one with 10 outputs."""
     width: int = 100
-    """Outputs of each layer but the last."""
+    """Outputs of each layer except the last."""
     norm: Norm = "none"
-    """Normalisation after each layer but the last."""
+    """Normalisation after each layer except the last."""
     initialization: Initialization = "xavier"
 
     timed_as: ClassVar[TimedAs] = "CNN"
@@ -202,23 +202,23 @@ StageDepth = Literal[2, 3]
 
 @dataclass(frozen=True)
 class WhitenedCNN(Network):
-    """A network made for speed; Jordan 2024, arXiv 2404.00498.
+    """A network designed for fast training; Jordan 2024, arXiv 2404.00498.
 
     A 2x2 convolution whose frozen filters whiten the training images' patches; three stages of (convolution, 2x2
-    max-pool, BatchNorm, activation) and further (convolution, BatchNorm, activation); the largest value over the image;
-    one linear layer without bias. BatchNorm has no scale, the convolutions after the first no bias.
+    max-pool, BatchNorm, activation) and further (convolution, BatchNorm, activation); the maximum over the image; one
+    linear layer without bias. BatchNorm has no scale, and the convolutions after the first have no bias.
     """
 
     widths: tuple[int, ...] = (64, 256, 256)
     """Channels of the three stages."""
     depth: StageDepth = 2
-    """Convolutions of a stage; of three, the last two are a residual branch."""
+    """Convolutions per stage; with three, the last two are a residual branch."""
     bias_epochs: int = 3
-    """Epochs over which the whitening layer's bias is trained; its rate falls to 0 in a straight line."""
+    """Number of epochs for which the whitening layer's bias is trained; its learning rate falls linearly to 0."""
     output_scale: float = 0.11
     """Factor on the logits."""
     norm_momentum: float = 0.6
-    """BatchNorm's weight of the old running statistics."""
+    """Weight of the old running statistics in BatchNorm."""
     activation: Activation = "gelu"
     initialization: Initialization = "dirac"
 

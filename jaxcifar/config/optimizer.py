@@ -12,7 +12,7 @@ from jaxcifar.errors import UserError, check_count, check_number
 
 @dataclass(frozen=True)
 class _Optimizer:
-    """What every optimizer has."""
+    """Fields of every optimizer."""
 
     learning_rate: float = 1e-2
     weight_decay: float = 0.0
@@ -44,12 +44,12 @@ _OPTIMIZER_RANGES = {**dict.fromkeys(_BELOW_ONE, 1.0), "epsilon": math.inf}
 
 @dataclass(frozen=True)
 class SGD(_Optimizer):
-    """Stochastic gradient descent; weight decay joins the gradient before the momentum, as in PyTorch."""
+    """Stochastic gradient descent; weight decay is added to the gradient before momentum, as in PyTorch."""
 
     momentum: float = 0.0
     nesterov: bool = False
     bias_factor: float = 1.0
-    """Factor on the learning rate of BatchNorm's biases; their weight decay is divided by it."""
+    """Factor on the learning rate of the normalisations' biases; their weight decay is divided by it."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -60,14 +60,14 @@ class SGD(_Optimizer):
 
 @dataclass(frozen=True)
 class Adagrad(_Optimizer):
-    """Duchi et al. 2011: g / (sqrt(s) + epsilon), the accumulator s from 0, as in PyTorch."""
+    """Duchi et al. 2011: g / (sqrt(s) + epsilon), where the accumulator s starts at 0, as in PyTorch."""
 
     epsilon: float = 1e-10
 
 
 @dataclass(frozen=True)
 class Adadelta(_Optimizer):
-    """Zeiler 2012, arXiv 1212.5701, with PyTorch's values."""
+    """Zeiler 2012, arXiv 1212.5701, with PyTorch's default values."""
 
     learning_rate: float = 1.0
     rho: float = 0.9
@@ -76,7 +76,7 @@ class Adadelta(_Optimizer):
 
 @dataclass(frozen=True)
 class Adam(_Optimizer):
-    """Kingma and Ba 2015, arXiv 1412.6980; weight decay joins the gradient, as in PyTorch."""
+    """Kingma and Ba 2015, arXiv 1412.6980; weight decay is added to the gradient, as in PyTorch."""
 
     learning_rate: float = 1e-3
     beta1: float = 0.9
@@ -93,10 +93,10 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class Muon(_Optimizer):
-    """Jordan et al. 2024: kernels move along their Nesterov momentum made nearly orthogonal, [k k C, F] as a matrix.
+    """Jordan et al. 2024: a kernel moves along its Nesterov momentum, as a matrix [k k C, F] made nearly orthogonal.
 
-    All other parameters, the output layer's kernel among them, move by SGD with Nesterov momentum. The factors multiply
-    a rate and divide its weight decay, so that all of them decay alike.
+    All other parameters, including the output layer's kernel, are trained by SGD with Nesterov momentum. The factors
+    multiply a learning rate and divide its weight decay, so that all parameters decay equally.
     """
 
     learning_rate: float = 0.02
@@ -104,11 +104,11 @@ class Muon(_Optimizer):
     iterations: int = 5
     """Newton-Schulz iterations."""
     normalize: bool = False
-    """After each step a kernel with F outputs is scaled to the norm sqrt(F), as BatchNorm after it allows."""
+    """After each step, scale a kernel with F outputs to the norm sqrt(F); BatchNorm after it undoes any scale."""
     other_momentum: float = 0.85
     """Momentum of the other parameters."""
     bias_factor: float = 1.0
-    """Factor on the learning rate of biases and BatchNorm's scales."""
+    """Factor on the learning rate of biases and of the normalisations' scales."""
     output_factor: float = 1.0
     """Factor on the learning rate of the output layer's kernel."""
 

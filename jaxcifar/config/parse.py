@@ -13,7 +13,7 @@ SUGGESTIONS = 3
 
 
 def parse(kind: Any, argv: Sequence[str], way_out: str, **options: Any) -> Any:
-    """`tyro.cli(kind, args=argv, **options)`.
+    """Return `tyro.cli(kind, args=argv, **options)`.
 
     Args:
         kind: the dataclass to fill.

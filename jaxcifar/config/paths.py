@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def get_path(config: Any, path: str) -> Any:
-    """The value at a dotted path, e.g. `optimizer.learning_rate`."""
+    """Return the value at a dotted path, such as `optimizer.learning_rate`."""
     for part in path.split("."):
         if not dataclasses.is_dataclass(config) or not hasattr(config, part):
             raise UserError(f"{path!r} names nothing in {type(config).__name__}: it has no field {part!r}.")
@@ -22,14 +22,14 @@ def get_path(config: Any, path: str) -> Any:
 
 
 def set_path(config: Any, path: str, value: Any) -> Any:
-    """A copy of the config with the value at a dotted path replaced."""
+    """Return a copy of the config with the value at a dotted path replaced."""
     get_path(config, path)
     head, _, rest = path.partition(".")
     return dataclasses.replace(config, **{head: set_path(getattr(config, head), rest, value) if rest else value})
 
 
 def apply_changes(run: Run, changes: Mapping[str, Any]) -> Run:
-    """A copy of the run with several dotted paths replaced, in their order."""
+    """Return a copy of the run with several dotted paths replaced, in their order."""
     for path, value in changes.items():
         run = set_path(run, path, value)
     return run

@@ -1,4 +1,4 @@
-"""One training run: every field of it has its default here or in the files beside this one."""
+"""The settings of one training run; every default is here or in the other files of this folder."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Checkpoint:
 
     every_seconds: float = 60.0
     keep: int = 2
-    """How many of the newest are kept."""
+    """Number of newest checkpoints that are kept."""
     snapshots: tuple[int, ...] = ()
     """Epochs after which a checkpoint is kept for good (0: the initial state), to be measured afterwards; a shorter run
     passes over those behind its end."""
@@ -66,7 +66,7 @@ TestViews = Literal["none", "mirror", "six"]
 
 @dataclass(frozen=True)
 class Run:
-    """One training run."""
+    """Settings of one training run."""
 
     name: str = "run"
     model: Model = field(default_factory=CNN)
@@ -76,7 +76,7 @@ class Run:
     epochs: int = 20
     batch_size: int = 128
     seed: int = 0
-    """Of the initial weights, the order of the images, augmentation and dropout."""
+    """Seed of the initial weights, the order of the images, augmentation and dropout."""
     precision: Precision = "float32"
     """`bfloat16` computes the network in bfloat16, with float32 parameters, statistics and loss."""
     average: Average = field(default_factory=NoAverage)
@@ -121,8 +121,6 @@ _PARTS = {
 
 
 def check_batch_size(run: Run, images: int) -> None:
-    """Raises: UserError: a batch would be larger than the training images are many."""
+    """Raise UserError if batch_size exceeds the number of training images."""
     if run.batch_size > images:
-        raise UserError(
-            f"batch_size is {run.batch_size} with {images:,} training images; it must be at most their number."
-        )
+        raise UserError(f"batch_size is {run.batch_size} with {images:,} training images; give at most that many.")

@@ -10,10 +10,10 @@ from jaxcifar.errors import check_number
 
 @dataclass(frozen=True)
 class _Schedule:
-    """What every schedule has; its times are in epochs."""
+    """Fields of every schedule; times are in epochs."""
 
     warmup: float = 0.0
-    """Epochs over which the rate rises from 0 in a straight line."""
+    """Number of epochs in which the learning rate rises linearly from 0."""
 
     def __post_init__(self):
         check_number("optimizer.schedule.warmup", self.warmup, 0)
@@ -71,7 +71,7 @@ class Cosine(_Falling):
 
 @dataclass(frozen=True)
 class Triangular(_Falling):
-    """The learning rate rises over the warm-up and then falls in a straight line."""
+    """The learning rate rises over the warm-up and then falls linearly."""
 
     title: ClassVar[str] = "triangular"
 

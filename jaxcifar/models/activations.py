@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import assert_never
 
 import jax
 from flax import linen as nn
@@ -12,7 +13,7 @@ from jaxcifar.config import Activation
 
 
 def activation(kind: Activation) -> Callable[[jax.Array], jax.Array]:
-    """The elementwise function; leaky ReLU has slope 0.01 below zero, softplus is log(1 + exp x), GELU x Φ(x)."""
+    """Return the elementwise function: leaky ReLU with slope 0.01 below zero, softplus log(1 + exp x), GELU x Φ(x)."""
     match kind:
         case "relu":
             return nn.relu
@@ -26,3 +27,5 @@ def activation(kind: Activation) -> Callable[[jax.Array], jax.Array]:
             return nn.softplus
         case "gelu":
             return partial(nn.gelu, approximate=False)
+        case unknown:
+            assert_never(unknown)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, assert_never
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,8 @@ Initializer = nn.initializers.Initializer
 
 
 def kernel(kind: Initialization) -> Initializer:
-    """Initial kernels: `torch` U(±1/sqrt(fan_in)), `xavier` N(0, 2/(fan_in + fan_out)), `he` N(0, 2/fan_in),
-    `dirac` hands each input channel on through the first outputs of a convolution and is `torch` elsewhere.
+    """Return initial kernels: `torch` U(±1/sqrt(fan_in)), `xavier` N(0, 2/(fan_in + fan_out)), `he` N(0, 2/fan_in),
+    `dirac` copies each input channel to the first outputs of a convolution and is `torch` elsewhere.
 
     References:
         Glorot and Bengio 2010; He et al. 2015, arXiv 1502.01852. PyTorch's Kaiming-uniform with a = sqrt(5) has the
@@ -31,6 +31,8 @@ def kernel(kind: Initialization) -> Initializer:
             return nn.initializers.variance_scaling(2.0, "fan_in", "normal")
         case "dirac":
             return _dirac
+        case unknown:
+            assert_never(unknown)
 
 
 def _dirac(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
@@ -44,7 +46,7 @@ def _dirac(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
 
 
 def bias(kind: Initialization, fan_in: int) -> Initializer:
-    """Initial biases: `torch` U(±1/sqrt(fan_in)), else 0."""
+    """Return initial biases: `torch` U(±1/sqrt(fan_in)), else 0."""
     if kind != "torch":
         return nn.initializers.zeros
     limit = 1 / math.sqrt(fan_in)

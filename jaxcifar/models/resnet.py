@@ -55,7 +55,7 @@ class Bottleneck(nn.Module):
 
 
 def shortcut(block: BasicBlock | Bottleneck, x: jax.Array, train: bool) -> jax.Array:
-    """The identity, or a 1x1 projection where the block changes the shape (inside the block's compact call)."""
+    """Return x, or its 1x1 projection where the block changes the shape; call it in the block's compact method."""
     width = block.width * block.expansion
     if block.stride == 1 and x.shape[-1] == width:
         return x
@@ -66,8 +66,8 @@ def shortcut(block: BasicBlock | Bottleneck, x: jax.Array, train: bool) -> jax.A
 class ResNet(nn.Module):
     """3x3 convolution, four stages of blocks, mean over the image, one linear layer.
 
-    Maps images [N, 32, 32, 3] to logits [N, 10] in float32 or higher. He et al. 2016, arXiv 1512.03385, with the first
-    layer that CIFAR's 32 x 32 images want. `skip=False` builds the plain network.
+    Maps images [N, 32, 32, 3] to logits [N, 10] in float32 or higher. He et al. 2016, arXiv 1512.03385, with a first
+    layer for CIFAR's 32 x 32 images. `skip=False` builds the plain network.
     """
 
     block: type[BasicBlock] | type[Bottleneck]
@@ -92,7 +92,7 @@ class ResNet(nn.Module):
 
 
 def stages(network: ResNet, x: jax.Array, train: bool) -> jax.Array:
-    """The blocks of a residual network's stages, as submodules of the module in whose compact call this stands."""
+    """Return x after the blocks of all stages, as submodules of the module whose compact method calls this."""
     for stage, size in enumerate(network.stage_sizes):
         for index in range(size):
             x = network.block(

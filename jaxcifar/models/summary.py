@@ -28,7 +28,7 @@ class LayerRow:
     """Without the batch."""
     parameters: int
     multiply_adds: int
-    """Of the forward pass; BatchNorm and activations are not counted, as is usual."""
+    """Multiply-adds of the forward pass; as usual, BatchNorm and activations are not counted."""
 
 
 def layer_rows(model: config.Model) -> list[LayerRow]:
@@ -74,7 +74,7 @@ def at(tree: Any, layer: str) -> Any:
 
 
 def module_rows(module: nn.Module, shape: tuple[int, int, int] = (32, 32, 3)) -> list[LayerRow]:
-    """The same of a module that takes images [N, *shape]."""
+    """Return the layers of any module that takes images [N, *shape], in the order they are applied."""
     rows: list[LayerRow] = []
 
     def record(next_call: Any, args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
@@ -105,15 +105,15 @@ def _row(module: nn.Module, output: jax.Array) -> LayerRow:
 
 
 def count_parameters(params: Any) -> int:
-    """The number of scalars in a pytree."""
+    """Return the number of scalars in a pytree."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def training_flops(model: config.Model) -> int:
-    """Floating-point operations of one training step per image: 2 (3 MACs - MACs of the first convolution).
+    """Return the floating-point operations of a training step per image: 2 (3 MACs - MACs of the first layer).
 
-    The backward pass costs two products a layer, less the first layer's, whose input needs no gradient, and less both
-    where the first layer's kernel is frozen.
+    The backward pass costs two products per layer. The first layer needs one of them, since the images need no
+    gradient, and none where its kernel is frozen.
     """
     rows = layer_rows(model)
     saved = 2 if rows[0].role == "whitening" else 1

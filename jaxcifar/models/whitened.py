@@ -1,4 +1,4 @@
-"""A network made for speed, whose first layer whitens the images' patches."""
+"""A network designed for fast training, whose first layer whitens the patches of the images."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from jaxcifar.models import layers
 Layer = Callable[..., Any]
 
 SIDE = 2
-"""Of the patches, in pixels."""
+"""Side of the patches in pixels."""
 
 
 def whitening_kernel(images: jax.Array, epsilon: float = 5e-4) -> jax.Array:
-    """The filters that whiten the 2 x 2 patches p of some images, and their negatives.
+    """Return the filters that whiten the 2 x 2 patches p of some images, and their negatives.
 
     With E[p pᵀ] = V diag(λ) Vᵀ the filter of eigenvector v is v / sqrt(λ + ε), so that the responses to p have the
-    second moments diag(λ / (λ + ε)), nearly the identity. The mean is left in, as normalised images have nearly none.
+    second moments diag(λ / (λ + ε)), nearly the identity. The mean is not subtracted, since that of
+    normalised images is nearly 0.
 
     Args:
         images: normalised, [N, H, W, C].
-        epsilon: ε, keeps directions without variance from being blown up.
+        epsilon: ε, which bounds the filters of directions without variance.
 
     Returns:
-        [2, 2, C, 8 C], by growing λ, then the negatives in the same order.
+        [2, 2, C, 8 C], in the order of increasing λ, then the negatives in the same order.
 
     References:
         Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", arXiv 2404.00498.
@@ -45,10 +46,10 @@ def whitening_kernel(images: jax.Array, epsilon: float = 5e-4) -> jax.Array:
 
 
 class Whitening(nn.Module):
-    """A 2 x 2 convolution without padding, [N, H, W, C] to [N, H - 1, W - 1, 8 C], of which the bias alone is trained.
+    """A 2 x 2 convolution without padding, [N, H, W, C] to [N, H - 1, W - 1, 8 C], of which only the bias is trained.
 
-    The filters are a statistic of the training images, so they lie in `batch_stats`, where no gradient reaches them;
-    `whitening_kernel` computes them. Until then they are those of patches that are white already.
+    The filters are a statistic of the training images, so they are kept in `batch_stats`, where no gradient reaches
+    them; `whitening_kernel` computes them. Until then they are the filters of patches that are already white.
     """
 
     dtype: Any = None
@@ -65,7 +66,7 @@ class Whitening(nn.Module):
 
 
 class WhitenedCNN(nn.Module):
-    """Whitening, three stages of convolutions, the largest value over the image, one linear layer.
+    """Whitening, three stages of convolutions, the maximum over the image, one linear layer.
 
     Maps images [N, 32, 32, 3] to logits [N, 10] in float32 or higher; the images of the stages have sides 15, 7 and 3.
     """

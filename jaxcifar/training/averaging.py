@@ -1,4 +1,4 @@
-"""Averages of the weights along training: an exponential moving average beside them, or lookahead, which moves them."""
+"""Averages of the weights along training: EMA, which leaves the weights unchanged, and lookahead, which moves them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Weights(NamedTuple):
 
 
 def initial(run: Run, weights: Weights) -> Weights | tuple[()]:
-    """What is carried before the first step; nothing where nothing is averaged."""
+    """Return the average before the first step, an empty tuple where there is none."""
     return weights if run.average.copies else ()
 
 
 def update(run: Run, weights: Weights, average: Any, step: jax.Array, steps: int) -> tuple[Weights, Any]:
-    """Weights and their average after a step of the optimizer.
+    """Return the weights and their average after a step of the optimizer.
 
     `EMA`: a_n = a + s (w - a) with s = (1 - d) / (1 - d^n) at the n-th update, so that a_n is the mean of the weights
     seen with the weights d^(n - i), without a share of the initial ones. `Lookahead`: see `config.Lookahead`; after the

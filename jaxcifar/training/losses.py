@@ -12,14 +12,14 @@ from jaxcifar.config import MSE, BCEWithLogits, CrossEntropy, Loss, SmoothL1
 
 
 def per_example(loss: Loss, logits: jax.Array, labels: jax.Array, label_smoothing: jax.Array | float) -> jax.Array:
-    r"""The loss of each example; its mean over the batch is PyTorch's value.
+    r"""Return the loss of each example; its mean over the batch is PyTorch's value.
 
     cross-entropy: -Σ_c q_c log p_c with q = (1 - s) onehot + s/10; MSE: (1/10) Σ_c (z_c - y_c)²;
     SmoothL1 (β = 1): (1/10) Σ_c h(z_c - y_c) with h(d) = d²/2 below |d| = 1, else |d| - ½;
     BCE with logits: (1/10) Σ_c [softplus(z_c) - y_c z_c]; y is the one-hot label.
 
     Args:
-        loss: which one.
+        loss: the loss function.
         logits: z [N, C], float32 or higher.
         labels: [N], whole numbers below C.
         label_smoothing: s in [0, 1), cross-entropy only; may be traced.

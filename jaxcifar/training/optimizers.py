@@ -14,7 +14,7 @@ from jaxcifar.models import Roles, roles
 
 
 class Numbers(NamedTuple):
-    """The plain numbers of a run, traced, so that one program serves every value and runs side by side."""
+    """The hyperparameters of a run that are traced, so that one program serves all their values and several members."""
 
     learning_rate: jax.Array
     weight_decay: jax.Array
@@ -24,7 +24,7 @@ class Numbers(NamedTuple):
 
 
 def numbers(run: config.Run) -> Numbers:
-    """The plain numbers of a run as scalars (float32, or float64 under `jax.enable_x64`; seed uint32)."""
+    """Return the hyperparameters of a run as scalars (float32, or float64 under `jax.enable_x64`; seed uint32)."""
     momentum = run.optimizer.momentum if isinstance(run.optimizer, config.SGD) else 0.0
     smoothing = run.loss.label_smoothing if isinstance(run.loss, config.CrossEntropy) else 0.0
     return Numbers(
@@ -37,11 +37,11 @@ def numbers(run: config.Run) -> Numbers:
 
 
 def direction(optimizer: config.Optimizer, values: Numbers, roles: Roles) -> optax.GradientTransformation:
-    """From gradients to the direction u of the update w <- w - learning rate x u.
+    """Return the transformation of gradients to the direction u of the update w <- w - learning rate x u.
 
-    PyTorch's order: weight decay joins the gradient before momentum and preconditioning, except in AdamW, where it
-    joins the direction. Adagrad divides by sqrt(s) + ε with s from 0, Adadelta has ε under both roots. Muon's kernels
-    move along their orthogonalised momentum plus weight decay x w, its other parameters as with SGD.
+    PyTorch's order: weight decay is added to the gradient before momentum and preconditioning, except in AdamW, where
+    it is added to the direction. Adagrad divides by sqrt(s) + ε with s from 0, Adadelta has ε under both roots.
+    Muon's kernels move along their orthogonalised momentum plus weight decay x w, its other parameters as with SGD.
     """
     decay = _decay(optimizer, values.weight_decay, roles)
     match optimizer:
@@ -67,7 +67,7 @@ def direction(optimizer: config.Optimizer, values: Numbers, roles: Roles) -> opt
 
 
 def _decay(optimizer: config.Optimizer, weight_decay: jax.Array, roles: Roles) -> optax.GradientTransformation:
-    """Adds weight decay x w, less where a factor raises the rate, so that all weights shrink alike."""
+    """Add weight decay x w / factor, so that all weights shrink equally whatever the factor on their learning rate."""
 
     def update(updates: Any, params: Any) -> Any:
         factors = rate_factors(optimizer, params, roles)
@@ -106,15 +106,15 @@ def rate_factors(optimizer: config.Optimizer, params: Any, roles: Roles) -> Any:
 
 
 def descend(run: config.Run, values: Numbers, params: Any, update: Any, rate: jax.Array, epochs: jax.Array) -> Any:
-    """The parameters after w <- w - rate x factor x u, kernels normalised if the optimizer says so.
+    """Return the parameters after w <- w - rate x factor x u, kernels normalised if the optimizer says so.
 
     Args:
         run: what is trained (static).
-        values: the run's plain numbers.
+        values: the run's hyperparameters.
         params: w.
         update: u, from `direction`.
         rate: the learning rate with its schedule.
-        epochs: finished so far; over the first ones a whitening layer's bias has a schedule of its own.
+        epochs: number of finished epochs; in the first ones a whitening layer's bias has its own schedule.
     """
     optimizer, layers = run.optimizer, roles(run.model)
 
@@ -149,7 +149,7 @@ def _muon(optimizer: config.Muon) -> optax.GradientTransformation:
 
 
 def _adagrad(epsilon: float) -> optax.GradientTransformation:
-    """Duchi et al. 2011 with PyTorch's ε outside the root, which Optax has under it."""
+    """Adagrad with ε outside the root, as in PyTorch; Optax has it inside."""
 
     def update(updates, state, params=None):
         del params
@@ -160,7 +160,7 @@ def _adagrad(epsilon: float) -> optax.GradientTransformation:
 
 
 def schedule_factor(schedule: config.Schedule, step: jax.Array, steps_per_epoch: int, epochs: int) -> jax.Array:
-    """The factor on the learning rate at a step, in [0, 1].
+    """Return the factor on the learning rate at a step, in [0, 1].
 
     With W warm-up steps, T all steps and f the final factor: (t + 1)/W while t < W; after that `Constant` 1,
     `StepDecay` factor^⌊t / epochs⌋, `Cosine` f + (1 - f)(1 + cos πu)/2 and `Triangular` 1 - (1 - f)u, where

@@ -1,4 +1,4 @@
-"""A batch in blocks of images, one after another, so that what is computed of a block stays in the cache."""
+"""A batch in blocks of images, one after another, so that intermediate arrays of a block fit in the cache."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from jax import lax
 
 
 def mapped(function: Callable[[jax.Array], jax.Array], x: jax.Array, blocks: int) -> jax.Array:
-    """function(x) of images x [N, ...], for a function that treats every image alone."""
+    """Return function(x) for images x [N, ...] and a function that treats each image separately."""
     if blocks == 1:
         return function(x)
     y = lax.map(function, x.reshape(blocks, -1, *x.shape[1:]))
@@ -18,7 +18,7 @@ def mapped(function: Callable[[jax.Array], jax.Array], x: jax.Array, blocks: int
 def summed(
     function: Callable[[jax.Array, jax.Array], list[jax.Array]], x: jax.Array, dy: jax.Array, blocks: int
 ) -> list[jax.Array]:
-    """function(x, dy) of images x, dy [N, ...], for a function that is a sum over images."""
+    """Return function(x, dy) for images x, dy [N, ...] and a function that is a sum over images."""
     if blocks == 1:
         return function(x, dy)
 

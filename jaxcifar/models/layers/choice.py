@@ -1,4 +1,4 @@
-"""Which form a convolution takes on a CPU: the one place that knows.
+"""The choice of the form in which a convolution is computed on a CPU.
 
 docs/performance.md holds the measurements behind each rule.
 """
@@ -11,14 +11,14 @@ from jaxcifar.models.layers.geometry import Geometry
 Size = tuple[int, int]
 
 FEW_CHANNELS = 8
-"""Up to so many input or output channels, copies cost more than products."""
+"""With at most this many input or output channels, copying patches costs more than the matrix products."""
 NARROW = 16
-"""Up to so many input channels, a 3x3 kernel's gradient takes less than transforming what it is made of."""
+"""With at most this many input channels, the gradient of a 3x3 kernel costs less than Winograd's transforms."""
 BLOCK_VALUES = 2**19
-"""Values of a block's images or outputs, about: its tiles stay in the cache. Of a kernel's gradient, which has tiles of
-both, half as many."""
+"""Approximate number of values in a block's images or outputs, so that its tiles fit in the cache; a kernel's gradient
+has tiles of both, so its blocks have half as many."""
 FEWEST_IMAGES, MOST_IMAGES = 8, 32
-"""Of a block, about: fewer make products too small, more gain nothing."""
+"""Approximate bounds on the images of a block: with fewer the products are too small, more bring no gain."""
 
 
 class Form(Enum):
@@ -33,7 +33,7 @@ class Form(Enum):
 def form(
     image: Size, kernel: Size, channels: int, features: int, geometry: Geometry, kernel_gradient: bool = False
 ) -> Form:
-    """The fastest form for images and kernel of these heights and widths; the kernel's gradient may have its own."""
+    """Return the fastest form for images and a kernel of these heights and widths, or for the kernel's gradient."""
     if geometry.stride != (1, 1):
         return Form.PATCHES
     if small_image.fits(image, kernel, geometry):
@@ -46,14 +46,14 @@ def form(
 
 
 def blocks(images: int, image: Size, kernel: Size, channels: int, kernel_gradient: bool = False) -> int:
-    """Into how many equal blocks of images to cut a batch; 1 is the whole batch at once.
+    """Return the number of equal blocks of images into which to cut a batch; 1 for the whole batch at once.
 
     Args:
-        images: of the batch.
-        image: height and width, of the larger one of input and output.
-        kernel: height and width; of one pixel, nothing is copied that could outgrow the cache.
-        channels: of the one that has more of them.
-        kernel_gradient: whether it is the kernel's gradient that is computed.
+        images: number of images in the batch.
+        image: height and width of the larger one of input and output.
+        kernel: height and width of the kernel; a kernel of one pixel needs no copies, so no blocks.
+        channels: the larger number of channels, of input and output.
+        kernel_gradient: whether the gradient of the kernel is computed.
     """
     values = image[0] * image[1] * channels
     wanted = BLOCK_VALUES // (2 if kernel_gradient else 1) // values

@@ -20,7 +20,7 @@ def conv2d(
     padding: Pair = 0,
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
-    """Cross-correlation with symmetric zero padding, as PyTorch's conv2d without a bias.
+    """Return the cross-correlation with symmetric zero padding, as PyTorch's conv2d without a bias.
 
     y[n, a, b, f] = sum over i, j, c of x[n, s a + i - p, s b + j - p, c] K[i, j, c, f]
 
@@ -68,7 +68,8 @@ def _lax_conv(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: la
     )
 
 
-# The three maps below are bilinear, and each is the transpose of the others: their rules close under differentiation.
+# Convolution, gradient of the input and gradient of the kernel are bilinear, and the derivative of each one is made of
+# the other two. So three rules are enough for derivatives of every order, each in the form that is fastest on a CPU.
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))

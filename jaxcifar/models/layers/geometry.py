@@ -18,7 +18,7 @@ class Geometry(NamedTuple):
     padding: tuple[int, int]
 
     def output_size(self, image: tuple[int, int], kernel: tuple[int, int]) -> tuple[int, int]:
-        """Height and width of the output for an image and a kernel of these heights and widths."""
+        """Return height and width of the output for an image and a kernel of these heights and widths."""
         rows, columns = (
             (n + 2 * p - k) // s + 1 for n, p, k, s in zip(image, self.padding, kernel, self.stride, strict=True)
         )
@@ -26,14 +26,14 @@ class Geometry(NamedTuple):
 
 
 def pad(x: jax.Array, rows: tuple[int, int], columns: tuple[int, int]) -> jax.Array:
-    """Zeros around (or, where negative, a cut from) the two image axes of x [N, H, W, C]."""
+    """Return x [N, H, W, C] with zeros around its two image axes, or cut where a number is negative."""
     if rows == columns == (0, 0):
         return x
     return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (*rows, 0), (*columns, 0), (0, 0, 0)])
 
 
 def taps(x: jax.Array, kernel: tuple[int, int], geometry: Geometry) -> list[jax.Array]:
-    """For each kernel position, row by row, the pixels it meets: a list of [N, H', W', C]."""
+    """Return the pixels [N, H', W', C] that each kernel position meets, positions row by row."""
     (kh, kw), (sh, sw), (ph, pw) = kernel, *geometry
     oh, ow = geometry.output_size((x.shape[1], x.shape[2]), kernel)
     x = pad(x, (ph, ph), (pw, pw))
@@ -46,14 +46,15 @@ def taps(x: jax.Array, kernel: tuple[int, int], geometry: Geometry) -> list[jax.
 
 
 def tile_pixels(x: jax.Array) -> list[list[jax.Array]]:
-    """The four pixels of each 2x2 tile of x [N, 2h, 2w, C]: two rows of two arrays [N, h, w, C]."""
+    """Return the four pixels of each 2x2 tile of x [N, 2h, 2w, C]: two rows of two arrays [N, h, w, C]."""
     return [[lax.slice(x, (0, i, j, 0), x.shape, (1, 2, 2, 1)) for j in (0, 1)] for i in (0, 1)]
 
 
 def interleave(tiles: list[list[jax.Array]]) -> jax.Array:
-    """The inverse of `tile_pixels`, as one selection: joining arrays is slower, and so are sums of spread ones."""
+    """Return the inverse of `tile_pixels`."""
+    # One selection: concatenation is slower, and so is a sum of zero-padded arrays.
     n, h, w, channels = tiles[0][0].shape
-    # Images and rows are one axis, so that no array has more than five.
+    # Images and rows share an axis, so that no array has more than five axes.
     shape = n * h, 2, w, 2, channels
     (a, b), (c, d) = [
         [jnp.broadcast_to(part.reshape(n * h, 1, w, 1, channels), shape) for part in row] for row in tiles

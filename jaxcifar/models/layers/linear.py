@@ -7,15 +7,15 @@ import jax.numpy as jnp
 from jax import lax
 
 FEW_EXAMPLES = 8
-"""Up to so many, the kernel's gradient is a sum of outer products."""
+"""With at most this many examples, the kernel's gradient is a sum of outer products."""
 
 
 def matmul(x: jax.Array, kernel: jax.Array, precision: lax.PrecisionLike = None) -> jax.Array:
-    """[N, inputs] x [inputs, F] -> [N, F], or with any axes [..., inputs] before the last.
+    """Return the product [N, inputs] x [inputs, F] -> [N, F], or with any axes [..., inputs] before the last.
 
-    Of a small batch on a CPU the kernel's gradient, sum over n of x[n] dy[n]^T, is written as that sum: the compiler
+    For a small batch on a CPU, the kernel's gradient is written as the sum over n of x[n] dy[n]^T: the compiler
     computes it inside the optimizer's update instead of writing and reading a matrix as large as the kernel, which
-    costs more than the products. Derivatives of every order go reverse over reverse there, as in `conv2d`.
+    would cost more than the products. Derivatives of every order go reverse over reverse there, as in `conv2d`.
     """
     if jax.default_backend() == "cpu" and x.ndim == 2 and len(x) <= FEW_EXAMPLES:
         return _matmul(x, kernel, precision)

@@ -27,7 +27,7 @@ class Conv(nn.Module):
         initialization: initial values of kernel [kh, kw, C, F] and bias.
         dtype: dtype of the computation; None takes the one that images and kernel promote to.
         precision: precision of the products, as in `jax.lax`.
-        role: `shortcut` for a convolution beside the main path.
+        role: `shortcut` for a convolution on the shortcut of a residual block.
     """
 
     features: int
@@ -42,7 +42,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Images [N, H, W, C] -> [N, H', W', features]."""
+        """Return images [N, H', W', features] for images [N, H, W, C]."""
         shape = (*self.kernel, x.shape[-1], self.features)
         kernel = self.param("kernel", initializers.kernel(self.initialization), shape, jnp.float32)
         bias = None
@@ -75,7 +75,7 @@ class Linear(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        """[N, inputs] -> [N, features]."""
+        """Return [N, features] for [N, inputs]."""
         inputs = x.shape[-1]
         kernel_init = initializers.kernel(self.initialization)
         kernel = self.param("kernel", kernel_init, (inputs, self.features), jnp.float32)

@@ -12,7 +12,7 @@ SPREAD = 0.1
 class ActivationNoise(nn.Module):
     """y = s x + m, with shift and scale drawn for every activation from a distribution of this step.
 
-    For channel j of a step, μ_j ~ U(-n_μ, n_μ) and σ_j ~ U(1, n_σ); for every activation i of the channel,
+    In each step, for channel j, μ_j ~ U(-n_μ, n_μ) and σ_j ~ U(1, n_σ); for every activation i of the channel,
     m_ij ~ U(μ_j - r_μ, μ_j + r_μ) and s_ij ~ N(σ_j, r_σ). n_μ = 0.5, n_σ = 1.25, r_μ = r_σ = 0.1. In evaluation it
     does nothing. It has no parameters and draws from the rng `noise`.
 
@@ -22,7 +22,7 @@ class ActivationNoise(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        """Activations [N, ..., C] of the same shape."""
+        """Return activations [N, ..., C] of the same shape."""
         if not train:
             return x
         keys = jax.random.split(self.make_rng("noise"), 4)
@@ -35,5 +35,5 @@ class ActivationNoise(nn.Module):
 
 
 def without_noise(name: str):
-    """Stands where the noise would, and leaves the activations as they are."""
+    """Return a function in the place of the noise that returns the activations unchanged."""
     return lambda x, train: x

@@ -40,7 +40,7 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, use_running_average: bool) -> jax.Array:
-        """Images [N, H, W, C] of the same shape, by the running statistics or by the batch's own."""
+        """Return normalised images [N, H, W, C], by the running statistics or by those of the batch."""
         shape = x.shape[-1:]
         # The collection comes before the parameters, as in flax.linen.BatchNorm.
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
@@ -62,7 +62,7 @@ class BatchNorm(nn.Module):
 
 
 def without_norm(name: str) -> Callable[..., jax.Array]:
-    """Stands where BatchNorm would, and leaves the images as they are."""
+    """Return a function in the place of a normalisation that returns the images unchanged."""
     return lambda x, use_running_average: x
 
 
@@ -73,6 +73,7 @@ def _normalize(x: jax.Array, scale: jax.Array, bias: jax.Array, epsilon: float) 
 
 def _normalize_forward(x, scale, bias, epsilon):
     mean = x.mean(AXES)
+    # Two passes: the mean of squares minus the squared mean would cancel digits where the mean is large.
     variance = jnp.square(x - mean).mean(AXES)
     inverse = lax.rsqrt(variance + epsilon)
     y = (x - mean) * (inverse * scale) + bias
@@ -82,6 +83,7 @@ def _normalize_forward(x, scale, bias, epsilon):
 def _normalize_backward(epsilon, saved, cotangents):
     """With z = (x - mean) / deviation: dx = scale / deviation (dy - mean(dy) - z mean(dy z))."""
     x, mean, inverse, scale = saved
+    # Mean and variance only feed the running statistics, which have no gradient.
     dy, _, _ = cotangents
     dbias = dy.sum(AXES)
     dscale = (dy * (x - mean)).sum(AXES) * inverse

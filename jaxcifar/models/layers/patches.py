@@ -11,7 +11,7 @@ from jaxcifar.models.layers.geometry import CONTRACT_ROWS, Geometry, pad, taps
 def forward(
     x: jax.Array, kernel: jax.Array, geometry: Geometry, blocks: int = 1, precision: lax.PrecisionLike = None
 ) -> jax.Array:
-    """y = patches(x) K, with patches [N H' W', kh kw C] and K [kh kw C, F], in `blocks` blocks of images."""
+    """Return y = patches(x) K, with patches [N H' W', kh kw C] and K [kh kw C, F], in `blocks` blocks of images."""
     return mapped(lambda part: _forward(part, kernel, geometry, precision), x, blocks)
 
 
@@ -32,7 +32,7 @@ def kernel_gradient(
     blocks: int = 1,
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
-    """dK = patches(x)^T dy, one product per kernel position: nothing is stored nine times."""
+    """Return dK = patches(x)^T dy, one product per kernel position, so that no pixel is copied kh kw times."""
     channels, features = x.shape[-1], dy.shape[-1]
 
     def products(x: jax.Array, dy: jax.Array) -> list[jax.Array]:
@@ -51,11 +51,11 @@ def input_gradient(
     blocks: int = 1,
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
-    """dx as one stride-1 convolution per phase of the stride, on the flipped, transposed kernel.
+    """Return dx as one stride-1 convolution per phase of the stride, with the flipped, transposed kernel.
 
     Pixel q of the padded image meets kernel position i for output (q - i) / s: with q = s a + r only the positions
     i = r mod s count, so each of the s x s phases r is an ordinary convolution with its own part of the kernel, and
-    those that no position reaches (all but one, of a kernel of one pixel) are left out.
+    those that no position reaches (all but one, of a kernel of one pixel) are omitted.
     """
     return mapped(lambda part: _input_gradient(part, kernel, image, geometry, precision), dy, blocks)
 
@@ -77,9 +77,9 @@ def _input_gradient(
 def _phase(dy: jax.Array, part: jax.Array, size: tuple[int, int], precision: lax.PrecisionLike) -> jax.Array:
     """Full correlation of dy with one part of the kernel, cut or filled with zeros to `size`."""
     kh, kw, channels, features = part.shape
-    # Rows the stride never reaches have gradient zero: they come out of the zeros after dy.
+    # Rows that the stride never reaches have a gradient of zero, which the zeros after dy give.
     after = size[0] - dy.shape[1], size[1] - dy.shape[2]
-    # Windows in reverse order rather than a reversed kernel: the kernel is read as it lies.
+    # Reversing the windows instead of the kernel lets the product read the kernel without a copy.
     windows = taps(pad(dy, (kh - 1, after[0]), (kw - 1, after[1])), (kh, kw), Geometry((1, 1), (0, 0)))[::-1]
     rows = jnp.stack(windows, axis=3).reshape(-1, kh * kw, features)
     dimensions = (((1, 2), (0, 2)), ((), ()))

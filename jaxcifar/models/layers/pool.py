@@ -8,7 +8,7 @@ from jaxcifar.models.layers.geometry import interleave, tile_pixels
 
 
 def max_pool(x: jax.Array, window: int, stride: int) -> jax.Array:
-    """Largest value of each window, without padding; a remainder of rows or columns is dropped, as in PyTorch.
+    """Return the largest value of each window, without padding; incomplete windows are dropped, as in PyTorch.
 
     The gradient of a tie goes to the first pixel that reaches the maximum, row by row, as in PyTorch. Windows of 2x2
     with stride 2 have a rule of their own on a CPU, where derivatives go reverse over reverse (`jax.grad`, not
@@ -34,11 +34,12 @@ def max_pool(x: jax.Array, window: int, stride: int) -> jax.Array:
 
 
 def max_pool_2x2(x: jax.Array) -> jax.Array:
-    """Max-pooling over 2x2 windows with stride 2: [N, H, W, C] -> [N, H // 2, W // 2, C]."""
+    """Return max-pooling over 2x2 windows with stride 2: [N, H, W, C] -> [N, H // 2, W // 2, C]."""
     return max_pool(x, 2, 2)
 
 
-# Reading one pixel per window and writing to it are linear and each other's transpose, so the rules close.
+# Reading one pixel per window and writing to it are linear maps and each other's transpose, so these two rules are
+# enough for derivatives of every order.
 
 
 @jax.custom_vjp
@@ -63,7 +64,7 @@ def _write_first_largest(x: jax.Array, g: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def _read_first_largest(x: jax.Array, t: jax.Array) -> jax.Array:
-    """The pixels [N, H / 2, W / 2, C] of t [N, H, W, C] that stand where x has its first largest."""
+    """The pixels [N, H / 2, W / 2, C] of t [N, H, W, C] at the positions where x has its first largest value."""
     top, left, right = _first_largest(x)
     (a, b), (c, d) = tile_pixels(t)
     return jnp.where(top, jnp.where(left, a, b), jnp.where(right, c, d))

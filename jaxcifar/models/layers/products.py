@@ -1,6 +1,7 @@
 """A convolution and its two gradients by matrix products, each in the form that `choice` names.
 
-Operands below float32 are widened: on a CPU narrow products are no faster, and the transforms would lose digits.
+Operands below float32 are converted to float32: on a CPU narrow products are not faster, and Winograd's transforms
+would lose digits.
 """
 
 from collections.abc import Callable
@@ -26,7 +27,7 @@ def _at_least_float32(product: Callable[..., jax.Array]) -> Callable[..., jax.Ar
 
 @_at_least_float32
 def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike) -> jax.Array:
-    """x [N, H, W, C], kernel [kh, kw, C, F] -> [N, H', W', F]."""
+    """Return the convolution [N, H', W', F] of x [N, H, W, C] and kernel [kh, kw, C, F]."""
     n, h, w, channels = x.shape
     kh, kw, _, features = kernel.shape
     blocks = choice.blocks(n, (h, w), (kh, kw), max(channels, features))
@@ -45,7 +46,7 @@ def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax
 def input_gradient(
     dy: jax.Array, kernel: jax.Array, image: Size, geometry: Geometry, precision: lax.PrecisionLike
 ) -> jax.Array:
-    """dy [N, H', W', F], kernel [kh, kw, C, F] -> [N, H, W, C]."""
+    """Return the gradient [N, H, W, C] of the images for dy [N, H', W', F] and kernel [kh, kw, C, F]."""
     kh, kw, channels, features = kernel.shape
     blocks = choice.blocks(len(dy), image, (kh, kw), max(channels, features))
     match choice.form(image, (kh, kw), channels, features, geometry):
@@ -64,7 +65,7 @@ def input_gradient(
 def kernel_gradient(
     x: jax.Array, dy: jax.Array, size: Size, geometry: Geometry, precision: lax.PrecisionLike
 ) -> jax.Array:
-    """x [N, H, W, C], dy [N, H', W', F] -> [kh, kw, C, F]."""
+    """Return the gradient [kh, kw, C, F] of the kernel for x [N, H, W, C] and dy [N, H', W', F]."""
     n, h, w, channels = x.shape
     blocks = choice.blocks(n, (h, w), size, max(channels, dy.shape[-1]), kernel_gradient=True)
     match choice.form((h, w), size, channels, dy.shape[-1], geometry, kernel_gradient=True):

@@ -17,7 +17,7 @@ WIDTH = 4
 def forward(
     x: jax.Array, kernel: jax.Array, padding: tuple[int, int], precision: lax.PrecisionLike = None
 ) -> jax.Array:
-    """Stride 1: x [N, H, W, C], kernel [kh, kw, C, F] -> [N, H', W', F]."""
+    """Return the stride-1 convolution [N, H', W', F] of x [N, H, W, C] and kernel [kh, kw, C, F]."""
     kh, kw, _, features = kernel.shape
     columns = x.shape[2] + 2 * padding[1] - kw + 1
     tiles = _tiles(x, (kh, kw), padding)
@@ -36,7 +36,7 @@ def kernel_gradient(
     padding: tuple[int, int],
     precision: lax.PrecisionLike = None,
 ) -> jax.Array:
-    """Gradient [kh, kw, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
+    """Return the gradient [kh, kw, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
     kh, kw = size
     channels, features = x.shape[-1], dy.shape[-1]
     tiles = _tiles(x, size, padding)
@@ -45,6 +45,7 @@ def kernel_gradient(
     matrix = lax.dot_general(
         tiles.reshape(n * rows * count, -1), dy.reshape(n * rows * count, -1), CONTRACT_ROWS, precision=precision
     )
+    # The kernel is in T once per pixel b of the tile, shifted by b columns: its gradient is the sum of these copies'.
     matrix = matrix.reshape(kh, WIDTH + kw - 1, channels, WIDTH, features)
     return sum((matrix[:, b : b + kw, :, b] for b in range(1, WIDTH)), start=matrix[:, :kw, :, 0])
 

@@ -1,7 +1,7 @@
 """Convolution of stride 1 on an image no larger than its kernel's reach, as one dense matrix.
 
 Every output pixel sees every input pixel, so padding needs no multiplications: y [H' W' F] = D x [H W C], where the
-matrix D holds the part of the kernel that lies on the image.
+matrix D holds the part of the kernel that overlaps the image.
 """
 
 import jax
@@ -12,7 +12,7 @@ from jaxcifar.models.layers.geometry import CONTRACT_ROWS, Geometry
 
 
 def forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike = None) -> jax.Array:
-    """Stride 1: x [N, H, W, C], kernel [kh, kw, C, F] -> [N, H', W', F]."""
+    """Return the stride-1 convolution [N, H', W', F] of x [N, H, W, C] and kernel [kh, kw, C, F]."""
     n, h, w, channels = x.shape
     kh, kw, _, features = kernel.shape
     rows, columns = geometry.output_size((h, w), (kh, kw))
@@ -24,7 +24,7 @@ def forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.
 def input_gradient(
     dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike = None
 ) -> jax.Array:
-    """Gradient [N, H, W, C] of sum(dy * forward(x, kernel)) over x."""
+    """Return the gradient [N, H, W, C] of sum(dy * forward(x, kernel)) over x."""
     n, rows, columns, _ = dy.shape
     pixels = [dy[:, a, b] for a in range(rows) for b in range(columns)]
     parts = [
@@ -35,7 +35,7 @@ def input_gradient(
 
 
 def _corners(geometry: Geometry, rows: int, columns: int) -> list[tuple[int, int]]:
-    """For each output pixel, the kernel position that lies on the image's first pixel."""
+    """For each output pixel, the kernel position that meets the image's first pixel."""
     ph, pw = geometry.padding
     return [(ph - a, pw - b) for a in range(rows) for b in range(columns)]
 
@@ -52,10 +52,11 @@ def _parts(kernel: jax.Array, image: tuple[int, int], geometry: Geometry) -> lis
 def kernel_gradient(
     x: jax.Array, dy: jax.Array, size: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike = None
 ) -> jax.Array:
-    """Gradient [kh, kw, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
+    """Return the gradient [kh, kw, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
     n, h, w, channels = x.shape
     _, rows, columns, features = dy.shape
     pixels = x.reshape(n, h * w * channels)
+    # Each output pixel adds to the part of the kernel that it sees; the parts overlap.
     total = jnp.zeros((*size, channels, features), x.dtype)
     for index, (i, j) in enumerate(_corners(geometry, rows, columns)):
         part = dy[:, index // columns, index % columns]
@@ -65,7 +66,7 @@ def kernel_gradient(
 
 
 def fits(image: tuple[int, int], size: tuple[int, int], geometry: Geometry) -> bool:
-    """Whether each output pixel sees the whole image."""
+    """Return whether each output pixel sees the whole image."""
     rows, columns = geometry.output_size(image, size)
     axes = zip(image, size, geometry.padding, (rows, columns), strict=True)
     return geometry.stride == (1, 1) and all(p >= count - 1 and p + n <= k for n, k, p, count in axes)

@@ -20,13 +20,20 @@ from jaxcifar.models.layers.geometry import CONTRACT_ROWS, interleave, tile_pixe
 
 
 def forward(x: jax.Array, kernel: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
-    """Stride 1, padding 1: x [N, H, W, C], kernel [3, 3, C, F] -> [N, H, W, F], in `blocks` blocks of images."""
+    """Return the convolution [N, H, W, F] of x [N, H, W, C] and kernel [3, 3, C, F] with stride 1 and padding 1.
+
+    Args:
+        x: images.
+        kernel: weights.
+        blocks: number of blocks of images that are computed one after another.
+        precision: precision of the products, as in `jax.lax`.
+    """
     factors = kernel_factors(kernel)
     return mapped(lambda part: _convolve(part, factors, (1, 0), precision), x, blocks)
 
 
 def input_gradient(dy: jax.Array, kernel: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
-    """Gradient [N, H, W, C] of sum(dy * forward(x, kernel)) over x.
+    """Return the gradient [N, H, W, C] of sum(dy * forward(x, kernel)) over x.
 
     It is the convolution of dy with the flipped, transposed kernel. Flipping only swaps the first and the last row of
     G K G^T, and the first and the last column: the forward factors serve again, contracted over their other axis.
@@ -37,7 +44,7 @@ def input_gradient(dy: jax.Array, kernel: jax.Array, blocks: int = 1, precision:
 
 
 def kernel_gradient(x: jax.Array, dy: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
-    """Gradient [3, 3, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
+    """Return the gradient [3, 3, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
     return kernel_from_sums(summed(lambda x, dy: _sums(x, dy, precision), x, dy, blocks))
 
 
@@ -46,6 +53,7 @@ def _convolve(
 ) -> jax.Array:
     """Sum over the contracted axes, (1, 0) or (1, 1), of tiles [N th tw, C] and factors, back as pixels."""
     n, h, w, channels = x.shape
+    # The elementwise product of tile and kernel, summed over channels, is one matrix product per position of the tile.
     dimensions = (((contract[0],), (contract[1],)), ((), ()))
     tiles = image_tiles(x)
     _, th, tw, _ = tiles[0].shape
@@ -66,11 +74,13 @@ def _sums(x: jax.Array, dy: jax.Array, precision: lax.PrecisionLike) -> list[jax
 
 
 def image_tiles(x: jax.Array) -> list[jax.Array]:
-    """B^T d B of every tile: 16 arrays [N, ceil(H / 2), ceil(W / 2), C]."""
+    """Return B^T d B of every tile: 16 arrays [N, ceil(H / 2), ceil(W / 2), C]."""
     h, w = x.shape[1:3]
     th, tw = (h + 1) // 2, (w + 1) // 2
     x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (1, 2 * th + 1 - h, 0), (1, 2 * tw + 1 - w, 0), (0, 0, 0)])
 
+    # B^T along an axis: its four rows are differences and sums of four pixels, so no product is needed. Tiles begin
+    # every two pixels, so pixel i of all tiles is a slice with stride 2.
     def transform(part: jax.Array, axis: int, count: int) -> list[jax.Array]:
         d = [lax.slice_in_dim(part, i, i + 2 * count - 1, 2, axis) for i in range(4)]
         return [d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]]
@@ -79,7 +89,7 @@ def image_tiles(x: jax.Array) -> list[jax.Array]:
 
 
 def kernel_factors(kernel: jax.Array) -> list[jax.Array]:
-    """G K G^T: 16 matrices [C, F]."""
+    """Return G K G^T as 16 matrices [C, F]."""
 
     def transform(a: jax.Array, b: jax.Array, c: jax.Array) -> list[jax.Array]:
         return [a, (a + b + c) * 0.5, (a - b + c) * 0.5, c]
@@ -89,7 +99,7 @@ def kernel_factors(kernel: jax.Array) -> list[jax.Array]:
 
 
 def output_pixels(products: list[jax.Array]) -> jax.Array:
-    """A^T m A of every tile: 16 arrays [N, th, tw, F] -> [N, 2 th, 2 tw, F]."""
+    """Return A^T m A of every tile: 16 arrays [N, th, tw, F] -> [N, 2 th, 2 tw, F]."""
 
     def transform(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array) -> tuple[jax.Array, jax.Array]:
         return a + b + c, b - c - d
@@ -100,9 +110,10 @@ def output_pixels(products: list[jax.Array]) -> jax.Array:
 
 
 def gradient_tiles(dy: jax.Array) -> list[jax.Array]:
-    """A dY A^T of every tile: 16 arrays [N, ceil(H / 2), ceil(W / 2), F]."""
+    """Return A dY A^T of every tile: 16 arrays [N, ceil(H / 2), ceil(W / 2), F]."""
     h, w = dy.shape[1:3]
     dy = lax.pad(dy, jnp.zeros((), dy.dtype), [(0, 0, 0), (0, h % 2, 0), (0, w % 2, 0), (0, 0, 0)])
+    # Tiles of the output do not overlap; A has four rows for the two pixels along an axis.
     pixels = tile_pixels(dy)
 
     def transform(a: jax.Array, b: jax.Array) -> list[jax.Array]:
@@ -113,7 +124,7 @@ def gradient_tiles(dy: jax.Array) -> list[jax.Array]:
 
 
 def kernel_from_sums(sums: list[jax.Array]) -> jax.Array:
-    """G^T s G: 16 matrices [C, F] -> [3, 3, C, F]."""
+    """Return G^T s G for 16 matrices s [C, F]: [3, 3, C, F]."""
 
     def transform(a: jax.Array, b: jax.Array, c: jax.Array, d: jax.Array) -> tuple[jax.Array, ...]:
         return a + (b + c) * 0.5, (b - c) * 0.5, (b + c) * 0.5 + d
