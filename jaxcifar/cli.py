@@ -237,7 +237,10 @@ def _show(config: Run | Study | Paper, out: Path, folders: list[Path], *, is_shi
     own = None if is_shipped or isinstance(config, Run) else config
 
     found = [read_records(folder) for folder in dict.fromkeys(folders)]
-    result_table(found)
+    studies = {out: config} if isinstance(config, Study) else {}
+    if isinstance(config, Paper):
+        studies = {out / study.name: study for study in config.studies}
+    result_table(found, {folder: study.own_labels for folder, study in studies.items()})
     print(f"Records: {os.path.relpath(out)}")
     figure = None if isinstance(config, Paper) else draw_curves(out, out / "curves.png", own)
     if figure:

@@ -145,6 +145,15 @@ def test_overrides_reach_nested_fields(tmp_path: Path):
     assert run == Run(model=VGG(), optimizer=Adam(learning_rate=2e-4), epochs=1, data=Data(train_size=500))
 
 
+def test_the_file_picks_a_class_and_flags_edit_its_fields(tmp_path: Path):
+    body = "def get_config(): return Run(loss=CrossEntropy(0.1), optimizer=SGD(schedule=Cosine()), average=EMA(0.9))"
+    flags = ["--loss.label-smoothing", "0.2", "--optimizer.schedule.warmup", "2", "--average.every", "3"]
+    run = config.load(write(tmp_path, body), flags)
+    assert run == Run(loss=CrossEntropy(0.2), optimizer=SGD(schedule=Cosine(2.0)), average=EMA(0.9, 3))
+    with pytest.raises(UserError, match="Unrecognized options: --optimizer"):
+        config.load(write(tmp_path, body), ["--optimizer.schedule.epochs", "3"])
+
+
 @pytest.mark.parametrize(
     "argv", [["--epoch", "1"], ["--epochs", "many"], ["--model.depth", "19"], ["--precision=half"]]
 )

@@ -151,6 +151,11 @@ class Study:
         return found
 
     @property
+    def own_labels(self) -> dict[str, str]:
+        """The labels that the study's variants give themselves, by member."""
+        return {member.name: member.words.label for member in self.members() if member.words.label}
+
+    @property
     def words(self) -> Words:
         """What a page shows of the study in addition to its records."""
         return Words(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,8 +87,13 @@ def _bytes(count: float) -> str:
     return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
 
 
-def result_table(runs: Sequence[Records[Run]]) -> None:
-    """Prints what each run reached: epochs, the last losses and accuracies, the best, seconds."""
+def result_table(runs: Sequence[Records[Run]], own: Mapping[Path, Mapping[str, str]] | None = None) -> None:
+    """Print what each run reached: epochs, the last losses and accuracies, the best, seconds.
+
+    Args:
+        runs: the records.
+        own: the labels that studies give their members, by the study's folder.
+    """
     names = sorted({run.data["name"] for run in runs if run.data})
     title = f"Results on {', '.join(names) or 'unknown data'}"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -97,7 +102,7 @@ def result_table(runs: Sequence[Records[Run]]) -> None:
     others = [key for key in _OTHERS if any(_other(run, key) != "-" for run in runs)]
     for heading in (*headings, *(_OTHERS[key] for key in others)):
         table.add_column(heading, justify="right", no_wrap=True)
-    names = _labels(runs)
+    names = _labels(runs, own or {})
     for run in runs:
         table.add_row(_name(run, names), str(len(run.metrics)), *_figures(run), *(_other(run, key) for key in others))
     Console().print(table)
@@ -118,13 +123,15 @@ def _other(run: Records, key: str) -> str:
     return _number(values[0] if values else None, ".3g" if key == "total_seconds" else ".1%")
 
 
-def _labels(runs: Sequence[Records[Run]]) -> dict[tuple[Path, str], str]:
+def _labels(runs: Sequence[Records[Run]], own: Mapping[Path, Mapping[str, str]]) -> dict[tuple[Path, str], str]:
     """The label of each member by its study's folder and its name."""
     studies: dict[Path, dict[str, Run]] = {}
     for run in runs:
         if run.config:
             studies.setdefault(_study(run), {})[run.config.name] = run.config
-    return {(study, m): label for study, members in studies.items() for m, label in labels(members).items()}
+    return {
+        (study, m): label for study, members in studies.items() for m, label in labels(members, own.get(study)).items()
+    }
 
 
 def _study(run: Records[Run]) -> Path:

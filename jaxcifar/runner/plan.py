@@ -75,8 +75,7 @@ def make_plan(
 def _plan_study(study: Study, folder: Path, scale: float) -> PlannedStudy:
     small = "curvature" in study.pictures
     runs = [dataclasses.replace(item, run=scale_run(item.run, scale, small)) for item in expand(study)]
-    own = {member.name: member.words.label for member in study.members() if member.words.label}
-    names = labels({item.member: item.run for item in runs}, own)
+    names = labels({item.member: item.run for item in runs}, study.own_labels)
     return PlannedStudy(study, folder, tuple(dataclasses.replace(item, label=names[item.member]) for item in runs))
 
 

@@ -59,6 +59,25 @@ def test_the_name_of_a_member_changes_nothing_unless_configs_are_equal():
     assert labels(runs) == {"vgg-a-bn": "VGG-A", "vgg-a": "vgg-a", "again": "again"}
 
 
+@dataclasses.dataclass(frozen=True)
+class Lion(SGD):
+    """An optimizer that only this file knows."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Wide(CNN):
+    """A network that only this file knows."""
+
+    @property
+    def title(self) -> str:
+        return "a wide network"
+
+
+def test_a_class_of_ones_own_is_labelled_by_itself():
+    assert labelled(Run(optimizer=Lion()), Run(optimizer=SGD())) == ["Lion", "SGD"]
+    assert labelled(Run(model=Wide()), Run(model=VGG())) == ["a wide network", "VGG-A"]
+
+
 def test_a_study_may_give_its_own():
     assert labelled(Run(model=VGG()), Run(model=BN), m1="mine", other="not here") == ["VGG-A", "mine"]
 
