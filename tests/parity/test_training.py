@@ -88,7 +88,9 @@ def compare(run: Run) -> None:
 def jax_losses(run: Run) -> np.ndarray:
     values, state, losses = optimizers.numbers(run), peers.initial_state(run), []
     plain = replace(
-        run, optimizer=replace(run.optimizer, weight_decay=0.0), loss=replace(run.loss, label_smoothing=0.0)
+        run,
+        optimizer=replace(run.optimizer, weight_decay=0.0),
+        loss=CrossEntropy() if isinstance(run.loss, CrossEntropy) else run.loss,
     )
     for index in range(STEPS):
         state, metrics = compiled_step(plain)(values, state, peers.batch(8, seed=index % 2), index)

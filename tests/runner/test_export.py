@@ -20,8 +20,8 @@ from jaxcifar import config, data, models
 from jaxcifar.cli import main
 from jaxcifar.config import Run, UserError
 from jaxcifar.config.stored import begin_records
+from jaxcifar.models import roles
 from jaxcifar.runner import export
-from jaxcifar.runner.networks import kernel_layers
 
 MISSING = [name for name in export.PACKAGES if importlib.util.find_spec(name) is None]
 needs_onnx = pytest.mark.skipif(
@@ -79,7 +79,7 @@ def test_logits_are_ours_for_any_number_of_images(name: str, tmp_path: Path):
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
     kinds = [node.op_type for node in model.graph.node]
-    kernels = kernel_layers(given.run)
+    kernels = roles(given.run.model).kernels
     whitening = isinstance(given.run.model, config.WhitenedCNN)
     assert kinds.count("Conv") == sum("conv" in kernel for kernel in kernels) + whitening
     assert kinds.count("Gemm") == sum("conv" not in kernel for kernel in kernels)
