@@ -7,7 +7,7 @@ Cost:     250 epochs of ResNet-18, 44 PFLOP; made for a GPU.
 Expect:   sigmoid and softplus oscillate on the test set; ReLU and leaky ReLU are alike and best.
 """
 
-from jaxcifar.claims import ACCURACY, alike, best_accuracy, compare, oscillation
+from jaxcifar.claims import ACCURACY, LOSS, alike, best_accuracy, both, compare, oscillation
 from jaxcifar.config import SGD, Claim, Data, ResNet, Run, Study, Variant
 
 
@@ -37,9 +37,12 @@ def get_config() -> Study:
         claims=(
             Claim(
                 "Sigmoid and softplus oscillate on the test set.",
-                "Standard deviation of the change of test accuracy from epoch to epoch, over the last half: above "
-                "ReLU's for both.",
-                compare(oscillation, greater=("sigmoid", "softplus"), than="relu", by=0.5),
+                "Standard deviation of the change of test accuracy and of test loss from epoch to epoch, over the last "
+                "half: above ReLU's for both activations.",
+                both(
+                    compare(oscillation(), greater=("sigmoid", "softplus"), than="relu", by=0.5),
+                    compare(oscillation("test_loss"), greater=("sigmoid", "softplus"), than="relu", by=LOSS),
+                ),
             ),
             Claim(
                 "ReLU and leaky ReLU perform alike.",

@@ -51,16 +51,16 @@ def get_config() -> Study:
             Claim(
                 "BatchNorm shortens the distance between successive gradients.",
                 "Median over all steps of ‖g(t+1) - g(t)‖ of the last linear layer, both on the same batch, is smaller "
-                "with BatchNorm for every optimizer.",
+                "with BatchNorm for every optimizer; a quarter is the least that a figure shows.",
                 lowered_by_norm(
-                    over_steps("gradient_distance/same_batch/last_linear", np.median, "median distance"), by=0.05
+                    over_steps("gradient_distance/same_batch/last_linear", np.median, "median distance"), by=1.25
                 ),
             ),
             Claim(
                 "Measured as the study did, on successive batches, BatchNorm shortens the distance too.",
                 "The same with each gradient on its own batch, which adds the noise of the batches to both.",
                 lowered_by_norm(
-                    over_steps("gradient_distance/cross_batch/last_linear", np.median, "median distance"), by=0.05
+                    over_steps("gradient_distance/cross_batch/last_linear", np.median, "median distance"), by=1.25
                 ),
             ),
         ),

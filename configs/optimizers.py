@@ -46,7 +46,7 @@ def get_config() -> Study:
                 "SGD and Adam are steadier in test.",
                 "Standard deviation of the change of test accuracy from epoch to epoch, over the last half, is below "
                 "Adagrad's and Adadelta's for both.",
-                compare(oscillation, smaller=("sgd", "adam"), than=("adagrad", "adadelta"), by=0.5),
+                compare(oscillation(), smaller=("sgd", "adam"), than=("adagrad", "adadelta"), by=0.5),
             ),
         ),
     )

@@ -61,4 +61,4 @@ def get_config() -> Study:
 def _vanishes(depth: str, at_start: bool) -> Judge:
     ratio = first_over_last_gradient(at_start=at_start)
     plain = f"plain-{depth}"
-    return both(at_most(ratio, 0.1, of=plain, by=0), compare(ratio, smaller=plain, than=f"resnet-{depth}", by=0))
+    return both(at_most(ratio, 0.1, of=plain, by=0), compare(ratio, smaller=plain, than=f"resnet-{depth}", by=1.25))

@@ -16,17 +16,18 @@ import numpy as np
 
 from jaxcifar.claims import (
     LOSS,
-    Judge,
-    Quantity,
-    both,
     compare,
+    lowered_by_norm,
     mean,
     mean_over_layers,
     median_width,
+    not_lowered_by_norm,
     orders_of_magnitude,
     over_steps,
 )
 from jaxcifar.config import SGD, VGG, Claim, Data, DeepLinear, Probe, Run, Study, Variant
+
+PLAIN = ("vgg-a", "vgg-a-bn", "linear-25", "linear-25-bn")
 
 
 def get_config() -> Study:
@@ -70,22 +71,25 @@ def get_config() -> Study:
                 "The loss varies less along the gradient with BatchNorm.",
                 "Greatest minus least loss for α from half to four times the rate, median over all measured steps, is "
                 "smaller with BatchNorm on both networks.",
-                _on_both_networks(
+                lowered_by_norm(
                     median_width("gradient_direction/loss_low", "gradient_direction/loss_high", "width of the loss"),
-                    "smaller",
+                    by=1.25,
+                    among=PLAIN,
                 ),
             ),
             Claim(
                 "The effective β along the gradient is smaller with BatchNorm.",
                 "Greatest gradient distance over the way, median over all measured steps, is smaller with BatchNorm on "
                 "both networks.",
-                _on_both_networks(over_steps("gradient_direction/beta", np.median, "effective β"), "smaller"),
+                lowered_by_norm(over_steps("gradient_direction/beta", np.median, "effective β"), by=1.25, among=PLAIN),
             ),
             Claim(
                 "BatchNorm does not reduce the internal covariate shift.",
                 "Distance of a layer's gradients before and after the layers below it have taken their step: the "
-                "geometric mean over layers of its median over steps is greater with BatchNorm on both networks.",
-                _on_both_networks(mean_over_layers("covariate_shift/distance/", "covariate shift"), "greater"),
+                "geometric mean over layers of its median over steps is not smaller with BatchNorm, on both networks.",
+                not_lowered_by_norm(
+                    mean_over_layers("covariate_shift/distance/", "covariate shift"), by=1.25, among=PLAIN
+                ),
             ),
             Claim(
                 "Noise after BatchNorm, which unsettles the distributions of activations, leaves training faster than "
@@ -95,9 +99,3 @@ def get_config() -> Study:
             ),
         ),
     )
-
-
-def _on_both_networks(quantity: Quantity, relation: str) -> Judge:
-    """With BatchNorm against without, on VGG-A and on the linear network."""
-    pairs = (("vgg-a-bn", "vgg-a"), ("linear-25-bn", "linear-25"))
-    return both(*(compare(quantity, **{relation: with_norm}, than=without, by=0.05) for with_norm, without in pairs))

@@ -41,13 +41,19 @@ class Member:
     run: Run = field(default_factory=Run)
     spread: Sequence[float] = (0.0,)
     """An offset for each seed."""
+    one_seed: bool = False
+    """One seed is meant, where more would be the default."""
+    own_epochs: bool = False
+    """The config keeps its own number of epochs, whatever is on record."""
     data: str = "cifar10-jpeg"
 
 
 def write_run(folder: Path, name: str, member: Member, seed: int = 0) -> None:
     """A run folder as training leaves it."""
     offset = member.spread[seed]
-    run = dataclasses.replace(member.run, name=name, seed=seed, epochs=max(member.epochs, 1))
+    run = dataclasses.replace(member.run, name=name, seed=seed)
+    if not member.own_epochs:
+        run = dataclasses.replace(run, epochs=max(member.epochs, 1))
     begin_records(folder, run)
     environment = {**ENVIRONMENT, "data": {"name": member.data, "sha256": "0" * 64}}
     records.write_environment(folder, environment)

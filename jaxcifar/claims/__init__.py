@@ -7,7 +7,7 @@ from jaxcifar.claims.bands import Band as Band
 from jaxcifar.claims.bands import band_mean as band_mean
 from jaxcifar.claims.bands import band_variance as band_variance
 from jaxcifar.claims.bands import band_width as band_width
-from jaxcifar.claims.bands import usable_rates as usable_rates
+from jaxcifar.claims.bands import usable_decades as usable_decades
 from jaxcifar.claims.evidence import Evidence as Evidence
 from jaxcifar.claims.evidence import Judge as Judge
 from jaxcifar.claims.evidence import Missing as Missing
@@ -17,6 +17,7 @@ from jaxcifar.claims.facts import every_run as every_run
 from jaxcifar.claims.facts import grows as grows
 from jaxcifar.claims.facts import orders_of_magnitude as orders_of_magnitude
 from jaxcifar.claims.facts import ratio as ratio
+from jaxcifar.claims.judges import about as about
 from jaxcifar.claims.judges import above as above
 from jaxcifar.claims.judges import alike as alike
 from jaxcifar.claims.judges import at_least as at_least
@@ -25,6 +26,7 @@ from jaxcifar.claims.judges import both as both
 from jaxcifar.claims.judges import compare as compare
 from jaxcifar.claims.judges import for_every as for_every
 from jaxcifar.claims.judges import lowered_by_norm as lowered_by_norm
+from jaxcifar.claims.judges import not_lowered_by_norm as not_lowered_by_norm
 from jaxcifar.claims.judges import raised_by_norm as raised_by_norm
 from jaxcifar.claims.judges import show as show
 from jaxcifar.claims.quantities import ACCURACY as ACCURACY
@@ -44,5 +46,7 @@ from jaxcifar.claims.quantities import over_steps as over_steps
 from jaxcifar.claims.quantities import parameters as parameters
 from jaxcifar.claims.quantities import rise as rise
 from jaxcifar.claims.quantities import seconds_per_epoch as seconds_per_epoch
+from jaxcifar.claims.quantities import share_of_guessing as share_of_guessing
 from jaxcifar.claims.verdict import Judged as Judged
 from jaxcifar.claims.verdict import judge as judge
+from jaxcifar.claims.verdict import judge_page as judge_page

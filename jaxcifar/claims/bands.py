@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from jaxcifar.claims import quantities
 from jaxcifar.claims.evidence import Missing
 from jaxcifar.claims.members import by_seed, learning_rate
-from jaxcifar.records.study import Result
+from jaxcifar.records.study import Result, StudyResults
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,10 @@ class Band:
     rates: tuple[float, ...] | None = None
     """The rates that count; all, two or more, where None."""
     log: bool = False
+    resolution: float = 0.0
+    smoothness: bool = False
+    of_diverged: bool = False
+    """A rate that diverged is part of it; else a seed with such a rate does not enter."""
 
     def values(self, runs: Sequence[Result]) -> tuple[float, ...]:
         """Return the figure of each seed.
@@ -52,14 +56,29 @@ def band_mean(*rates: float) -> Band:
     return _of_losses("mean train loss", lambda losses: float(np.mean(losses)), "nats", rates)
 
 
-def usable_rates(factor: float = 1.1) -> Band:
-    """Return the number of rates whose last train loss is at most `factor` times the best one of the same network."""
+def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
+    """Return the width of the range of usable learning rates in decades, log10 of the highest over the lowest.
 
-    def count(runs: Sequence[Result]) -> float:
-        losses = np.array([quantities.last("train_loss").of(run) for run in runs])
-        return float(np.sum(losses <= factor * losses.min()))
+    A rate is usable if its run neither diverges nor ends with a train loss more than `tolerance` nats above the best
+    run of all networks. One usable rate, or none, has width 0.
+    """
 
-    return Band("usable rates", count)
+    def on(study: StudyResults) -> Band:
+        level = min((_last_loss(run) for run in study.runs), default=math.inf) + tolerance
+
+        def width(runs: Sequence[Result]) -> float:
+            rates = [learning_rate(run) for run in runs if _last_loss(run) <= level]
+            return math.log10(max(rates) / min(rates)) if rates else 0.0
+
+        return Band(f"usable rates (loss up to {level:.3g} nats)", width, "decades", of_diverged=True)
+
+    return on
+
+
+def _last_loss(run: Result) -> float:
+    """The last train loss; infinite for a diverged run, which is never usable."""
+    losses = run.column("train_loss")
+    return float(losses[-1]) if run.status == "finished" and len(losses) else math.inf
 
 
 def stacked_losses(runs: Sequence[Result]) -> np.ndarray:

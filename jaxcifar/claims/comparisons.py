@@ -1,6 +1,7 @@
-"""Comparisons as data, and what each says: by a t-test with several seeds, by a stated difference with one.
+"""Comparisons as data, and how a page decides them: tests first, then one adjustment over all of a page.
 
-A claim's evidence holds its comparisons undecided, so that a rule over all comparisons of a page has one place.
+A claim's evidence holds its comparisons undecided, because what a p value is worth depends on how many others a page
+has. `decide_all` takes them all.
 """
 
 from __future__ import annotations
@@ -12,13 +13,13 @@ from typing import Literal, assert_never
 
 import numpy as np
 
-from jaxcifar.claims.statistics import LEVEL, against_level, welch
+from jaxcifar.claims.statistics import LEVEL, Difference, adjusted, against_level, welch
 
 Relation = Literal["greater", "smaller"]
-Side = Literal["at least", "at most"]
-SEEDS = "three seeds or more (--seeds 3) would decide"
+Side = Literal["at least", "at most", "about"]
+Answer = Literal["holds", "does not hold", "no difference", "not decided"]
 Values = tuple[float, ...]
-"""A value for each seed."""
+"""A value for each seed that trained to its end."""
 
 
 @dataclass(frozen=True)
@@ -31,29 +32,36 @@ class Order:
     a: Values
     b: Values
     by: float
-    """The smallest difference that counts, in the unit of the values: one seed decides nothing below it."""
+    """The smallest difference that counts, in the unit of the values: below it, two arms are equal for readers."""
+    log: bool = False
+    """The values are logarithms to base 10, so that differences are factors."""
+    resolution: float = 0.0
+    """The step in which the quantity is recorded, such as 1 for a number of epochs."""
+    negated: bool = False
+    """The claim is that it is *not* smaller (or greater): equality is a yes too."""
 
 
 @dataclass(frozen=True)
 class Equivalence:
-    """Whether two arms differ by at most `within`."""
+    """Whether two arms differ by less than `within`."""
 
     what: str
     a: Values
     b: Values
     within: float
+    log: bool = False
 
 
 @dataclass(frozen=True)
 class Level:
-    """Whether a mean is at least, or at most, a stated number."""
+    """Whether a mean is at least, at most, or about a stated number."""
 
     what: str
     side: Side
     values: Values
     level: float
     by: float
-    """The smallest distance that counts, as in `Order`."""
+    """Four deviations between seeds at this size: one seed decides from this distance on; "about" allows this much."""
 
 
 @dataclass(frozen=True)
@@ -64,99 +72,219 @@ class Fact:
     answer: bool
 
 
-Comparison = Order | Equivalence | Level | Fact
+@dataclass(frozen=True)
+class Open:
+    """What the records cannot say, and why."""
+
+    why: str
+
+
+Comparison = Order | Equivalence | Level | Fact | Open
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What a comparison says: True, False, or None where the records leave it open; and how that came about."""
+    """What a comparison says, and how that came about."""
 
-    answer: bool | None
+    answer: Answer
     how: str
 
 
-def decide(comparison: Comparison) -> Decision:
-    """Return what the records say to a comparison."""
+def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
+    """Return what the records say to each comparison of a page.
+
+    Differences and levels form one family of tests, equivalences another; each is adjusted for its number, so that a
+    page errs in at most 5% of cases where there is no effect at all. An `Order`
+
+    - shows **no difference** larger than `by`, where the two one-sided tests say so;
+    - **holds**, or **does not hold**, where the difference is significant, one way or the other;
+    - is **not decided** otherwise.
+    """
+    tests = [_difference(comparison) for comparison in comparisons]
+    found = [(index, test) for index, test in enumerate(tests) if test is not None]
+    p_values = dict(zip((index for index, _ in found), adjusted([test.p for _, test in found]), strict=True))
+    margins = {index: _margin(comparisons[index]) for index, _ in found}
+    equal = [(index, test.p_equivalent(margins[index])) for index, test in found if margins[index] > 0]
+    p_equal = dict(zip((index for index, _ in equal), adjusted([p for _, p in equal]), strict=True))
+    return [
+        _decide(comparison, tests[index], p_values.get(index, math.nan), p_equal.get(index, math.nan))
+        for index, comparison in enumerate(comparisons)
+    ]
+
+
+def all_of(decisions: Sequence[Decision]) -> tuple[Answer, tuple[str, ...]]:
+    """Return the answer to a claim that needs all of these, and the reasons that count for it.
+
+    It does not hold if one does not; it is open if one is; it shows no difference if one shows none.
+    """
+    answers = {decision.answer for decision in decisions}
+    ranked: tuple[Answer, ...] = ("does not hold", "not decided", "no difference")
+    found: list[Answer] = [rank for rank in ranked if rank in answers]
+    answer: Answer = found[0] if found else "holds"
+    shown = [d for d in decisions if d.answer == answer] if answer != "holds" else decisions
+    return answer, tuple(decision.how for decision in shown)
+
+
+def pointing(comparisons: Sequence[Comparison]) -> str:
+    """Return which way the means point, where no verdict may be drawn from them."""
+    ways = {way for way in map(_points, comparisons) if way is not None}
+    match sorted(ways):
+        case [True]:
+            return "The numbers point for the statement."
+        case [False]:
+            return "The numbers point against the statement."
+        case []:
+            return "The numbers point nowhere."
+        case _:
+            return "Some numbers point for the statement, others against it."
+
+
+def _points(comparison: Comparison) -> bool | None:
     match comparison:
-        case Order():
-            return _order(comparison)
-        case Equivalence():
-            return _equivalence(comparison)
-        case Level():
-            return _level(comparison)
-        case Fact():
-            return Decision(comparison.answer, comparison.what)
+        case Order(a=a, b=b) if _finite(a) and _finite(b):
+            return (bool(np.mean(a) > np.mean(b)) == (comparison.relation == "greater")) is not comparison.negated
+        case Equivalence(a=a, b=b) if _finite(a) and _finite(b):
+            return bool(abs(np.mean(a) - np.mean(b)) < comparison.within)
+        case Level(values=values) if _finite(values):
+            return _reached(comparison)
+        case Fact(answer=answer):
+            return answer
+        case Order() | Equivalence() | Level() | Open():
+            return None
         case _:
             assert_never(comparison)
 
 
-def all_of(decisions: Sequence[Decision]) -> tuple[bool | None, tuple[str, ...]]:
-    """Return yes if all are, no if any is not, open otherwise; and the reasons that count for it."""
-    answers = [decision.answer for decision in decisions]
-    answer = False if False in answers else None if None in answers else True
-    shown = [d for d in decisions if d.answer is answer] if answer is not True else decisions
-    return answer, tuple(decision.how for decision in shown)
+def _reached(level: Level) -> bool:
+    distance = float(np.mean(level.values)) - level.level
+    match level.side:
+        case "at least":
+            return distance >= 0
+        case "at most":
+            return distance <= 0
+        case "about":
+            return abs(distance) < level.by
+        case _:
+            assert_never(level.side)
 
 
-def _order(order: Order) -> Decision:
-    decision = _greater(order)
-    flip = order.relation == "smaller" and decision.answer is not None
-    return Decision(not decision.answer if flip else decision.answer, decision.how)
+def _finite(values: Values) -> bool:
+    return bool(values) and bool(np.isfinite(values).all())
 
 
-def _greater(order: Order) -> Decision:
-    """Whether a is above b: one-sided Welch's t at 5% with two seeds or more on both sides, else by `order.by`."""
-    difference = _difference(order.a, order.b)
-    text = f"{order.what}: difference {difference:+.3g}"
-    if not math.isfinite(difference):
-        return Decision(None if math.isnan(difference) else difference > 0, text)
-    if min(len(order.a), len(order.b)) < 2:
-        if abs(difference) >= order.by:
-            return Decision(difference > 0, f"{text}, one seed, margin {order.by:g}")
-        return Decision(None, f"{text} is within the margin {order.by:g} of one seed; {SEEDS}")
-    p = welch(order.a, order.b).p_above(0.0)
-    text = f"{text}, Welch's t, p = {min(p, 1 - p):.2g}"
-    if min(p, 1 - p) < LEVEL:
-        return Decision(p < LEVEL, text)
-    return Decision(None, f"{text}; more seeds would decide")
+def _difference(comparison: Comparison) -> Difference | None:
+    """The test of a comparison; None where it is not tested, for one seed in particular."""
+    match comparison:
+        case Order(a=a, b=b, resolution=resolution):
+            return welch(a, b, resolution) if _enough(a, b) else None
+        case Equivalence(a=a, b=b):
+            return welch(a, b) if _enough(a, b) else None
+        case Level(values=values, level=level):
+            return against_level(values, level) if _enough(values) else None
+        case Fact() | Open():
+            return None
+        case _:
+            assert_never(comparison)
 
 
-def _equivalence(pair: Equivalence) -> Decision:
-    """Two one-sided tests (Schuirmann 1987) at 5% for yes, Welch's t for no, with two seeds or more on both sides."""
-    if not np.isfinite((*pair.a, *pair.b)).all():
-        return Decision(False, f"{pair.what}: not finite")
-    difference = _difference(pair.a, pair.b)
-    text = f"{pair.what}: difference {difference:+.3g}, alike within {pair.within:g}"
-    if min(len(pair.a), len(pair.b)) < 2:
-        return Decision(abs(difference) <= pair.within, f"{text}, one seed")
-    found = welch(pair.a, pair.b)
-    if found.p_equivalent(pair.within) < LEVEL:
-        return Decision(True, f"{text} by two one-sided t-tests at 5%")
-    if abs(difference) > pair.within and found.p < 2 * LEVEL:
-        return Decision(False, f"{text}, Welch's t, p = {found.p:.2g}")
-    return Decision(None, f"{text}; more seeds would decide")
+def _enough(*arms: Values) -> bool:
+    return all(len(values) > 1 and _finite(values) for values in arms)
 
 
-def _level(reached: Level) -> Decision:
-    """Yes where the mean is on the right side; no by a one-sided t-test at 5%, or with one seed by `reached.by`."""
-    sign = 1 if reached.side == "at least" else -1
-    mean = float(np.mean(reached.values))
-    short = sign * (reached.level - mean)
-    text = f"{reached.what}: {mean:.4g} against {reached.level:.4g}"
-    if math.isnan(mean) or short <= 0:
-        return Decision(None if math.isnan(mean) else True, text)
-    if len(reached.values) < 2:
-        if short >= reached.by:
-            return Decision(False, f"{text}, one seed, margin {reached.by:g}")
-        return Decision(None, f"{text} is within the margin {reached.by:g} of one seed; {SEEDS}")
-    found = against_level(reached.values, reached.level)
-    p = found.p_below(0.0) if sign > 0 else found.p_above(0.0)
+def _margin(comparison: Comparison) -> float:
+    match comparison:
+        case Order(by=by):
+            return by
+        case Equivalence(within=within):
+            return within
+        case Level(by=by, side="about"):
+            return by
+        case Level() | Fact() | Open():
+            return 0.0
+        case _:
+            assert_never(comparison)
+
+
+def _decide(comparison: Comparison, test: Difference | None, p: float, p_equal: float) -> Decision:
+    match comparison:
+        case Order():
+            return _order(comparison, test, p, p_equal)
+        case Equivalence():
+            return _equivalence(comparison, test, p, p_equal)
+        case Level():
+            return _level(comparison, test, p, p_equal)
+        case Fact(what=what, answer=answer):
+            return Decision("holds" if answer else "does not hold", what)
+        case Open(why=why):
+            return Decision("not decided", why)
+        case _:
+            assert_never(comparison)
+
+
+def _order(order: Order, test: Difference | None, p: float, p_equal: float) -> Decision:
+    if test is None:
+        return Decision("not decided", _too_few(order.what, order.a, order.b, order.log))
+    text = f"{order.what}: {_amount(test.value, order.log)} ({_tested(order.a, order.b, p)})"
+    if p_equal < LEVEL:
+        limit = _amount(order.by, order.log, sign=False)
+        how = f"{text}; no difference larger than {limit}, p = {p_equal:.2g}"
+        return Decision("holds" if order.negated else "no difference", how)
     if p < LEVEL:
-        return Decision(False, f"{text}, t-test, p = {p:.2g}")
-    return Decision(None, f"{text}; more seeds would decide")
+        right = ((test.value > 0) == (order.relation == "greater")) is not order.negated
+        return Decision("holds" if right else "does not hold", text)
+    return Decision("not decided", f"{text}; more seeds would decide")
 
 
-def _difference(a: Values, b: Values) -> float:
-    """The difference of means; infinite or NaN where a value is: a diverged loss, an accuracy never reached."""
-    with np.errstate(invalid="ignore"):
-        return float(np.mean(a) - np.mean(b))
+def _equivalence(pair: Equivalence, test: Difference | None, p: float, p_equal: float) -> Decision:
+    if test is None:
+        return Decision("not decided", _too_few(pair.what, pair.a, pair.b, pair.log))
+    limit = _amount(pair.within, pair.log, sign=False)
+    text = f"{pair.what}: {_amount(test.value, pair.log)}, alike within {limit}"
+    if p_equal < LEVEL:
+        return Decision("holds", f"{text} (two one-sided t-tests, p = {p_equal:.2g})")
+    if p < LEVEL and abs(test.value) > pair.within:
+        return Decision("does not hold", f"{text} ({_tested(pair.a, pair.b, p)})")
+    return Decision("not decided", f"{text}; more seeds would decide")
+
+
+def _level(reached: Level, test: Difference | None, p: float, p_equal: float) -> Decision:
+    if not _finite(reached.values):
+        return Decision("not decided", f"{reached.what}: not finite")
+    distance = float(np.mean(reached.values)) - reached.level
+    text = f"{reached.what}: {np.mean(reached.values):.4g} against {reached.level:.4g}"
+    if reached.side == "about":
+        if p_equal < LEVEL:
+            return Decision("holds", f"{text}, within {reached.by:g} (two one-sided t-tests, p = {p_equal:.2g})")
+        if p < LEVEL and abs(distance) > reached.by:
+            return Decision("does not hold", f"{text}, more than {reached.by:g} away (t-test, p = {p:.2g})")
+        return Decision("not decided", f"{text}, within {reached.by:g}; more seeds would decide")
+    answer: Answer = "holds" if _reached(reached) else "does not hold"
+    if test is None:
+        if abs(distance) > reached.by:
+            return Decision(answer, f"{text}, one seed, more than four seed deviations ({reached.by:g}) away")
+        return Decision("not decided", f"{text} is within four seed deviations ({reached.by:g}) of one seed; {SEEDS}")
+    if p < LEVEL:
+        return Decision(answer, f"{text} (t-test, {len(reached.values)} seeds, adjusted p = {p:.2g})")
+    return Decision("not decided", f"{text}; its 95% interval holds the level, more seeds would decide")
+
+
+SEEDS = "several seeds (--seeds 5) would decide"
+
+
+def _too_few(what: str, a: Values, b: Values, log: bool) -> str:
+    if not a or not b:
+        return f"{what}: every run of one arm diverged"
+    if not (_finite(a) and _finite(b)):
+        return f"{what}: not finite"
+    return f"{what}: {_amount(float(np.mean(a) - np.mean(b)), log)}; one seed decides no comparison, {SEEDS}"
+
+
+def _tested(a: Values, b: Values, p: float) -> str:
+    return f"Welch's t, {len(a)} and {len(b)} seeds, adjusted p = {p:.2g}"
+
+
+def _amount(value: float, log: bool, *, sign: bool = True) -> str:
+    """A difference, or a factor where the values are logarithms."""
+    if log:
+        return f"a factor of {10**value:.3g}"
+    return f"difference {value:+.3g}" if sign else f"{value:.3g}"

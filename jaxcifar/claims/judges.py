@@ -5,6 +5,7 @@ Every judge raises `Missing` where a member that it names is not there, or has n
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable, Sequence
 
@@ -12,7 +13,7 @@ from jaxcifar.claims.bands import Band
 from jaxcifar.claims.comparisons import Comparison, Equivalence, Level, Order, Relation, Side
 from jaxcifar.claims.evidence import Evidence, Judge, Missing, Number
 from jaxcifar.claims.members import norm_pairs
-from jaxcifar.claims.numbers import Measured, On, against, compared, number, number_of, on, titled
+from jaxcifar.claims.numbers import Measured, On, against, compared, number, number_of, on, scaled, titled
 from jaxcifar.errors import UserError
 from jaxcifar.records.study import StudyResults
 
@@ -29,7 +30,7 @@ def compare(
         smaller: the members that should have less; give these or `greater`.
         greater: the members that should have more.
         than: the members that they are compared with.
-        by: the smallest difference that counts, in the quantity's unit (of its log10 where the quantity has `log`).
+        by: the smallest difference that counts, in the quantity's unit; a factor where the quantity has `log`.
         shown: members whose numbers are shown, but not compared.
 
     Raises:
@@ -57,7 +58,9 @@ def alike(quantity: On, a: str, b: str, *, within: float) -> Judge:
         measured = on(quantity, study)
         pair = number(study, measured, a), number(study, measured, b)
         first, second = (compared(measured, each) for each in pair)
-        return Evidence(pair, (Equivalence(against(measured, *pair), first, second, within),))
+        return Evidence(
+            pair, (Equivalence(against(measured, *pair), first, second, scaled(measured, within), measured.log),)
+        )
 
     return judge
 
@@ -68,7 +71,7 @@ def at_least(quantity: On, level: float, *, by: float, of: Names | None = None) 
     Args:
         quantity: what is compared.
         level: in the quantity's unit.
-        by: the smallest distance that counts: one seed decides nothing below it.
+        by: four deviations between seeds: one seed decides nothing below this distance.
         of: the members; the only one of the study where None.
     """
     return _reaches(quantity, "at least", level, by, of)
@@ -80,25 +83,34 @@ def at_most(quantity: On, level: float, *, by: float, of: Names | None = None) -
 
 
 def above(quantity: On, level: float, *, by: float, of: str) -> Judge:
-    """Judge whether a quantity is above a level, by more than chance or by at least `by` with one seed."""
-
-    def judge(study: StudyResults) -> Evidence:
-        measured = on(quantity, study)
-        found = number(study, measured, of)
-        values = compared(measured, found)
-        return Evidence((found,), (Order(titled(found), "greater", values, (level,) * len(values), by),))
-
-    return judge
+    """Judge whether the mean of a quantity of one member is above a level; arguments as in `at_least`."""
+    return _reaches(quantity, "at least", level, by, of)
 
 
-def lowered_by_norm(quantity: Measured, *, by: float) -> Judge:
-    """Judge whether a quantity is smaller with normalisation than without, for every network and setting."""
-    return _by_norm(quantity, "smaller", by)
+def about(quantity: On, level: float, *, within: float, of: Names | None = None) -> Judge:
+    """Judge whether the mean of a quantity differs from a level by less than `within`."""
+    return _reaches(quantity, "about", level, within, of)
 
 
-def raised_by_norm(quantity: Measured, *, by: float) -> Judge:
-    """Judge whether a quantity is greater with normalisation than without, for every network and setting."""
-    return _by_norm(quantity, "greater", by)
+def lowered_by_norm(quantity: On, *, by: float, among: Names = ()) -> Judge:
+    """Judge whether a quantity is smaller with normalisation than without, for every network and setting.
+
+    Args:
+        quantity: what is compared.
+        by: the smallest difference that counts, as in `compare`.
+        among: the members that count; all where empty.
+    """
+    return _by_norm(quantity, "smaller", by, among)
+
+
+def raised_by_norm(quantity: On, *, by: float, among: Names = ()) -> Judge:
+    """Judge whether a quantity is greater with normalisation than without; arguments as in `lowered_by_norm`."""
+    return _by_norm(quantity, "greater", by, among)
+
+
+def not_lowered_by_norm(quantity: On, *, by: float, among: Names = ()) -> Judge:
+    """Judge whether normalisation does not lower a quantity: equality within `by` is a yes too."""
+    return _by_norm(quantity, "smaller", by, among, negated=True)
 
 
 def for_every(pattern: str, make: Callable[[str], Judge]) -> Judge:
@@ -149,21 +161,23 @@ def _reaches(quantity: On, side: Side, level: float, by: float, of: Names | None
     return judge
 
 
-def _by_norm(quantity: Measured, relation: Relation, by: float) -> Judge:
+def _by_norm(quantity: On, relation: Relation, by: float, among: Names, negated: bool = False) -> Judge:
     def judge(study: StudyResults) -> Evidence:
         numbers: list[Number] = []
         orders: list[Order] = []
-        for pair in norm_pairs(study, over_rates=isinstance(quantity, Band)):
-            ours, others = (number_of(study, quantity, runs) for runs in (pair.with_norm, pair.without))
+        measured, chosen = on(quantity, study), study.only(_names(among)) if among else study
+        for pair in norm_pairs(chosen, over_rates=isinstance(measured, Band)):
+            ours, others = (number_of(study, measured, runs) for runs in (pair.with_norm, pair.without))
             numbers += [ours, others]
-            orders.append(_order(quantity, relation, ours, others, by))
+            orders.append(dataclasses.replace(_order(measured, relation, ours, others, by), negated=negated))
         return Evidence(tuple(dict.fromkeys(numbers)), tuple(orders))
 
     return judge
 
 
 def _order(quantity: Measured, relation: Relation, a: Number, b: Number, by: float) -> Order:
-    return Order(against(quantity, a, b), relation, compared(quantity, a), compared(quantity, b), by)
+    what, values = against(quantity, a, b), (compared(quantity, a), compared(quantity, b))
+    return Order(what, relation, *values, scaled(quantity, by), quantity.log, quantity.resolution)
 
 
 def _only(study: StudyResults) -> Sequence[str]:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from jaxcifar.claims.bands import Band
-from jaxcifar.claims.evidence import Number
-from jaxcifar.claims.members import complete
+from jaxcifar.claims.evidence import Missing, Number
+from jaxcifar.claims.members import by_seed, complete
 from jaxcifar.claims.quantities import Quantity
 from jaxcifar.records.study import Result, StudyResults
 
+PLATEAU = 0.95
+"""A run whose last train loss is above this share of what guessing gives does not train."""
 Measured = Quantity | Band
 On = Measured | Callable[[StudyResults], Measured]
 """A quantity, or one that depends on what the study's runs have reached."""
@@ -33,8 +36,43 @@ def number(study: StudyResults, quantity: Measured, member: str) -> Number:
 
 
 def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -> Number:
-    """Return the number of some runs under the label that they share."""
-    return Number(quantity.name, _label(study, runs), quantity.values(runs), quantity.unit)
+    """Return the number of some runs under the label that they share.
+
+    A seed that diverged enters no number; the label says how many did.
+
+    Raises:
+        Missing: the quantity is one of smoothness and the runs do not train.
+    """
+    label = _label(study, runs)
+    kept = list(runs) if quantity.of_diverged else ended_well(runs)
+    if quantity.smoothness:
+        _check_trained(kept, label)
+    lost = len(by_seed(runs)) - len(by_seed(kept))
+    note = f" ({lost} of {len(by_seed(runs))} seeds diverged)" if lost else ""
+    return Number(quantity.name, label + note, quantity.values(kept) if kept else (), quantity.unit)
+
+
+def ended_well(runs: Sequence[Result]) -> list[Result]:
+    """Return the runs of the seeds of which no run diverged."""
+    lost = {run.seed for run in runs if run.status == "diverged"}
+    return [run for run in runs if run.seed not in lost]
+
+
+def _check_trained(runs: Sequence[Result], label: str) -> None:
+    """Refuse runs that stay on their plateau: a function that does not change is smooth whatever its network is."""
+    for run in runs:
+        losses = run.column("train_loss")
+        guessing = run.config.loss.of_best_constant() if run.config else math.inf
+        if len(losses) and losses[-1] > PLATEAU * guessing:
+            raise Missing(
+                f"{label}, seed {run.seed} does not train: its last train loss is {losses[-1]:.3g}, guessing gives "
+                f"{guessing:.3g}. A flat function is smooth, so the comparison would say nothing."
+            )
+
+
+def scaled(quantity: Measured, by: float) -> float:
+    """Return a smallest difference on the scale on which the quantity is compared: of a factor its logarithm."""
+    return math.log10(by) if quantity.log else by
 
 
 def compared(quantity: Measured, number: Number) -> tuple[float, ...]:
@@ -47,7 +85,7 @@ def compared(quantity: Measured, number: Number) -> tuple[float, ...]:
 
 def against(quantity: Measured, a: Number, b: Number) -> str:
     """Return what a comparison of two numbers is about."""
-    return f"{'log10 of ' if quantity.log else ''}{quantity.name}, {a.label} against {b.label}"
+    return f"{quantity.name}, {a.label} against {b.label}"
 
 
 def titled(number: Number) -> str:

@@ -28,6 +28,12 @@ class Quantity:
     unit: str = ""
     log: bool = False
     """Compared by its logarithm to base 10, for quantities whose ratio counts."""
+    resolution: float = 0.0
+    """The step in which it is recorded, such as 1 for a number of epochs."""
+    smoothness: bool = False
+    """It says how smooth the loss is, which means nothing for a run that does not train."""
+    of_diverged: bool = False
+    """A run that diverged has it too."""
 
     def values(self, runs: Sequence[Result]) -> tuple[float, ...]:
         """Return the figure of each run."""
@@ -48,12 +54,10 @@ def best_accuracy(until: int | None = None) -> Quantity:
 
 
 def last(key: str, epochs: int = 1, unit: str = "nats") -> Quantity:
-    """Return the mean of a figure over the last epochs; infinite for a diverged run's loss. Accuracies in per cent."""
+    """Return the mean of a figure over the last epochs. Accuracies in per cent."""
     accuracy = "accuracy" in key
 
     def measure(run: Result) -> float:
-        if run.status == "diverged" and not accuracy:
-            return float("inf")
         values = run.column(key)[-epochs:]
         return float(np.mean(values)) * (100 if accuracy else 1) if len(values) else 0.0
 
@@ -61,13 +65,20 @@ def last(key: str, epochs: int = 1, unit: str = "nats") -> Quantity:
     return Quantity(f"{_words(key)} {when}", measure, "%" if accuracy else unit)
 
 
+def share_of_guessing(key: str) -> Quantity:
+    """Return a loss at the last epoch over that of the best constant, so that losses of several kinds compare."""
+
+    def measure(run: Result) -> float:
+        if run.config is None:
+            raise Missing(f"The config of {run.folder} cannot be read.")
+        return last(key).of(run) / run.config.loss.of_best_constant()
+
+    return Quantity(f"{_words(key)} at the end over that of guessing", measure)
+
+
 def mean(key: str) -> Quantity:
-    """Return the mean of a loss over all epochs: low for a loss that falls fast; infinite for a diverged run."""
-    return Quantity(
-        f"mean {_words(key)}",
-        lambda run: float("inf") if run.status == "diverged" else float(np.mean(run.column(key))),
-        "nats",
-    )
+    """Return the mean of a loss over all epochs: low for a loss that falls fast."""
+    return Quantity(f"mean {_words(key)}", lambda run: float(np.mean(run.column(key))), "nats")
 
 
 def least(key: str) -> Quantity:
@@ -79,12 +90,6 @@ def rise(key: str) -> Quantity:
     """Return the mean of a loss over the last three epochs over its least: 1 where it ends at its least."""
     late, low = last(key, 3), least(key)
     return Quantity(f"last over least {_words(key)}", lambda run: late.of(run) / low.of(run))
-
-
-def _oscillation(run: Result) -> float:
-    values = 100 * run.column("test_accuracy")
-    changes = np.diff(values[len(values) // 2 :])
-    return float(np.std(changes)) if len(changes) > 1 else float("nan")
 
 
 def _seconds(run: Result) -> float:
@@ -100,18 +105,28 @@ def _summarized(key: str) -> Callable[[Result], float]:
     return read
 
 
-oscillation = Quantity("fluctuation", _oscillation, "points")
-"""Standard deviation of the change of test accuracy from epoch to epoch, over the last half, in percentage points."""
 seconds_per_epoch = Quantity("seconds per epoch", _seconds, "s")
 """Median seconds of training per epoch, without evaluation and compilation."""
-parameters = Quantity("parameters", _summarized("parameters"))
+parameters = Quantity("parameters", _summarized("parameters"), of_diverged=True)
 """Trained parameters on record."""
 total_seconds = Quantity("seconds in all", _summarized("total_seconds"), "s")
 """Seconds of a timed run, from the first weights to the last evaluation; NaN where it was interrupted."""
 flops = Quantity("operations", _summarized("flops"))
 """Floating-point operations of a timed run."""
-diverged = Quantity("diverged", lambda run: float(run.status == "diverged"), "of 1")
+diverged = Quantity("diverged", lambda run: float(run.status == "diverged"), "of 1", of_diverged=True)
 """1 if the loss became not finite, else 0."""
+
+
+def oscillation(key: str = "test_accuracy") -> Quantity:
+    """Return the standard deviation of a figure's change from epoch to epoch, over the last half of the epochs."""
+    accuracy = "accuracy" in key
+
+    def measure(run: Result) -> float:
+        values = run.column(key) * (100 if accuracy else 1)
+        changes = np.diff(values[len(values) // 2 :])
+        return float(np.std(changes)) if len(changes) > 1 else float("nan")
+
+    return Quantity(f"fluctuation of {_words(key)}", measure, "points" if accuracy else "nats")
 
 
 def epochs_to_common_level(key: str, members: Sequence[str]) -> Callable[[StudyResults], Quantity]:
@@ -123,7 +138,9 @@ def epochs_to_common_level(key: str, members: Sequence[str]) -> Callable[[StudyR
     def on(study: StudyResults) -> Quantity:
         level = common_level([run for name in members for run in complete(study, name)], key)
         shown = f"{100 * level:.1f}%" if key.endswith("accuracy") else f"{level:.3g} nats"
-        return Quantity(f"epochs to a {_words(key)} of {shown}", lambda run: _first_epoch(run, key, level), "epochs")
+        return Quantity(
+            f"epochs to a {_words(key)} of {shown}", lambda run: _first_epoch(run, key, level), "epochs", resolution=1.0
+        )
 
     return on
 
@@ -158,7 +175,7 @@ def over_steps(name: str, statistic: Callable[[np.ndarray], float], label: str, 
         values = run.step_values(name)
         return statistic(_finite(run, values[: max(1, round(len(values) * share))], name))
 
-    return Quantity(label, measure, log=True)
+    return Quantity(label, measure, log=True, smoothness=True)
 
 
 def median_width(low: str, high: str, label: str) -> Quantity:
@@ -168,7 +185,7 @@ def median_width(low: str, high: str, label: str) -> Quantity:
         lower, upper = run.step_values(low), run.step_values(high)
         return float(np.median(_finite(run, upper - lower, high)))
 
-    return Quantity(label, measure, log=True)
+    return Quantity(label, measure, log=True, smoothness=True)
 
 
 def mean_over_layers(prefix: str, label: str) -> Quantity:

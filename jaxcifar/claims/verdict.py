@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
-from jaxcifar.claims.comparisons import all_of, decide
+from jaxcifar.claims.comparisons import Answer, Decision, all_of, decide_all, pointing
 from jaxcifar.claims.evidence import Evidence, Missing, Number
-from jaxcifar.config import Claim
+from jaxcifar.config import Claim, Study, to_json
+from jaxcifar.config.serialize import changes
 from jaxcifar.records.study import StudyResults
-
-Verdict = Literal["holds", "does not hold", "not decided"]
-
-_VERDICTS: dict[bool | None, Verdict] = {True: "holds", False: "does not hold", None: "not decided"}
 
 _BROKEN = "The claim could not be judged"
 
-# What a flag may change without making it another study.
-HARMLESS = ("seed", "precision", "data.dir", "data.source", "checkpoint.every_seconds", "checkpoint.keep")
+HARMLESS = ("name", "seed", "precision", "data.dir", "data.source", "checkpoint", "probes")
+"""What may differ without making it another study: it does not change what is trained, or no more than a seed does."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class Judged:
     numbers: tuple[Number, ...]
     seeds: int
     data: str
-    verdict: Verdict
+    verdict: Answer
     reasons: tuple[str, ...]
     """How each comparison that counts was decided, or what would decide it."""
     scaled: bool = False
@@ -65,19 +63,34 @@ class Judged:
         return cls(**{**value, "numbers": tuple(numbers), "reasons": tuple(value["reasons"])})
 
 
-def judge(claims: Sequence[Claim], study: StudyResults) -> list[Judged]:
-    """Return the verdict on each claim of a study.
+def judge(study: Study, results: StudyResults) -> list[Judged]:
+    """Return the verdict on each claim of a study, as if it were the only one of its page."""
+    return judge_page([(study, results)])[0]
 
-    It stays open where members are missing, where the runs were scaled or changed by flags, and on other images than
-    the study's; the numbers are shown all the same. A claim whose judge raises is not decided and says why.
 
-    Args:
-        claims: the study's.
-        study: its results on one data set.
+def judge_page(sources: Sequence[tuple[Study, StudyResults]]) -> list[list[Judged]]:
+    """Return the verdicts on the claims of every study of a page; their tests are adjusted for one another.
+
+    A verdict stays open where members are missing, where the runs are not the study's own, and on other images; the
+    numbers are shown all the same. A claim whose judge raises is not decided and says why.
     """
-    evidence = [_evidence(claim, study) for claim in claims]
-    reason = _undecidable(study)
-    return [_judged(claim, found, reason, study) for claim, found in zip(claims, evidence, strict=True)]
+    found = [[_evidence(claim, results) for claim in study.claims] for study, results in sources]
+    reasons = [_undecidable(study, results) for study, results in sources]
+    # Only comparisons that can be decided count in the number of tests.
+    counted = [
+        evidence.comparisons
+        for row, reason in zip(found, reasons, strict=True)
+        for evidence in row
+        if isinstance(evidence, Evidence) and not reason
+    ]
+    decisions = iter(decide_all([comparison for comparisons in counted for comparison in comparisons]))
+    return [
+        [
+            _judged(claim, evidence, reason, results, decisions)
+            for claim, evidence in zip(study.claims, row, strict=True)
+        ]
+        for (study, results), row, reason in zip(sources, found, reasons, strict=True)
+    ]
 
 
 def _evidence(claim: Claim, study: StudyResults) -> Evidence | str:
@@ -95,38 +108,58 @@ def _evidence(claim: Claim, study: StudyResults) -> Evidence | str:
     return found if found.comparisons else "The claim compares nothing."
 
 
-def _judged(claim: Claim, found: Evidence | str, reason: str | None, study: StudyResults) -> Judged:
-    numbers = () if isinstance(found, str) else found.numbers
+def _judged(
+    claim: Claim, found: Evidence | str, reason: str | None, study: StudyResults, decisions: Iterator[Decision]
+) -> Judged:
+    """The verdict; it takes as many of the page's decisions as the claim has comparisons."""
+    answer: Answer = "not decided"
+    numbers: tuple[Number, ...] = ()
     if isinstance(found, str):
-        answer, reasons = None, (found,)
+        reasons = (found,) if reason is None or found.startswith(_BROKEN) else (reason,)
     else:
-        answer, reasons = all_of([decide(comparison) for comparison in found.comparisons])
-    if reason and not _is_broken(found):
-        answer, reasons = None, (reason,)
+        numbers = found.numbers
+        if reason:
+            reasons = (reason, pointing(found.comparisons))
+        else:
+            answer, reasons = all_of([next(decisions) for _ in found.comparisons])
     return Judged(
         statement=claim.statement,
         definition=claim.definition,
         numbers=numbers,
         seeds=min((len(number.values) for number in numbers), default=0),
         data=study.data,
-        verdict=_VERDICTS[answer],
+        verdict=answer,
         reasons=reasons,
         scaled=study.is_scaled,
     )
 
 
-def _is_broken(found: Evidence | str) -> bool:
-    return isinstance(found, str) and found.startswith(_BROKEN)
-
-
-def _undecidable(study: StudyResults) -> str | None:
+def _undecidable(study: Study, results: StudyResults) -> str | None:
     """Why no verdict is drawn from these records at all."""
-    changed = [path for path in study.changed if path not in HARMLESS]
-    if study.is_scaled:
+    if results.is_scaled:
         return "The runs are scaled: fewer images or epochs than the study's. Run it without --scale to decide."
+    changed = _changes(study, results)
     if changed:
-        flags = ", ".join(f"--{path.replace('_', '-')}" for path in changed)
-        return f"The runs were changed by {flags}; run the study without them to decide."
-    if not study.has_own_data:
-        return f"The images are {study.data}, not the study's; run it on {study.wanted.name} to decide."
+        return f"The runs are not the study's: {'; '.join(changed)}. Run the study as it is to decide."
+    if not results.has_own_data:
+        return f"The images are {results.data}, not the study's; run it on {results.wanted.name} to decide."
     return None
+
+
+def _changes(study: Study, results: StudyResults) -> list[str]:
+    """The fields in which recorded configs differ from the study's own, each once."""
+    own = {member.name: member.run for member in study.members()}
+    found = []
+    for run in results.runs:
+        if run.config is not None and run.member in own:
+            expected = dataclasses.replace(own[run.member], seed=run.seed)
+            found += [
+                f"{path} is {_short(after)} instead of {_short(before)}"
+                for path, before, after in changes(to_json(expected), to_json(run.config))
+                if not path.startswith(HARMLESS)
+            ]
+    return list(dict.fromkeys(found))
+
+
+def _short(value: Any) -> str:
+    return str(value["class"]) if isinstance(value, dict) else repr(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,6 +22,10 @@ class CrossEntropy:
     def __post_init__(self):
         check_number("loss.label_smoothing", self.label_smoothing, 0, 0.99)
 
+    def of_best_constant(self, classes: int = 10) -> float:
+        """Return the least loss of a network that ignores its images, with equally frequent classes: ln(classes)."""
+        return math.log(classes)
+
 
 @dataclass(frozen=True)
 class MSE:
@@ -28,6 +33,10 @@ class MSE:
 
     title: ClassVar[str] = "MSE"
     unit: ClassVar[str] = ""
+
+    def of_best_constant(self, classes: int = 10) -> float:
+        """Return the least loss of a constant: (1 - 1/K) / K, the variance of a one-hot label."""
+        return (1 - 1 / classes) / classes
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,10 @@ class SmoothL1:
     title: ClassVar[str] = "SmoothL1"
     unit: ClassVar[str] = ""
 
+    def of_best_constant(self, classes: int = 10) -> float:
+        """Return the least loss of a constant: half of MSE's, because no label is further away than 1."""
+        return MSE().of_best_constant(classes) / 2
+
 
 @dataclass(frozen=True)
 class BCEWithLogits:
@@ -44,6 +57,11 @@ class BCEWithLogits:
 
     title: ClassVar[str] = "BCE with logits"
     unit: ClassVar[str] = "nats"
+
+    def of_best_constant(self, classes: int = 10) -> float:
+        """Return the least loss of a constant: the entropy of a coin that falls on one side in 1 of K cases."""
+        p = 1 / classes
+        return -p * math.log(p) - (1 - p) * math.log(1 - p)
 
 
 Loss = CrossEntropy | MSE | SmoothL1 | BCEWithLogits

@@ -26,6 +26,8 @@ Decode = Callable[[Any], Any]
 """From the JSON of a config.json to a config."""
 MANIFEST = "study.json"
 TRAIN_SIZE, TEST_SIZE = 50_000, 10_000
+CIFAR10 = ("cifar10", "cifar10-jpeg", "cifar10-unverified")
+"""Names under which CIFAR-10 is recorded: proven official files, a JPEG copy, files without proof."""
 Status = Literal["finished", "diverged", "interrupted", "begun", "missing"]
 
 
@@ -136,9 +138,13 @@ class StudyResults:
             case "auto":
                 return True
             case "cifar10":
-                return self.data.startswith("cifar10")
+                return self.data in CIFAR10
             case source:
                 return self.data == source
+
+    def only(self, members: Sequence[str]) -> StudyResults:
+        """Return the results of these members alone."""
+        return dataclasses.replace(self, runs=tuple(run for run in self.runs if run.member in members))
 
     @property
     def missing(self) -> list[Result]:

@@ -19,7 +19,7 @@ from jaxcifar.report.sections import Section, build
 from jaxcifar.report.sources import Source, gather
 
 TEMPLATES = Path(__file__).parent / "templates"
-SYMBOLS = {"holds": "✓", "does not hold": "✕", "not decided": "○"}
+SYMBOLS = {"holds": "✓", "does not hold": "✕", "no difference": "≈", "not decided": "○"}
 
 
 def write_report(folder: Path, config: Run | Study | Paper | None = None) -> Path:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxcifar.claims import Judged, judge
+from jaxcifar.claims import Judged, judge_page
 from jaxcifar.config import Paper, Run, Study, UserError, Words, shipped
 from jaxcifar.config.stored import read_studies
 from jaxcifar.records import judged as stored_claims
@@ -41,7 +41,12 @@ def gather(folder: Path, config: Run | Study | Paper | None = None) -> list[Sour
     """
     found = read_studies(folder)
     own = _own(config, found)
-    sources = [_source(results, own) for results in found]
+    told = [_told(results, own) for results in found]
+    judged = iter(judge_page([(one.study, one.results) for one in told if one.study]))
+    sources = [
+        Source(one.results, one.words, tuple(next(judged)) if one.study else one.stored, one.study is not None)
+        for one in told
+    ]
     return sorted(sources, key=lambda source: source.words.order)
 
 
@@ -74,16 +79,25 @@ def _own(config: Run | Study | Paper | None, found: Sequence[StudyResults]) -> d
     return own
 
 
-def _source(results: StudyResults, own: dict[str, Study]) -> Source:
+@dataclass(frozen=True)
+class _Told:
+    """A study's results with its words, and the study itself where its claims can be judged."""
+
+    results: StudyResults
+    words: Words
+    study: Study | None = None
+    stored: tuple[Judged, ...] = ()
+    """The verdicts of claims.json, where there is no study to judge by."""
+
+
+def _told(results: StudyResults, own: dict[str, Study]) -> _Told:
     problems = list(results.problems)
     stored = stored_claims.read(results.folder, problems)
     study = own.get(results.name)
     if study is None and (not stored or stored["shipped"]):
         study = shipped.find(results.name)
     if study is not None:
-        words = study.words
-        results = _described(results, words)
-        return Source(results, words, tuple(judge(study.claims, results)))
+        return _Told(_described(results, study.words), study.words, study)
     try:
         words = Words.from_json(stored["words"]) if stored else Words(results.name)
         claims = tuple(Judged.from_json(row) for row in stored["judged"].get(results.data, ())) if stored else ()
@@ -91,7 +105,7 @@ def _source(results: StudyResults, own: dict[str, Study]) -> Source:
         problems.append(f"{results.folder / stored_claims.FILE} is of another form and was left out: {error!r}")
         words, claims = Words(results.name), ()
     results = dataclasses.replace(results, problems=tuple(problems))
-    return Source(_described(results, words), words, claims, shipped=False)
+    return _Told(_described(results, words), words, stored=claims)
 
 
 def _described(results: StudyResults, words: Words) -> StudyResults:

@@ -45,12 +45,12 @@ def test_sections_are_in_the_order_of_the_text():
 @pytest.mark.parametrize("shipped_study", [each for each in SECTIONS if each.claims], ids=lambda each: each.name)
 def test_claims_find_all_that_they_need_in_records_of_their_own_study(shipped_study: Study, tmp_path: Path):
     steps = {name: np.linspace(1.0, 2.0, 60) for name in STEPS} | {"gradient_direction/loss_low": np.zeros(60)}
-    members = {each.name: Member(run=each.run, steps=steps) for each in shipped_study.members()}
+    members = {each.name: Member(run=each.run, steps=steps, own_epochs=True) for each in shipped_study.members()}
     found = study(tmp_path, shipped_study.name, members)
     for run in found.runs:
         norms = {"conv1": 1.0, "conv2": 2.0}
         records.write_json(run.folder / pictures.GRADIENTS, {"norms": {"0": norms, "1": norms}})
-    for judged in judge(shipped_study.claims, found):
+    for judged in judge(shipped_study, found):
         assert judged.numbers, judged.decides
         assert not any(word in judged.decides for word in ("not there", "could not be judged", "on record")), judged
 

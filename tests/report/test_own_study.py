@@ -10,7 +10,7 @@ import pytest
 from synthetic import Member, text_of, write_study
 
 from jaxcifar.cli import main
-from jaxcifar.config import Claim, Paper, Run, Study, UserError, Variant
+from jaxcifar.config import Claim, Paper, Run, Study, UserError, Variant, shipped
 from jaxcifar.report import store_claims, write_report
 
 OWN = '''
@@ -107,8 +107,10 @@ def test_flags_do_not_change_what_a_study_asks_for(tmp_path: Path):
 
 
 def test_a_shipped_study_is_found_by_its_name(tmp_path: Path):
-    write_study(tmp_path, "cnn", {"cnn": Member(test_accuracy=0.8)})
+    (own,) = [study for study in shipped.sections(but="paper") if study.name == "cnn"]
+    write_study(tmp_path, "cnn", {"cnn": Member(test_accuracy=0.8, run=own.base, own_epochs=True)})
     text = text_of(write_report(tmp_path))
+    assert "Decided by" in text
     assert "1.1 A basic convolutional network" in text
     assert "✓ holds The basic CNN reaches 71% after 6 epochs." in text
     assert re.search(r"best best, study .* 80.00% 71%", text)
