@@ -8,8 +8,9 @@
     9.5736
 
 The caller's loss closes over the batch, the BatchNorm mode and the dropout key. Every measure of a loss works under
-`jit`, computes in the parameters' dtype but never below float32, and at highest matrix-product precision. Outside `jit`
-a loss that is not finite is refused; inside, the measure comes out NaN.
+`jit`, computes in the parameters' dtype but never below float32, and at highest matrix-product precision. An argument
+that is not allowed raises a ValueError of one sentence; values are checked outside `jit` only, and a loss that is not
+finite gives NaN inside.
 """
 
 from jaxcifar.landscape.band import Band, UsableRates, loss_band, usable_rates
@@ -30,7 +31,9 @@ from jaxcifar.landscape.directions import (
 from jaxcifar.landscape.groups import group_of_leaves
 from jaxcifar.landscape.internal_shift import CovariateShift, covariate_shift
 from jaxcifar.landscape.memory import lanczos_memory
+from jaxcifar.landscape.noise import NoiseScale, noise_scale
 from jaxcifar.landscape.planes import Line, Plane, filter_normalised, line, plane, random_directions
+from jaxcifar.landscape.reliability import StepReliability, UpdateReliability, step_reliability, update_reliability
 from jaxcifar.landscape.scale_free import (
     BlockSharpness,
     block_sharpness,
@@ -73,11 +76,14 @@ __all__ = [
     "GradientDistance",
     "Line",
     "NoiseFloor",
+    "NoiseScale",
     "Plane",
     "Quantiles",
     "SpectralDensity",
+    "StepReliability",
     "Trace",
     "Trajectory",
+    "UpdateReliability",
     "UsableRates",
     "adam_preconditioner",
     "adam_threshold",
@@ -105,6 +111,7 @@ __all__ = [
     "nesterov_threshold",
     "noise_floor",
     "noise_floor_from_gradients",
+    "noise_scale",
     "plane",
     "preconditioned_sharpness",
     "probe_step_sizes",
@@ -115,12 +122,14 @@ __all__ = [
     "same_batch_gradient_distance",
     "scale_free_sharpness",
     "spectral_density",
+    "step_reliability",
     "trajectory",
     "tree_cosine",
     "tree_distance",
     "tree_dot",
     "tree_norm",
     "tree_size",
+    "update_reliability",
     "usable_rates",
     "weight_gradient_product",
 ]

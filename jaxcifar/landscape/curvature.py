@@ -4,35 +4,31 @@ Hessian products go reverse over reverse, so they also work through `jax.custom_
 ReLU kinks: a Hessian product does not see them, a finite difference of gradients does, and the two need not agree.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from jaxcifar.landscape.checks import (
-    Array,
-    Loss,
-    PyTree,
-    at_highest_precision,
-    check_alike,
-    if_finite,
-    is_traced,
-    measured,
-    prepared,
-)
+from jaxcifar.landscape.arguments import as_count, as_key, is_traced
+from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
 from jaxcifar.landscape.krylov import Operator, Ritz, check_iterations, lanczos, random_vector
 from jaxcifar.landscape.trees import moved, tree_norm
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class EigenPairs(NamedTuple):
     """`values` [m] in loss per squared unit of parameter, `residuals` [m] = ‖Hv - λv‖ in the same unit, and the unit
     `vectors`, a pytree shaped like the parameters with a leading axis [m]."""
 
-    values: Array
-    residuals: Array
+    values: Float[Array, " m"]
+    residuals: Float[Array, " m"]
     vectors: PyTree
 
 
@@ -45,7 +41,7 @@ class Extremes(NamedTuple):
 
 @at_highest_precision
 def hvp(loss: Loss, params: PyTree, vector: PyTree) -> PyTree:
-    """Hessian-vector product.
+    """Return a Hessian-vector product.
 
     $$ H v = \\nabla_w \\langle \\nabla L(w), v \\rangle $$
 
@@ -58,7 +54,7 @@ def hvp(loss: Loss, params: PyTree, vector: PyTree) -> PyTree:
         Pytree shaped like `params`, in loss per unit of parameter if v has the unit of the parameters.
 
     Raises:
-        ValueError: unfit loss or parameters; a loss that is not finite at `params` (outside `jit`).
+        ValueError: unfit loss, parameters or vector; a loss or product that is not finite (outside `jit`).
 
     Cost: about 3 gradients (2 for each further product at the same point with `hessian_operator`).
 
@@ -66,21 +62,40 @@ def hvp(loss: Loss, params: PyTree, vector: PyTree) -> PyTree:
         Pearlmutter, Fast exact multiplication by the Hessian, Neural Computation 6 (1994).
     """
     params = prepared(loss, params)
-    check_alike(params, vector, "params and vector")
+    vector = matched(vector, params, "vector")
 
     def compute(params: PyTree, vector: PyTree) -> tuple[PyTree, Array]:
-        operator, value = hessian_operator(loss, params)
+        operator, value = hessian_at(loss, params)
         return operator(vector), value
 
-    product, value = jax.jit(compute)(params, measured(vector))
-    return if_finite(value, product)
+    product, value = jax.jit(compute)(params, vector)
+    return if_finite(value, product, product)
 
 
-def hessian_operator(loss: Loss, params: PyTree) -> tuple[Operator, Array]:
-    """The Hessian at one point as a function v → Hv, and the loss there; for use inside the caller's `jit`.
+def hessian_operator(loss: Loss, params: PyTree) -> tuple[Operator, Float[Array, ""]]:
+    """Return the Hessian at one point as a function v → Hv, and the loss there.
 
-    Cost: 1 gradient, and about 2 for each product; what the gradient computed is kept and shared by all products.
+    Use it inside `jit`, where many products at one point share what the gradient computed.
+
+    Args:
+        loss: `loss(params)`, a scalar.
+        params: pytree of parameters, w.
+
+    Returns:
+        Function from a pytree shaped like `params` to another, and the loss at `params`, a scalar array.
+
+    Raises:
+        ValueError: unfit loss or parameters; from the function, a vector that is not shaped like `params`.
+
+    Cost: 1 gradient, and about 2 for each product.
     """
+    params = prepared(loss, params)
+    operator, value = at_highest_precision(hessian_at)(loss, params)
+    return at_highest_precision(lambda vector: operator(matched(vector, params, "vector"))), value
+
+
+def hessian_at(loss: Loss, params: PyTree) -> tuple[Operator, Array]:
+    """Return what `hessian_operator` does, without checks."""
 
     def gradient(params: PyTree) -> tuple[PyTree, Array]:
         value, gradient = jax.value_and_grad(loss)(params)
@@ -100,7 +115,7 @@ def extreme_eigenvalues(
     bottom: int = 1,
     memory_limit: int | None = None,
 ) -> Extremes:
-    """Largest and smallest eigenvalues of the Hessian, each with its residual.
+    """Return the largest and smallest eigenvalues of the Hessian, each with its residual.
 
     $$ H v = \\lambda v + r, \\quad \\lVert v \\rVert = 1, \\quad
        \\min_i |\\lambda - \\lambda_i(H)| \\le \\lVert r \\rVert $$
@@ -121,8 +136,8 @@ def extreme_eigenvalues(
         remaining entries are NaN.
 
     Raises:
-        ValueError: unfit loss or parameters, a bad count, a basis beyond the limit, a loss that is not finite
-            (outside `jit`).
+        ValueError: unfit loss, parameters or key, a wrong count, a basis beyond the limit, a loss or second derivative
+            that is not finite (outside `jit`).
 
     Cost: 1 + 2 `iterations` + 2 (`top` + `bottom`) gradients; memory of `lanczos_memory(params, iterations)`.
 
@@ -136,8 +151,8 @@ def extreme_eigenvalues(
         Lanczos (1950); Golub and Van Loan, Matrix Computations, chapter 10; Ghorbani et al. (2019), arXiv 1901.10159.
     """
     params = prepared(loss, params)
-    check_iterations(params, iterations, memory_limit)
-    return _checked_extremes(lambda params: hessian_operator(loss, params), (params,), key, iterations, (top, bottom))
+    iterations = check_iterations(params, iterations, memory_limit)
+    return _extremes(lambda params: hessian_at(loss, params), (params,), key, iterations, (top, bottom))
 
 
 def preconditioned_sharpness(
@@ -151,7 +166,7 @@ def preconditioned_sharpness(
     bottom: int = 0,
     memory_limit: int | None = None,
 ) -> Extremes:
-    """Extreme eigenvalues of the Hessian as a diagonal preconditioner sees it.
+    """Return extreme eigenvalues of the Hessian as a diagonal preconditioner sees it.
 
     $$ P^{-1/2} H P^{-1/2} v = \\lambda v $$
 
@@ -176,50 +191,48 @@ def preconditioned_sharpness(
         Cohen et al., Adaptive Gradient Methods at the Edge of Stability (2022), arXiv 2207.14484.
     """
     params = prepared(loss, params)
-    check_alike(params, preconditioner, "params and preconditioner")
-    preconditioner = measured(preconditioner)
-    _require_positive(preconditioner)
-    check_iterations(params, iterations, memory_limit)
+    preconditioner = matched(preconditioner, params, "preconditioner")
+    _check_positive(preconditioner)
+    iterations = check_iterations(params, iterations, memory_limit)
 
-    def operator(params: PyTree, preconditioner: PyTree) -> tuple[Operator, Array]:
-        hessian, value = hessian_operator(loss, params)
-        scale = jax.tree.map(lambda w, p: lax.rsqrt(p).astype(w.dtype), params, preconditioner)
+    def operator_at(params: PyTree, preconditioner: PyTree) -> tuple[Operator, Array]:
+        hessian, value = hessian_at(loss, params)
+        scale = jax.tree.map(lax.rsqrt, preconditioner)
+        return lambda vector: _times(scale, hessian(_times(scale, vector))), value
 
-        def scaled(vector: PyTree) -> PyTree:
-            return jax.tree.map(jnp.multiply, scale, vector)
-
-        return lambda vector: scaled(hessian(scaled(vector))), value
-
-    return _checked_extremes(operator, (params, preconditioner), key, iterations, (top, bottom))
+    return _extremes(operator_at, (params, preconditioner), key, iterations, (top, bottom))
 
 
 @at_highest_precision
-def _checked_extremes(
+def _extremes(
     operator_at: Callable[..., tuple[Operator, Array]],
     point: tuple[PyTree, ...],
     key: Array,
     iterations: int,
     counts: tuple[int, int],
 ) -> Extremes:
-    """Compile and run Lanczos on `operator_at(*point)`, where the parameters come first, and check what comes out."""
-    top, bottom = counts
-    if not (0 <= top <= iterations and 0 <= bottom <= iterations):
-        raise ValueError(f"top is {top} and bottom {bottom}, but both must lie in 0 to iterations = {iterations}.")
+    """Compile and run Lanczos on `operator_at(*point)`, where the parameters come first, and check the result."""
+    top, bottom = (
+        as_count(count, name, 0, iterations, ", iterations")
+        for count, name in zip(counts, ("top", "bottom"), strict=True)
+    )
 
-    def compute(point: tuple[PyTree, ...], key: Array) -> tuple[Extremes, Array]:
+    def compute(point: tuple[PyTree, ...], key: Array) -> tuple[Extremes, Array, Array]:
         operator, value = operator_at(*point)
         ritz = lanczos(operator, random_vector(key, point[0]), iterations)
         largest = ritz.count - 1 - jnp.arange(top)
         smallest = jnp.where(jnp.arange(bottom) < ritz.count, jnp.arange(bottom), -1)
         pairs = _pairs(operator, ritz, point[0], jnp.concatenate([largest, smallest]))
-        return Extremes(jax.tree.map(lambda x: x[:top], pairs), jax.tree.map(lambda x: x[top:], pairs)), value
+        extremes = Extremes(jax.tree.map(lambda x: x[:top], pairs), jax.tree.map(lambda x: x[top:], pairs))
+        # The first product was not finite where not even one Ritz value came out.
+        return extremes, value, jnp.where(ritz.count > 0, 0.0, jnp.nan)
 
-    extremes, value = jax.jit(compute)(point, key)
-    return if_finite(value, extremes)
+    extremes, value, derivative = jax.jit(compute)(point, as_key(key))
+    return if_finite(value, extremes, derivative)
 
 
 def _pairs(operator: Operator, ritz: Ritz, like: PyTree, indices: Array) -> EigenPairs:
-    """The Ritz pairs at `indices` [m] with their true residuals; NaN where an index is negative."""
+    """Return the Ritz pairs at `indices` [m] with their true residuals; NaN where an index is negative."""
     unravel = ravel_pytree(like)[1]
     found = indices >= 0
     values = jnp.where(found, ritz.values[indices], jnp.nan)
@@ -229,15 +242,19 @@ def _pairs(operator: Operator, ritz: Ritz, like: PyTree, indices: Array) -> Eige
         value, vector = pair
         return tree_norm(moved(operator(vector), (-value, vector)))
 
+    # One pair after another: `vmap` over a convolution's weights is slow.
     return EigenPairs(values, lax.map(residual, (values, vectors)), vectors)
 
 
-def _require_positive(preconditioner: PyTree) -> None:
+def _times(scale: PyTree, vector: PyTree) -> PyTree:
+    return jax.tree.map(jnp.multiply, scale, vector)
+
+
+def _check_positive(preconditioner: PyTree) -> None:
     """Refuse a preconditioner with an entry that is not positive; under the caller's `jit` the result is NaN."""
-    if is_traced(preconditioner):
-        return
-    smallest = min(float(jnp.min(leaf)) for leaf in jax.tree.leaves(preconditioner))
-    if not smallest > 0:
+    smallest = [jnp.min(leaf) for leaf in jax.tree.leaves(preconditioner) if leaf.size]
+    if not is_traced(smallest) and not min(map(float, smallest)) > 0:
         raise ValueError(
-            f"the preconditioner's smallest entry is {smallest}, but all must be positive: add Adam's eps."
+            f"the preconditioner's smallest entry is {min(map(float, smallest))}, but all must be positive: add Adam's "
+            "eps."
         )

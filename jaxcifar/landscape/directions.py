@@ -1,23 +1,20 @@
-"""What the loss and its gradient do along one direction from a point: Santurkar et al.'s probe of a training step."""
+"""The loss and its gradient along one direction from a point: Santurkar et al.'s probe of a training step."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from jaxcifar.landscape.checks import (
-    Array,
-    Loss,
-    PyTree,
-    as_axis,
-    at_highest_precision,
-    check_alike,
-    if_finite,
-    measured,
-    prepared,
-)
+from jaxcifar.landscape.arguments import as_axis, as_count, as_scalar
+from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
 from jaxcifar.landscape.trees import moved, ratio, tree_cosine, tree_distance, tree_norm
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class DirectionProbe(NamedTuple):
@@ -25,40 +22,50 @@ class DirectionProbe(NamedTuple):
 
     `step_sizes` [A]; `losses` [A]; `gradient_distance` [A], of the gradient there to the one at w; `cosine` [A] of
     the two; `beta` [A], distance over α‖d‖; scalars `loss` and `gradient_norm` at w, and `effective_beta`, the
-    maximum of `beta`.
+    maximum of `beta` over the step sizes other than zero.
     """
 
-    step_sizes: Array
-    losses: Array
-    gradient_distance: Array
-    cosine: Array
-    beta: Array
-    loss: Array
-    gradient_norm: Array
-    effective_beta: Array
+    step_sizes: Float[Array, " A"]
+    losses: Float[Array, " A"]
+    gradient_distance: Float[Array, " A"]
+    cosine: Float[Array, " A"]
+    beta: Float[Array, " A"]
+    loss: Float[Array, ""]
+    gradient_norm: Float[Array, ""]
+    effective_beta: Float[Array, ""]
 
 
-def probe_step_sizes(learning_rate: Array | float, number: int = 8, low: float = 0.5, high: float = 4.0) -> Array:
-    """Evenly spaced step sizes around a learning rate.
+def probe_step_sizes(
+    learning_rate: Float[Array, ""] | float, number: int = 8, low: float = 0.5, high: float = 4.0
+) -> Float[Array, " number"]:
+    """Return evenly spaced step sizes around a learning rate.
 
     $$ \\alpha_i = \\eta (low + i (high - low) / (number - 1)) $$
 
     Args:
-        learning_rate: η, scalar.
+        learning_rate: η, scalar, 0 or more.
         number: how many, at least 2.
         low, high: first and last, as multiples of η; ½ and 4 are the paper's.
 
     Returns:
         Array [number], in the unit of η.
 
+    Raises:
+        ValueError: a learning rate that is negative, not finite (outside `jit`) or not one number, fewer than 2 step
+            sizes, or `low` that is not below `high`.
+
     References:
         Santurkar et al. (2018), arXiv 1805.11604, figure 4.
     """
-    return jnp.asarray(learning_rate) * jnp.linspace(low, high, number)
+    as_scalar(learning_rate, "learning_rate", "0 or more and finite", lambda rate: (rate >= 0) & np.isfinite(rate))
+    low, high = (float(as_scalar(value, name, "finite", np.isfinite)) for value, name in ((low, "low"), (high, "high")))
+    if low >= high:
+        raise ValueError(f"low is {low} and high {high}, but low must be below high.")
+    return jnp.asarray(learning_rate) * jnp.linspace(low, high, as_count(number, "number", 2))
 
 
-def gradient_direction_probe(loss: Loss, params: PyTree, step_sizes: Array) -> DirectionProbe:
-    """The loss, and the change of its gradient, along the negative gradient.
+def gradient_direction_probe(loss: Loss, params: PyTree, step_sizes: Float[Array, " A"]) -> DirectionProbe:
+    """Return the loss, and the change of its gradient, along the negative gradient.
 
     $$ L(w - \\alpha g), \\quad \\lVert g(w) - g(w - \\alpha g) \\rVert, \\quad
        \\beta = \\max_\\alpha \\frac{\\lVert g(w) - g(w - \\alpha g) \\rVert}{\\alpha \\lVert g \\rVert} $$
@@ -75,7 +82,8 @@ def gradient_direction_probe(loss: Loss, params: PyTree, step_sizes: Array) -> D
         `DirectionProbe`; β is NaN where the gradient or α is zero.
 
     Raises:
-        ValueError: unfit loss or parameters; a loss that is not finite at `params` (outside `jit`).
+        ValueError: unfit loss, parameters or step sizes; a loss or gradient that is not finite at `params` (outside
+            `jit`).
 
     Cost: A + 1 gradients, one after another.
 
@@ -86,8 +94,8 @@ def gradient_direction_probe(loss: Loss, params: PyTree, step_sizes: Array) -> D
     return _probe(loss, params, None, step_sizes)
 
 
-def direction_probe(loss: Loss, params: PyTree, direction: PyTree, step_sizes: Array) -> DirectionProbe:
-    """The loss, and the change of its gradient, along any direction, such as the optimizer's own update.
+def direction_probe(loss: Loss, params: PyTree, direction: PyTree, step_sizes: Float[Array, " A"]) -> DirectionProbe:
+    """Return the loss, and the change of its gradient, along any direction, such as the optimizer's own update.
 
     $$ L(w + \\alpha d), \\quad \\lVert g(w) - g(w + \\alpha d) \\rVert, \\quad
        \\beta = \\max_\\alpha \\frac{\\lVert g(w) - g(w + \\alpha d) \\rVert}{\\alpha \\lVert d \\rVert} $$
@@ -101,16 +109,18 @@ def direction_probe(loss: Loss, params: PyTree, direction: PyTree, step_sizes: A
     Returns:
         `DirectionProbe`; β is NaN where the direction or α is zero.
 
+    Raises:
+        ValueError: as `gradient_direction_probe`, and a direction that is not finite or not shaped like `params`.
+
     Cost: A + 1 gradients, one after another.
     """
     params = prepared(loss, params)
-    check_alike(params, direction, "params and direction")
-    return _probe(loss, params, measured(direction), step_sizes)
+    return _probe(loss, params, matched(direction, params, "direction"), step_sizes)
 
 
 @at_highest_precision
 def _probe(loss: Loss, params: PyTree, direction: PyTree | None, step_sizes: Array) -> DirectionProbe:
-    """The probe along `direction`, or along the negative gradient where it is None."""
+    """Return the probe along `direction`, or along the negative gradient where it is None."""
 
     def compute(params: PyTree, direction: PyTree | None, step_sizes: Array) -> DirectionProbe:
         value, gradient = jax.value_and_grad(loss)(params)
@@ -123,7 +133,10 @@ def _probe(loss: Loss, params: PyTree, direction: PyTree | None, step_sizes: Arr
             return there, distance, tree_cosine(gradient, gradient_there), ratio(distance, jnp.abs(step_size) * length)
 
         losses, distances, cosines, beta = lax.map(at, step_sizes)
-        return DirectionProbe(step_sizes, losses, distances, cosines, beta, value, tree_norm(gradient), jnp.max(beta))
+        # β is undefined at a step of length zero, which must not hide the others.
+        greatest = jnp.max(jnp.where(step_sizes == 0, -jnp.inf, beta))
+        greatest = jnp.where(jnp.all(step_sizes == 0), jnp.nan, greatest)
+        return DirectionProbe(step_sizes, losses, distances, cosines, beta, value, tree_norm(gradient), greatest)
 
     probe = jax.jit(compute)(params, direction, as_axis(step_sizes, "step_sizes", "step sizes"))
-    return if_finite(probe.loss, probe)
+    return if_finite(probe.loss, probe, probe.gradient_norm)

@@ -1,9 +1,13 @@
 """A network's layers, as the caller orders them: groups of leaves named by the start of their paths."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 
+from jaxcifar.landscape.arguments import shown
 from jaxcifar.landscape.checks import PyTree, leaf_name
 
 Group = str | Sequence[str]
@@ -11,7 +15,7 @@ Layers = Sequence[Group] | Callable[[PyTree], Sequence[Group]]
 
 
 def group_of_leaves(params: PyTree, layers: Layers) -> list[int]:
-    """For every leaf of `params`, in flattening order, the index of its layer.
+    """Return for every leaf of `params`, in flattening order, the index of its layer.
 
     Args:
         params: pytree of parameters.
@@ -23,30 +27,42 @@ def group_of_leaves(params: PyTree, layers: Layers) -> list[int]:
         List of one layer index per leaf.
 
     Raises:
-        ValueError: no layer, a layer that names no leaf, a leaf in two layers, or a leaf in none.
+        ValueError: parameters without a leaf, layers that are not a list of paths, no layer, a layer that names no
+            leaf, a leaf in two layers, or a leaf in none.
     """
-    groups = [_prefixes(group) for group in (layers(params) if callable(layers) else layers)]
+    groups = _groups(layers(params) if callable(layers) else layers)
     names = [leaf_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(params)]
+    if not names:
+        raise ValueError(f"params is an empty pytree ({shown(params)}), but needs at least one leaf.")
     if not groups:
-        raise ValueError(f"no layer was given, but at least one is needed: order them by the paths {_shown(names)}.")
+        raise ValueError(f"layers is empty, but at least one layer is needed: the paths are {_listed(names)}.")
     owners = [[i for i, group in enumerate(groups) if any(_starts(name, p) for p in group)] for name in names]
     for index, group in enumerate(groups):
         if not any(index in owner for owner in owners):
-            raise ValueError(f"layer {index} ({', '.join(group)}) names no leaf; the paths are {_shown(names)}.")
+            raise ValueError(f"layer {index} ({', '.join(group)}) names no leaf; the paths are {_listed(names)}.")
     for name, owner in zip(names, owners, strict=True):
         if len(owner) != 1:
-            stands = "in no layer" if not owner else f"in layers {owner}"
-            raise ValueError(f"leaf {name} stands {stands}, but each leaf must stand in exactly one: change `layers`.")
+            found = "in no layer" if not owner else f"in layers {owner}"
+            raise ValueError(f"leaf {name} is {found}, but each leaf must be in exactly one: change `layers`.")
     return [owner[0] for owner in owners]
 
 
-def _prefixes(group: Group) -> list[str]:
-    return [group] if isinstance(group, str) else list(group)
+def _groups(layers: Any) -> list[list[str]]:
+    """Return each layer's list of paths."""
+    rows = isinstance(layers, Sequence) and not isinstance(layers, str)
+    groups = [[group] if isinstance(group, str) else group for group in layers] if rows else [None]
+    for group in groups:
+        if not isinstance(group, Sequence) or not group or not all(isinstance(path, str) for path in group):
+            raise ValueError(
+                f"layers is {shown(layers)}, but must be a list from input to output whose entries are a path or a "
+                "list of paths, such as ['conv_0', ['conv_1', 'norm_1']]."
+            )
+    return [list(group) for group in groups if group]
 
 
 def _starts(name: str, prefix: str) -> bool:
     return name == prefix or name.startswith(prefix.rstrip("/") + "/") or prefix == ""
 
 
-def _shown(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")

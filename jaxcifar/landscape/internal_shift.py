@@ -1,35 +1,31 @@
-"""Internal covariate shift, as the change of a layer's gradient when the layers before it take their step."""
+"""Internal covariate shift: the change of a layer's gradient when the layers before it take their step."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcifar.landscape.checks import (
-    Array,
-    Loss,
-    PyTree,
-    at_highest_precision,
-    check_alike,
-    if_finite,
-    measured,
-    prepared,
-)
+from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
 from jaxcifar.landscape.groups import Layers, group_of_leaves
 from jaxcifar.landscape.trees import ratio
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class CovariateShift(NamedTuple):
     """Per layer, in the order given: `distance` [layers] in loss per unit of parameter, and `cosine` [layers]."""
 
-    distance: Array
-    cosine: Array
+    distance: Float[Array, " layers"]
+    cosine: Float[Array, " layers"]
 
 
 @at_highest_precision
 def covariate_shift(loss: Loss, params_before: PyTree, params_after: PyTree, layers: Layers) -> CovariateShift:
-    """Internal covariate shift of each layer over one step.
+    """Return the internal covariate shift of each layer over one step.
 
     $$ G_i = \\nabla_{W_i} L(W_1^t, \\dots, W_k^t), \\quad
        G'_i = \\nabla_{W_i} L(W_1^{t+1}, \\dots, W_{i-1}^{t+1}, W_i^t, \\dots, W_k^t), \\quad
@@ -44,9 +40,10 @@ def covariate_shift(loss: Loss, params_before: PyTree, params_after: PyTree, lay
         `CovariateShift`; the first layer has 0 and 1, and a layer without gradient has cosine NaN.
 
     Raises:
-        ValueError: unfit loss or parameters, or layers that do not split the leaves.
+        ValueError: unfit loss or parameters, layers that do not split the leaves, a loss or gradient that is not finite
+            (outside `jit`).
 
-    Cost: 1 gradient a layer, one after another.
+    Cost: 1 gradient per layer, one after another.
 
     Examples:
         >>> loss = lambda w: (w["first"] * w["last"] - 1.0) ** 2
@@ -58,15 +55,15 @@ def covariate_shift(loss: Loss, params_before: PyTree, params_after: PyTree, lay
     References:
         Santurkar et al., How Does Batch Normalization Help Optimization? (2018), arXiv 1805.11604, definition 2.1.
     """
-    check_alike(params_before, params_after, "params_before and params_after")
-    params_before, params_after = prepared(loss, params_before), measured(params_after)
+    params_before = prepared(loss, params_before, "params_before")
+    params_after = matched(params_after, params_before, "params_after", "params_before")
     owners = group_of_leaves(params_before, layers)
     shift, value = jax.jit(lambda before, after: _shift(loss, before, after, owners))(params_before, params_after)
-    return if_finite(value, shift)
+    return if_finite(value, shift, shift.distance, "loss(params_before)")
 
 
 def _shift(loss: Loss, before: PyTree, after: PyTree, owners: list[int]) -> tuple[CovariateShift, Array]:
-    """One gradient per layer under `scan`: the first has nothing updated, so it is the reference of all."""
+    """Take one gradient per layer under `scan`: the first has no layer updated, so it is the reference of all."""
     leaves_before, structure = jax.tree.flatten(before)
     leaves_after = jax.tree.leaves(after)
 
@@ -86,7 +83,7 @@ def _shift(loss: Loss, before: PyTree, after: PyTree, owners: list[int]) -> tupl
 
 
 def _layer_shift(reference: list[Array], gradient: list[Array], inside: Array) -> tuple[Array, Array]:
-    """Distance and cosine of two gradients over the leaves marked `inside` [leaves]."""
+    """Return distance and cosine of two gradients over the leaves marked `inside` [leaves]."""
 
     def total(products: list[Array]) -> Array:
         return jnp.sum(jnp.where(inside, jnp.stack(products), 0))

@@ -4,12 +4,15 @@ Consecutive training steps see different batches. A change of gradient measured 
 noise, so every function says in its name which of the two it measures.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxcifar.landscape.arguments import as_real, check_function, is_traced, shown
 from jaxcifar.landscape.checks import (
     Array,
     Loss,
@@ -17,37 +20,41 @@ from jaxcifar.landscape.checks import (
     at_highest_precision,
     check_alike,
     if_finite,
+    measured,
     prepared,
 )
 from jaxcifar.landscape.trees import ratio, tree_cosine, tree_distance, tree_norm
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class GradientDistance(NamedTuple):
     """Change of a gradient: `distance` in loss per unit of parameter, `cosine` without unit; both scalar arrays."""
 
-    distance: Array
-    cosine: Array
+    distance: Float[Array, ""]
+    cosine: Float[Array, ""]
 
 
 class NoiseFloor(NamedTuple):
     """Rounding in a gradient: `distance` in loss per unit of parameter, `relative` to the gradient's norm."""
 
-    distance: Array
-    relative: Array
+    distance: Float[Array, ""]
+    relative: Float[Array, ""]
 
 
 class Quantiles(NamedTuple):
     """`maximum` and `values` at `levels` over the defined (not NaN) entries of a record."""
 
     maximum: float
-    levels: np.ndarray
-    values: np.ndarray
+    levels: Float[np.ndarray, " levels"]
+    values: Float[np.ndarray, " levels"]
 
 
 def beta_from_gradients(
     gradient_before: PyTree, gradient_after: PyTree, params_before: PyTree, params_after: PyTree
-) -> Array:
-    """β over one step, from gradients that are at hand.
+) -> Float[Array, ""]:
+    """Return β over one step, from gradients that are at hand.
 
     $$ \\beta = \\frac{\\lVert g_{after} - g_{before} \\rVert}{\\lVert w_{after} - w_{before} \\rVert} $$
 
@@ -60,6 +67,9 @@ def beta_from_gradients(
     Returns:
         Scalar array, in loss per squared unit of parameter. NaN where the step is zero: β is undefined there.
 
+    Raises:
+        ValueError: pytrees that are empty, not floating, or of different structure or shapes.
+
     Cost: no gradient; six passes over the parameters.
 
     Examples:
@@ -71,14 +81,14 @@ def beta_from_gradients(
     References:
         Nesterov, Introductory Lectures on Convex Optimization (2004), section 1.2.2.
     """
-    check_alike(gradient_before, params_before, "gradient_before and params_before")
-    check_alike(gradient_after, params_after, "gradient_after and params_after")
-    check_alike(params_before, params_after, "params_before and params_after")
-    return ratio(tree_distance(gradient_after, gradient_before), tree_distance(params_after, params_before))
+    before, after = _alike(gradient_before, gradient_after, "gradient_before", "gradient_after")
+    start, end = _alike(params_before, params_after, "params_before", "params_after")
+    check_alike(before, start, "gradient_before and params_before")
+    return ratio(tree_distance(after, before), tree_distance(end, start))
 
 
 def distance_from_gradients(gradient_before: PyTree, gradient_after: PyTree) -> GradientDistance:
-    """Distance and cosine of two gradients that are at hand.
+    """Return distance and cosine of two gradients that are at hand.
 
     $$ \\lVert g_{after} - g_{before} \\rVert, \\quad \\cos(g_{after}, g_{before}) $$
 
@@ -90,16 +100,17 @@ def distance_from_gradients(gradient_before: PyTree, gradient_after: PyTree) -> 
     Returns:
         `GradientDistance`; the cosine is NaN where either gradient is zero.
 
+    Raises:
+        ValueError: pytrees that are empty, not floating, or of different structure or shapes.
+
     Cost: no gradient; four passes over the parameters.
     """
-    check_alike(gradient_before, gradient_after, "gradient_before and gradient_after")
-    return GradientDistance(
-        tree_distance(gradient_after, gradient_before), tree_cosine(gradient_after, gradient_before)
-    )
+    before, after = _alike(gradient_before, gradient_after, "gradient_before", "gradient_after")
+    return GradientDistance(tree_distance(after, before), tree_cosine(after, before))
 
 
-def same_batch_beta(loss: Loss, params_before: PyTree, params_after: PyTree) -> Array:
-    """β over one step with both gradients on one batch: the honest β-smoothness along a path.
+def same_batch_beta(loss: Loss, params_before: PyTree, params_after: PyTree) -> Float[Array, ""]:
+    """Return β over one step with both gradients on one batch: the β-smoothness along a path.
 
     $$ \\beta = \\frac{\\lVert \\nabla L(w_{after}) - \\nabla L(w_{before}) \\rVert}
                       {\\lVert w_{after} - w_{before} \\rVert} $$
@@ -112,15 +123,18 @@ def same_batch_beta(loss: Loss, params_before: PyTree, params_after: PyTree) -> 
         Scalar array, in loss per squared unit of parameter; NaN where the step is zero.
 
     Raises:
-        ValueError: unfit loss or parameters; a loss that is not finite (outside `jit`).
+        ValueError: unfit loss or parameters; a loss or gradient that is not finite (outside `jit`).
 
     Cost: 2 gradients; 1 with `beta_from_gradients` where the gradient before is at hand.
     """
-    return cross_batch_beta(loss, loss, params_before, params_after)
+    before, after = _two_gradients({"loss": loss}, params_before, params_after)
+    return beta_from_gradients(before, after, params_before, params_after)
 
 
-def cross_batch_beta(loss_before: Loss, loss_after: Loss, params_before: PyTree, params_after: PyTree) -> Array:
-    """The ratio of β with each gradient on its own batch, as a run without probes sees it; not a smoothness.
+def cross_batch_beta(
+    loss_before: Loss, loss_after: Loss, params_before: PyTree, params_after: PyTree
+) -> Float[Array, ""]:
+    """Return the ratio of β with each gradient on its own batch, as a run without probes sees it; not a smoothness.
 
     $$ \\frac{\\lVert \\nabla L_{after}(w_{after}) - \\nabla L_{before}(w_{before}) \\rVert}
              {\\lVert w_{after} - w_{before} \\rVert} $$
@@ -135,16 +149,20 @@ def cross_batch_beta(loss_before: Loss, loss_after: Loss, params_before: PyTree,
     Returns:
         Scalar array, in loss per squared unit of parameter; NaN where the step is zero.
 
+    Raises:
+        ValueError: as `same_batch_beta`.
+
     Cost: 2 gradients.
     """
-    before, after = _two_gradients(loss_before, loss_after, params_before, params_after)
+    losses = {"loss_before": loss_before, "loss_after": loss_after}
+    before, after = _two_gradients(losses, params_before, params_after)
     return beta_from_gradients(before, after, params_before, params_after)
 
 
 def same_batch_gradient_distance(
     loss: Loss, params_before: PyTree, params_after: PyTree, select: Callable[[PyTree], PyTree] = lambda tree: tree
 ) -> GradientDistance:
-    """Change of the gradient over one step, both gradients on one batch.
+    """Return the change of the gradient over one step, both gradients on one batch.
 
     $$ \\lVert \\nabla L(w_{after}) - \\nabla L(w_{before}) \\rVert $$
 
@@ -156,12 +174,16 @@ def same_batch_gradient_distance(
     Returns:
         `GradientDistance`: distance in loss per unit of parameter, and cosine. Without a step they are 0 and 1.
 
+    Raises:
+        ValueError: as `same_batch_beta`, and a `select` that is not a function or returns no part of the gradient.
+
     Cost: 2 gradients.
 
     References:
         Santurkar et al., How Does Batch Normalization Help Optimization? (2018), arXiv 1805.11604, section 3.1.
     """
-    return cross_batch_gradient_distance(loss, loss, params_before, params_after, select)
+    gradients = _two_gradients({"loss": loss}, params_before, params_after)
+    return _selected_distance(*gradients, select)
 
 
 def cross_batch_gradient_distance(
@@ -171,19 +193,28 @@ def cross_batch_gradient_distance(
     params_after: PyTree,
     select: Callable[[PyTree], PyTree] = lambda tree: tree,
 ) -> GradientDistance:
-    """Change of the gradient from one training step to the next, each gradient on its own batch.
+    """Return the change of the gradient from one training step to the next, each gradient on its own batch.
 
     $$ \\lVert \\nabla L_{after}(w_{after}) - \\nabla L_{before}(w_{before}) \\rVert $$
 
-    Args, returns and cost are those of `same_batch_gradient_distance`; even without a step the distance is not 0,
-    since the batches differ.
+    Args:
+        loss_before, loss_after: losses on the two batches.
+        params_before, params_after, select: as in `same_batch_gradient_distance`.
+
+    Returns:
+        `GradientDistance`; even without a step the distance is not 0, since the batches differ.
+
+    Raises:
+        ValueError: as `same_batch_gradient_distance`.
+
+    Cost: 2 gradients.
     """
-    before, after = _two_gradients(loss_before, loss_after, params_before, params_after)
-    return distance_from_gradients(select(before), select(after))
+    losses = {"loss_before": loss_before, "loss_after": loss_after}
+    return _selected_distance(*_two_gradients(losses, params_before, params_after), select)
 
 
 def noise_floor(loss: Loss, same_loss: Loss, params: PyTree) -> NoiseFloor:
-    """Rounding in the gradient, from two computations that agree in exact arithmetic.
+    """Return the rounding error of the gradient, from two computations that agree in exact arithmetic.
 
     $$ \\lVert \\nabla L(w) - \\nabla L'(w) \\rVert, \\quad \\text{and relative to } \\lVert \\nabla L(w) \\rVert $$
 
@@ -195,23 +226,33 @@ def noise_floor(loss: Loss, same_loss: Loss, params: PyTree) -> NoiseFloor:
         params: pytree of parameters.
 
     Returns:
-        `NoiseFloor`.
+        `NoiseFloor`; `relative` is NaN where the gradient is zero.
+
+    Raises:
+        ValueError: as `same_batch_beta`.
 
     Cost: 2 gradients. Against float64, take that gradient under `jax.enable_x64(True)` and call
-    `noise_floor_from_gradients`.
+    `noise_floor_from_gradients` there.
     """
-    return noise_floor_from_gradients(*_two_gradients(loss, same_loss, params, params))
+    losses = {"loss": loss, "same_loss": same_loss}
+    return noise_floor_from_gradients(*_two_gradients(losses, params, params, ("params", "params")))
 
 
 def noise_floor_from_gradients(gradient: PyTree, reference: PyTree) -> NoiseFloor:
-    """`noise_floor` from two gradients that are at hand; the reference may be of a wider dtype. Costs no gradient."""
-    check_alike(gradient, reference, "gradient and reference")
+    """Return `noise_floor` from two gradients that are at hand; the reference may be of a wider dtype.
+
+    Raises:
+        ValueError: pytrees that are empty, not floating, or of different structure or shapes.
+
+    Cost: no gradient.
+    """
+    gradient, reference = _alike(gradient, reference, "gradient", "reference")
     distance = tree_distance(gradient, reference)
     return NoiseFloor(distance, ratio(distance, tree_norm(reference)))
 
 
-def running_maximum(values: np.ndarray) -> np.ndarray:
-    """Largest defined value so far, along the last axis.
+def running_maximum(values: Float[np.ndarray, "... steps"]) -> Float[np.ndarray, "... steps"]:
+    """Return the largest defined value so far, along the last axis.
 
     $$ m_t = \\max_{s \\le t} \\beta_s $$
 
@@ -220,12 +261,20 @@ def running_maximum(values: np.ndarray) -> np.ndarray:
 
     Returns:
         Array of the same shape and unit; NaN until the first defined value.
+
+    Raises:
+        ValueError: values that are not real numbers, without an axis, or traced.
     """
-    return np.fmax.accumulate(np.asarray(values), axis=-1)
+    values = _on_host(values, "values")
+    if values.ndim == 0:
+        raise ValueError("values has shape (), but must be an array [..., steps].")
+    return np.fmax.accumulate(values, axis=-1)
 
 
-def maximum_and_quantiles(values: np.ndarray, levels: tuple[float, ...] = (0.5, 0.9, 0.99)) -> Quantiles:
-    """Maximum of a record with the quantiles that show whether one outlier made it.
+def maximum_and_quantiles(
+    values: Float[np.ndarray, " ..."], levels: Sequence[float] | Float[np.ndarray, " levels"] = (0.5, 0.9, 0.99)
+) -> Quantiles:
+    """Return the maximum of a record with the quantiles that show whether one outlier made it.
 
     Args:
         values: array on the host, any shape; NaN stands for undefined and is left out.
@@ -233,23 +282,70 @@ def maximum_and_quantiles(values: np.ndarray, levels: tuple[float, ...] = (0.5, 
 
     Returns:
         `Quantiles`, in the unit of the values; all NaN where nothing is defined.
+
+    Raises:
+        ValueError: values that are not real numbers or traced, or a level outside [0, 1].
     """
-    values = np.asarray(values)
+    values, levels = _on_host(values, "values"), _on_host(levels, "levels")
+    if levels.ndim != 1 or not np.all((levels >= 0) & (levels <= 1)):
+        raise ValueError(f"levels is {shown(levels.tolist())}, but must be a list of numbers from 0 to 1.")
     defined = values[~np.isnan(values)]
     if defined.size == 0:
-        return Quantiles(float("nan"), np.asarray(levels), np.full(len(levels), np.nan))
-    return Quantiles(float(defined.max()), np.asarray(levels), np.quantile(defined, levels))
+        return Quantiles(float("nan"), levels, np.full(len(levels), np.nan))
+    with np.errstate(invalid="ignore"):
+        quantiles = np.quantile(defined, levels)
+    # Interpolation beside an infinite value computes inf - inf; the value itself is then the quantile.
+    quantiles = np.where(np.isnan(quantiles), np.quantile(defined, levels, method="lower"), quantiles)
+    return Quantiles(float(defined.max()), levels, quantiles)
+
+
+def _on_host(values: Any, name: str) -> np.ndarray:
+    """Return real numbers as a floating NumPy array."""
+    if is_traced(values):
+        raise ValueError(f"{name} is traced, but must be an array on the host: call this outside jit.")
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError):
+        array = np.asarray(None)
+    if array.dtype.kind in "iu":
+        return array.astype(float)
+    if array.dtype.kind != "f":
+        # bfloat16 and the like are not NumPy's own; what is not real is refused.
+        return np.asarray(as_real(values, name, "an array of real numbers"))
+    return array
+
+
+def _alike(first: PyTree, second: PyTree, first_name: str, second_name: str) -> tuple[PyTree, PyTree]:
+    """Return both pytrees as `measured`, after a check that they have one structure and the same shapes."""
+    first, second = measured(first, first_name), measured(second, second_name)
+    check_alike(first, second, f"{first_name} and {second_name}")
+    return first, second
+
+
+def _selected_distance(before: PyTree, after: PyTree, select: Callable[[PyTree], PyTree]) -> GradientDistance:
+    """Return `distance_from_gradients` of the selected parts."""
+    check_function(select, "select", "a function that picks a part of the gradient")
+    parts = [measured(select(gradient), "select(gradient)") for gradient in (before, after)]
+    return distance_from_gradients(*parts)
 
 
 @at_highest_precision
 def _two_gradients(
-    loss_before: Loss, loss_after: Loss, params_before: PyTree, params_after: PyTree
+    losses: dict[str, Loss],
+    params_before: PyTree,
+    params_after: PyTree,
+    names: tuple[str, str] = ("params_before", "params_after"),
 ) -> tuple[PyTree, PyTree]:
-    """Both gradients, with the losses checked; one compilation when the two losses are one function."""
-    check_alike(params_before, params_after, "params_before and params_after")
-    params_before, params_after = prepared(loss_before, params_before), prepared(loss_after, params_after)
-    before = jax.jit(jax.value_and_grad(loss_before))
-    after = before if loss_after is loss_before else jax.jit(jax.value_and_grad(loss_after))
-    value_before, gradient_before = before(params_before)
-    value_after, gradient_after = after(params_after)
-    return if_finite(value_before, gradient_before), if_finite(value_after, gradient_after)
+    """Return both gradients, with their losses by name checked; one loss is compiled once and used for both."""
+    (first_name, first), (second_name, second) = list(losses.items())[0], list(losses.items())[-1]
+    before = prepared(first, params_before, names[0], first_name)
+    after = prepared(second, params_after, names[1], second_name)
+    check_alike(before, after, " and ".join(names))
+    first_of = jax.jit(jax.value_and_grad(first))
+    second_of = first_of if second is first else jax.jit(jax.value_and_grad(second))
+    value_before, gradient_before = first_of(before)
+    value_after, gradient_after = second_of(after)
+    return (
+        if_finite(value_before, gradient_before, gradient_before, f"{first_name}({names[0]})"),
+        if_finite(value_after, gradient_after, gradient_after, f"{second_name}({names[1]})"),
+    )

@@ -1,22 +1,29 @@
 """The Hessian's whole spectrum at a point: its trace by Hutchinson, its density by stochastic Lanczos quadrature."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from matfree import stochtrace
 
+from jaxcifar.landscape.arguments import as_axis, as_count, as_key, as_real, as_scalar
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, prepared
-from jaxcifar.landscape.curvature import hessian_operator
+from jaxcifar.landscape.curvature import hessian_at
 from jaxcifar.landscape.krylov import check_iterations, lanczos, random_vector
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class Trace(NamedTuple):
     """`mean` over probes and its `standard_error` (NaN for one probe), in loss per squared unit of parameter."""
 
-    mean: Array
-    standard_error: Array
+    mean: Float[Array, ""]
+    standard_error: Float[Array, ""]
 
 
 class SpectralDensity(NamedTuple):
@@ -25,16 +32,16 @@ class SpectralDensity(NamedTuple):
     `nodes` and `weights` [samples, iterations] are the quadrature itself, for `density_on_grid` on another grid.
     """
 
-    grid: Array
-    density: Array
-    integral: Array
-    nodes: Array
-    weights: Array
+    grid: Float[Array, " points"]
+    density: Float[Array, " points"]
+    integral: Float[Array, ""]
+    nodes: Float[Array, "samples iterations"]
+    weights: Float[Array, "samples iterations"]
 
 
 @at_highest_precision
 def hessian_trace(loss: Loss, params: PyTree, key: Array, *, samples: int = 10) -> Trace:
-    """Trace of the Hessian by Hutchinson's estimator with random signs.
+    """Return the trace of the Hessian by Hutchinson's estimator with random signs.
 
     $$ \\operatorname{tr} H \\approx \\frac{1}{S} \\sum_s z_s^\\top H z_s, \\quad z_s \\in \\{-1, 1\\}^n $$
 
@@ -50,7 +57,8 @@ def hessian_trace(loss: Loss, params: PyTree, key: Array, *, samples: int = 10) 
         `Trace`.
 
     Raises:
-        ValueError: unfit loss or parameters, no sample, a loss that is not finite (outside `jit`).
+        ValueError: unfit loss, parameters or key, no sample, a loss or second derivative that is not finite (outside
+            `jit`).
 
     Cost: 1 + 2 `samples` gradients, one after another.
 
@@ -58,10 +66,10 @@ def hessian_trace(loss: Loss, params: PyTree, key: Array, *, samples: int = 10) 
         Hutchinson, Communications in Statistics 19 (1990).
     """
     params = prepared(loss, params)
-    _require_samples(samples)
+    samples = as_count(samples, "samples", 1)
 
     def compute(params: PyTree, key: Array) -> tuple[Trace, Array]:
-        operator, value = hessian_operator(loss, params)
+        operator, value = hessian_at(loss, params)
         sampler, quadratic_form = stochtrace.sampler_signs(params, num=1), stochtrace.monte_carlo_trace()
 
         def probe(key: Array) -> Array:
@@ -71,8 +79,8 @@ def hessian_trace(loss: Loss, params: PyTree, key: Array, *, samples: int = 10) 
         error = jnp.std(forms, ddof=1) / samples**0.5 if samples > 1 else jnp.full((), jnp.nan, forms.dtype)
         return Trace(jnp.mean(forms), error), value
 
-    trace, value = jax.jit(compute)(params, key)
-    return if_finite(value, trace)
+    trace, value = jax.jit(compute)(params, as_key(key))
+    return if_finite(value, trace, trace.mean)
 
 
 @at_highest_precision
@@ -87,7 +95,7 @@ def spectral_density(
     width: float | None = None,
     memory_limit: int | None = None,
 ) -> SpectralDensity:
-    """Density of the Hessian's eigenvalues by stochastic Lanczos quadrature.
+    """Return the density of the Hessian's eigenvalues by stochastic Lanczos quadrature.
 
     $$ \\rho(x) = \\frac{1}{S} \\sum_s \\sum_i \\omega_{s,i} \\, \\mathcal N(x; \\theta_{s,i}, \\sigma^2) $$
 
@@ -97,19 +105,19 @@ def spectral_density(
         loss: `loss(params)`, a scalar.
         params: pytree of n parameters.
         key: PRNG key of the starting vectors.
-        iterations: Lanczos iterations a sample, 1 to n.
+        iterations: Lanczos iterations per sample, 1 to n.
         samples: S, at least 1.
-        points: grid points, over the Ritz values and five widths beyond either end.
-        width: σ, in the unit of the eigenvalues; None takes a hundredth of the range of the Ritz values.
+        points: grid points, at least 2, over the Ritz values and five widths beyond either end.
+        width: σ, positive, in the unit of the eigenvalues; None takes a hundredth of the range of the Ritz values.
         memory_limit: bytes allowed for the basis of one sample (`lanczos_memory`); None takes what is free.
 
     Returns:
-        `SpectralDensity`; the density is a fraction of parameters per unit of eigenvalue. Its integral falls short
+        `SpectralDensity`; the density is a fraction of parameters per unit of eigenvalue. Its integral is below 1
         where the grid is coarser than σ.
 
     Raises:
-        ValueError: unfit loss or parameters, a bad count, a basis beyond the limit, a loss that is not finite
-            (outside `jit`).
+        ValueError: unfit loss, parameters or key, a wrong count or width, a basis beyond the limit, a loss or second
+            derivative that is not finite (outside `jit`).
 
     Cost: 1 + 2 `samples` `iterations` gradients; memory of one basis.
 
@@ -117,29 +125,45 @@ def spectral_density(
         Lin, Saad and Yang, SIAM Review 58 (2016); Ghorbani et al. (2019), arXiv 1901.10159.
     """
     params = prepared(loss, params)
-    _require_samples(samples)
-    check_iterations(params, iterations, memory_limit)
+    samples, points = as_count(samples, "samples", 1), as_count(points, "points", 2)
+    iterations = check_iterations(params, iterations, memory_limit)
+    sigma = None if width is None else _width(width)
 
-    def compute(params: PyTree, key: Array) -> tuple[SpectralDensity, Array]:
-        operator, value = hessian_operator(loss, params)
+    def compute(params: PyTree, key: Array) -> tuple[Array, Array, Array]:
+        return _quadrature(loss, params, jax.random.split(key, samples), iterations)
 
-        def sample(key: Array) -> tuple[Array, Array]:
-            ritz = lanczos(operator, random_vector(key, params), iterations)
-            found = jnp.arange(iterations) < ritz.count
-            return jnp.where(found, ritz.values, ritz.values[0]), jnp.where(found, ritz.coordinates[0] ** 2, 0)
+    @jax.jit
+    def draw(nodes: Array, weights: Array) -> SpectralDensity:
+        deviation = _default_width(nodes) if sigma is None else sigma.astype(nodes.dtype)
+        grid = jnp.linspace(jnp.min(nodes) - 5 * deviation, jnp.max(nodes) + 5 * deviation, points)
+        density = _density(nodes, weights, grid, deviation)
+        return SpectralDensity(grid, density, jnp.trapezoid(density, grid), nodes, weights)
 
-        nodes, weights = lax.map(sample, jax.random.split(key, samples))
-        sigma = _default_width(nodes) if width is None else jnp.asarray(width, nodes.dtype)
-        grid = jnp.linspace(jnp.min(nodes) - 5 * sigma, jnp.max(nodes) + 5 * sigma, points)
-        density = density_on_grid(nodes, weights, grid, sigma)
-        return SpectralDensity(grid, density, jnp.trapezoid(density, grid), nodes, weights), value
-
-    density, value = jax.jit(compute)(params, key)
-    return if_finite(value, density)
+    nodes, weights, value = jax.jit(compute)(params, as_key(key))
+    return if_finite(value, draw(nodes, weights), nodes)
 
 
-def density_on_grid(nodes: Array, weights: Array, grid: Array, width: Array | float) -> Array:
-    """Draw a quadrature on any grid, so that several snapshots share one.
+def _quadrature(loss: Loss, params: PyTree, keys: Array, iterations: int) -> tuple[Array, Array, Array]:
+    """Return nodes and weights [samples, iterations], and the loss; one sample after another, so one basis is kept."""
+    operator, value = hessian_at(loss, params)
+
+    def sample(key: Array) -> tuple[Array, Array]:
+        ritz = lanczos(operator, random_vector(key, params), iterations)
+        found = jnp.arange(iterations) < ritz.count
+        # What follows a breakdown has weight 0 and sits at the smallest node, where it does not widen the grid.
+        smallest = jnp.where(ritz.count > 0, ritz.values[0], jnp.nan)
+        return jnp.where(found, ritz.values, smallest), jnp.where(found, ritz.coordinates[0] ** 2, 0)
+
+    return *lax.map(sample, keys), value
+
+
+def density_on_grid(
+    nodes: Float[Array, "samples iterations"],
+    weights: Float[Array, "samples iterations"],
+    grid: Float[Array, " points"],
+    width: Float[Array, ""] | float,
+) -> Float[Array, " points"]:
+    """Return the density of a quadrature on any grid, so that several snapshots share one.
 
     $$ \\rho(x) = \\frac{1}{S} \\sum_{s,i} \\omega_{s,i} \\, \\mathcal N(x; \\theta_{s,i}, \\sigma^2) $$
 
@@ -151,24 +175,35 @@ def density_on_grid(nodes: Array, weights: Array, grid: Array, width: Array | fl
     Returns:
         Array [points], per unit of the grid.
 
+    Raises:
+        ValueError: arrays of other shapes, or a width that is not positive (outside `jit`).
+
     Cost: no gradient.
     """
+    nodes, weights = (as_real(v, n, "[samples, iterations]") for v, n in ((nodes, "nodes"), (weights, "weights")))
+    if nodes.ndim != 2 or nodes.shape != weights.shape or nodes.size == 0:
+        raise ValueError(
+            f"nodes have shape {nodes.shape} and weights {weights.shape}, but both must be [samples, iterations], not "
+            "empty."
+        )
+    return _density(nodes, weights, as_axis(grid, "grid", "eigenvalues").astype(nodes.dtype), _width(width))
 
+
+def _density(nodes: Array, weights: Array, grid: Array, width: Array) -> Array:
     def at(x: Array) -> Array:
         bells = jnp.exp(-0.5 * ((x - nodes) / width) ** 2) / (width * jnp.sqrt(2 * jnp.pi))
         return jnp.sum(weights * bells) / nodes.shape[0]
 
-    return lax.map(at, jnp.asarray(grid, nodes.dtype))
+    return lax.map(at, grid)
+
+
+def _width(width: Array | float) -> Array:
+    return as_scalar(width, "width", "a positive number", lambda w: (w > 0) & np.isfinite(w))
 
 
 def _default_width(nodes: Array) -> Array:
-    """A hundredth of the range of the nodes, or of their size where all are one, or one where all are zero."""
+    """Return a hundredth of the range of the nodes, or of their size where all are one, or of one where all are 0."""
     reach = jnp.max(nodes) - jnp.min(nodes)
     size = jnp.max(jnp.abs(nodes))
     usable = jnp.where(reach > 1e-6 * size, reach, size)
     return jnp.where(usable > 0, usable, 1) / 100
-
-
-def _require_samples(samples: int) -> None:
-    if samples < 1:
-        raise ValueError(f"samples is {samples}, but an estimate needs at least 1.")

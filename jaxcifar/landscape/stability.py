@@ -1,85 +1,120 @@
 """Curvatures at which full-batch training stops being stable, for the optimizers of the study.
 
-A run's largest eigenvalue is read against its optimizer's line: above it the step overshoots along that eigenvector.
+Compare a run's largest eigenvalue with its optimizer's threshold: above it the step overshoots along that eigenvector.
 All of it is theory of full-batch training on a quadratic; mini-batch runs settle below.
 """
 
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxcifar.landscape.checks import Array, PyTree, measured
+from jaxcifar.landscape.arguments import as_scalar, check_real
+from jaxcifar.landscape.checks import Array, PyTree, check_finite, leaf_of, measured
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
-def gradient_descent_threshold(learning_rate: Array | float) -> Array | float:
-    """Largest stable Hessian eigenvalue of gradient descent.
+def gradient_descent_threshold(learning_rate: Float[Array, " ..."] | float) -> Float[Array, " ..."] | float:
+    """Return the largest stable Hessian eigenvalue of gradient descent.
 
     $$ \\lambda < 2 / \\eta $$
 
     Args:
-        learning_rate: η, in squared unit of parameter per loss.
+        learning_rate: η, 0 or more, in squared unit of parameter per loss; a number or an array of any shape.
 
     Returns:
-        The threshold, in loss per squared unit of parameter.
+        The threshold, in loss per squared unit of parameter; infinite at η = 0.
+
+    Raises:
+        ValueError: a learning rate that is negative or not finite (outside `jit`).
 
     References:
         Cohen et al., Gradient Descent on Neural Networks Typically Occurs at the Edge of Stability (2021),
         arXiv 2103.00065.
     """
-    return 2 / learning_rate
+    _check_rate(learning_rate)
+    return _quotient(2, learning_rate)
 
 
-def momentum_threshold(learning_rate: Array | float, momentum: Array | float) -> Array | float:
-    """Largest stable Hessian eigenvalue of gradient descent with heavy-ball momentum.
+def momentum_threshold(
+    learning_rate: Float[Array, " ..."] | float, momentum: Float[Array, " ..."] | float
+) -> Float[Array, " ..."] | float:
+    """Return the largest stable Hessian eigenvalue of gradient descent with heavy-ball momentum.
 
     $$ \\lambda < 2 (1 + \\mu) / \\eta $$
 
     Args:
-        learning_rate: η.
+        learning_rate: η, 0 or more.
         momentum: μ of m ← μ m + g, w ← w - η m, as in PyTorch and Optax; in [0, 1).
 
     Returns:
-        The threshold, in loss per squared unit of parameter.
+        The threshold, in loss per squared unit of parameter; infinite at η = 0.
+
+    Raises:
+        ValueError: a learning rate that is negative or not finite, a momentum outside [0, 1) (outside `jit`).
 
     References:
         Cohen et al. (2021), arXiv 2103.00065, equation 1.
     """
-    return 2 * (1 + momentum) / learning_rate
+    _check_rate(learning_rate)
+    _check_decay(momentum, "momentum")
+    return _quotient(2 * (1 + momentum), learning_rate)
 
 
-def nesterov_threshold(learning_rate: Array | float, momentum: Array | float) -> Array | float:
-    """Largest stable Hessian eigenvalue of gradient descent with Nesterov's momentum.
+def nesterov_threshold(
+    learning_rate: Float[Array, " ..."] | float, momentum: Float[Array, " ..."] | float
+) -> Float[Array, " ..."] | float:
+    """Return the largest stable Hessian eigenvalue of gradient descent with Nesterov's momentum.
 
     $$ \\lambda < \\frac{2 (1 + \\mu)}{\\eta (1 + 2 \\mu)} $$
 
     Args:
-        learning_rate: η.
+        learning_rate: η, 0 or more.
         momentum: μ of m ← μ m + g, w ← w - η (g + μ m), as in PyTorch and Optax; in [0, 1).
 
     Returns:
-        The threshold, in loss per squared unit of parameter.
+        The threshold, in loss per squared unit of parameter; infinite at η = 0.
+
+    Raises:
+        ValueError: as `momentum_threshold`.
 
     References:
         Cohen et al. (2021), arXiv 2103.00065, equation 1.
     """
-    return 2 * (1 + momentum) / (learning_rate * (1 + 2 * momentum))
+    _check_rate(learning_rate)
+    _check_decay(momentum, "momentum")
+    return _quotient(2 * (1 + momentum), learning_rate * (1 + 2 * momentum))
 
 
-def adam_threshold(learning_rate: Array | float, beta1: Array | float = 0.9) -> Array | float:
-    """Largest stable eigenvalue of the preconditioned Hessian of Adam.
+def adam_threshold(
+    learning_rate: Float[Array, " ..."] | float, beta1: Float[Array, " ..."] | float = 0.9
+) -> Float[Array, " ..."] | float:
+    """Return the largest stable eigenvalue of the preconditioned Hessian of Adam.
 
     $$ \\lambda(P^{-1} H) < \\frac{2 (1 + \\beta_1)}{(1 - \\beta_1) \\eta} $$
 
     Args:
-        learning_rate: η, in units of parameter.
-        beta1: decay β₁ of the first moment; at 0.9 the threshold is 38/η.
+        learning_rate: η, 0 or more, in units of parameter.
+        beta1: decay β₁ of the first moment, in [0, 1); at 0.9 the threshold is 38/η.
 
     Returns:
-        The threshold, to be compared with `preconditioned_sharpness`.
+        The threshold, to be compared with `preconditioned_sharpness`; infinite at η = 0.
+
+    Raises:
+        ValueError: a learning rate that is negative or not finite, β₁ outside [0, 1) (outside `jit`).
 
     References:
         Cohen et al., Adaptive Gradient Methods at the Edge of Stability (2022), arXiv 2207.14484.
     """
-    return 2 * (1 + beta1) / ((1 - beta1) * learning_rate)
+    _check_rate(learning_rate)
+    _check_decay(beta1, "beta1")
+    return _quotient(2 * (1 + beta1), (1 - beta1) * learning_rate)
 
 
 def adam_preconditioner(
@@ -90,24 +125,52 @@ def adam_preconditioner(
     beta2: float = 0.999,
     epsilon: float = 1e-8,
 ) -> PyTree:
-    """The diagonal that Adam divides by after `step` updates, bias corrections included.
+    """Return the diagonal that Adam divides by after `step` updates, bias corrections included.
 
     $$ P = (1 - \\beta_1^t) \\left( \\sqrt{\\nu / (1 - \\beta_2^t)} + \\epsilon \\right) $$
 
     Args:
-        second_moment: pytree ν, Adam's running mean of squared gradients (Optax: `ScaleByAdamState.nu`).
-        step: t, updates made so far, at least 1 (Optax: `ScaleByAdamState.count`).
-        beta1, beta2, epsilon: Adam's constants.
+        second_moment: pytree ν, Adam's running mean of squared gradients (Optax: `ScaleByAdamState.nu`), 0 or more.
+        step: t, number of updates so far, at least 1 (Optax: `ScaleByAdamState.count`).
+        beta1, beta2, epsilon: Adam's constants, in [0, 1), in [0, 1), and 0 or more.
 
     Returns:
         Pytree shaped like `second_moment`, in the unit of the gradient.
 
+    Raises:
+        ValueError: a second moment that is negative, not finite or not floating, or another argument outside its range
+            (outside `jit`).
+
     References:
         Kingma and Ba (2015), arXiv 1412.6980; Cohen et al. (2022), arXiv 2207.14484, on the factor 1 - β₁ᵗ.
     """
+    second_moment = measured(second_moment, "second_moment")
+    check_finite(second_moment, "second_moment")
+    for path, leaf in jax.tree_util.tree_leaves_with_path(second_moment):
+        check_real(leaf, leaf_of("second_moment", path), "0 or more", lambda nu: nu >= 0)
+    as_scalar(step, "step", "a number of updates of 1 or more", lambda t: t >= 1)
+    _check_decay(beta1, "beta1")
+    _check_decay(beta2, "beta2")
+    as_scalar(epsilon, "epsilon", "a finite number of 0 or more", lambda e: (e >= 0) & np.isfinite(e))
 
     def diagonal(nu: Array) -> Array:
         count = jnp.asarray(step, nu.dtype)
         return (1 - beta1**count) * (jnp.sqrt(nu / (1 - beta2**count)) + epsilon)
 
-    return jax.tree.map(diagonal, measured(second_moment))
+    return jax.tree.map(diagonal, second_moment)
+
+
+def _check_rate(learning_rate: Any) -> None:
+    check_real(learning_rate, "learning_rate", "0 or more and finite", lambda rate: (rate >= 0) & np.isfinite(rate))
+
+
+def _check_decay(value: Any, name: str) -> None:
+    check_real(value, name, "0 or more and below 1", lambda decay: (decay >= 0) & (decay < 1))
+
+
+def _quotient(numerator: Any, denominator: Any) -> Any:
+    """Return a positive number over one that may be zero, and then infinity."""
+    if isinstance(denominator, int | float) and denominator == 0:
+        return math.inf
+    with np.errstate(divide="ignore"):
+        return numerator / denominator

@@ -1,22 +1,19 @@
 """A run's path through parameter space, in the plane that holds most of it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxcifar.landscape.checks import (
-    Array,
-    Loss,
-    PyTree,
-    at_highest_precision,
-    check_alike,
-    check_loss,
-    if_finite,
-    measured,
-)
+from jaxcifar.landscape.arguments import as_count, as_list, is_traced
+from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, measured, prepared
 from jaxcifar.landscape.trees import difference, moved, ratio, tree_dot, tree_norm
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class Trajectory(NamedTuple):
@@ -30,20 +27,20 @@ class Trajectory(NamedTuple):
 
     origin: PyTree
     directions: tuple[PyTree, ...]
-    coordinates: Array
-    explained: Array
-    off_plane: Array
-    losses: Array
+    coordinates: Float[Array, "S K"]
+    explained: Float[Array, " K"]
+    off_plane: Float[Array, " S"]
+    losses: Float[Array, " S"]
 
 
 @at_highest_precision
 def trajectory(loss: Loss, snapshots: Sequence[PyTree], components: int = 2) -> Trajectory:
-    """Principal directions of a path, with the share of variance they explain and the true losses.
+    """Return principal directions of a path, with the share of variance they explain and the true losses.
 
     $$ G = M M^\\top = U \\Lambda U^\\top, \\quad d_k = M^\\top u_k / \\sqrt{\\lambda_k}, \\quad
        c_{s,k} = \\langle w_s - w_S, d_k \\rangle, \\quad e_k = \\lambda_k / \\sum_j \\lambda_j $$
 
-    where the rows of M are the snapshots less their mean, so only the S x S Gram matrix is decomposed. The first
+    where the rows of M are the snapshots minus their mean, so only the S x S Gram matrix is decomposed. The first
     snapshot's coordinates are not negative, which fixes the signs. A principal component carries large shares even of
     a random walk: read the explained variance with that in mind.
 
@@ -56,29 +53,28 @@ def trajectory(loss: Loss, snapshots: Sequence[PyTree], components: int = 2) -> 
         `Trajectory`. A direction without variance is zero; `explained` is NaN where no snapshot moved.
 
     Raises:
-        ValueError: unfit loss or parameters, too few snapshots, a loss that is not finite (outside `jit`).
+        ValueError: unfit loss or snapshots, too few of them, a loss that is not finite (outside `jit`).
 
-    Cost: one forward pass a snapshot; memory of two copies of the snapshots.
+    Cost: one forward pass per snapshot; memory of two copies of the snapshots.
 
     References:
         Li et al. (2018), arXiv 1712.09913, section 7; Antognini and Sohl-Dickstein (2018), arXiv 1806.08805, on
         random walks.
     """
-    if not 1 <= components < len(snapshots):
-        raise ValueError(
-            f"components is {components} for {len(snapshots)} snapshots, but must be 1 or more and fewer than them."
-        )
-    snapshots = [measured(snapshot) for snapshot in snapshots]
-    for snapshot in snapshots:
-        check_alike(snapshots[0], snapshot, "two snapshots")
-    check_loss(loss, snapshots[0])
+    snapshots = as_list(snapshots, "snapshots")
+    if len(snapshots) < 2:
+        raise ValueError(f"snapshots has {len(snapshots)} entries, but a path needs at least 2.")
+    components = as_count(components, "components", 1, len(snapshots) - 1, ", one less than snapshots")
+    first = prepared(loss, snapshots[0], "snapshots[0]")
+    later = [matched(s, first, f"snapshots[{i}]", "snapshots[0]") for i, s in enumerate(snapshots[1:], 1)]
+    snapshots = [first, *later]
     losses = _losses(loss, snapshots)
     directions, coordinates, explained, off_plane = jax.jit(_principal, static_argnums=1)(snapshots, components)
     return Trajectory(snapshots[-1], directions, coordinates, explained, off_plane, losses)
 
 
-def project(params: PyTree, origin: PyTree, directions: Sequence[PyTree]) -> Array:
-    """Coordinates of a point along orthonormal directions.
+def project(params: PyTree, origin: PyTree, directions: Sequence[PyTree]) -> Float[Array, " K"]:
+    """Return the coordinates of a point along orthonormal directions.
 
     $$ c_k = \\langle w - w_0, d_k \\rangle $$
 
@@ -89,21 +85,30 @@ def project(params: PyTree, origin: PyTree, directions: Sequence[PyTree]) -> Arr
     Returns:
         Array [K], in the unit of the parameters.
 
+    Raises:
+        ValueError: no direction, or pytrees that are not finite, not floating or not shaped alike.
+
     Cost: no gradient.
     """
-    check_alike(params, origin, "params and origin")
-    away = difference(params, origin)
+    params = measured(params)
+    directions = as_list(directions, "directions")
+    if not directions:
+        raise ValueError("directions has no entry, but a projection needs at least 1.")
+    directions = [matched(d, params, f"directions[{i}]") for i, d in enumerate(directions)]
+    away = difference(params, matched(origin, params, "origin"))
     return jnp.stack([tree_dot(away, direction) for direction in directions])
 
 
 def _losses(loss: Loss, snapshots: list[PyTree]) -> Array:
     compiled = jax.jit(loss)
-    losses = jnp.stack([compiled(snapshot) for snapshot in snapshots])
-    return if_finite(losses, losses)
+    losses = [compiled(snapshot) for snapshot in snapshots]
+    if is_traced(losses):
+        return if_finite(jnp.stack(losses), jnp.stack(losses))
+    return jnp.stack([if_finite(v, v, name=f"loss(snapshots[{i}])") for i, v in enumerate(losses)])
 
 
 def _principal(snapshots: list[PyTree], components: int) -> tuple[tuple[PyTree, ...], Array, Array, Array]:
-    """Directions, coordinates, explained variance and distance from the plane; all as differences from the origin."""
+    """Return directions, coordinates, explained variance and distance from the plane; all as differences from the origin."""
     away = [difference(snapshot, snapshots[-1]) for snapshot in snapshots]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *away)
     centred = jax.tree.map(lambda leaf: leaf - jnp.mean(leaf, axis=0), stacked)

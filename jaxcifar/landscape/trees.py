@@ -1,29 +1,41 @@
-"""Vector algebra on pytrees: each function treats its pytrees as flat vectors of all their numbers."""
+"""Vector algebra on pytrees: each function treats a pytree as one flat vector of all its numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 
-from jaxcifar.landscape.checks import Array, PyTree, at_highest_precision, measured
+from jaxcifar.landscape.checks import Array, PyTree, at_highest_precision, check_alike, measured
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 @at_highest_precision
-def tree_dot(first: PyTree, second: PyTree) -> Array:
-    """Inner product of two pytrees.
+def tree_dot(first: PyTree, second: PyTree) -> Float[Array, ""]:
+    """Return the inner product of two pytrees.
 
     $$ \\langle a, b \\rangle = \\sum_i a_i b_i $$
 
     Args:
-        first, second: pytrees of one structure; leaves below float32 are upcast.
+        first, second: pytrees of one structure; leaves below float32 are cast to float32.
 
     Returns:
-        Scalar array, in the product of the units of the two.
+        Scalar array, in the product of the units of the two. NaN in a leaf gives NaN.
+
+    Raises:
+        ValueError: pytrees that are empty, not floating, or of different structure or shapes.
     """
-    products = jax.tree.map(lambda a, b: jnp.vdot(a, b), measured(first), measured(second))
+    first, second = measured(first, "first"), measured(second, "second")
+    check_alike(first, second, "first and second")
+    products = jax.tree.map(lambda a, b: jnp.vdot(a, b), first, second)
     return jnp.sum(jnp.stack(jax.tree.leaves(products)))
 
 
-def tree_norm(tree: PyTree) -> Array:
-    """Euclidean norm of a pytree.
+def tree_norm(tree: PyTree) -> Float[Array, ""]:
+    """Return the Euclidean norm of a pytree.
 
     $$ \\lVert a \\rVert = \\sqrt{\\sum_i a_i^2} $$
 
@@ -32,17 +44,25 @@ def tree_norm(tree: PyTree) -> Array:
 
     Returns:
         Scalar array, in the unit of the leaves.
+
+    Raises:
+        ValueError: a pytree that is empty or not floating.
     """
+    tree = measured(tree, "tree")
     return jnp.sqrt(tree_dot(tree, tree))
 
 
-def tree_distance(first: PyTree, second: PyTree) -> Array:
-    """Euclidean distance of two pytrees, $\\lVert a - b \\rVert$, as a scalar array."""
+def tree_distance(first: PyTree, second: PyTree) -> Float[Array, ""]:
+    """Return the Euclidean distance of two pytrees, $\\lVert a - b \\rVert$, as a scalar array.
+
+    Raises:
+        ValueError: as `tree_dot`.
+    """
     return tree_norm(difference(first, second))
 
 
-def tree_cosine(first: PyTree, second: PyTree) -> Array:
-    """Cosine of the angle between two pytrees.
+def tree_cosine(first: PyTree, second: PyTree) -> Float[Array, ""]:
+    """Return the cosine of the angle between two pytrees.
 
     $$ \\cos(a, b) = \\frac{\\langle a, b \\rangle}{\\lVert a \\rVert \\lVert b \\rVert} $$
 
@@ -51,29 +71,36 @@ def tree_cosine(first: PyTree, second: PyTree) -> Array:
 
     Returns:
         Scalar array in [-1, 1], without unit; NaN where either vector is zero, since the angle is then undefined.
+
+    Raises:
+        ValueError: as `tree_dot`.
     """
-    lengths = tree_norm(first) * tree_norm(second)
-    return jnp.clip(ratio(tree_dot(first, second), lengths), -1.0, 1.0)
+    product = tree_dot(first, second)
+    return jnp.clip(ratio(product, tree_norm(first) * tree_norm(second)), -1.0, 1.0)
 
 
 def tree_size(tree: PyTree) -> int:
-    """How many numbers a pytree holds."""
+    """Return how many numbers a pytree holds."""
     return sum(getattr(leaf, "size", 1) for leaf in jax.tree.leaves(tree))
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:
-    """Quotient that is NaN, never infinite, where the denominator is zero."""
+    """Return a quotient that is NaN, never infinite, where the denominator is zero."""
     defined = denominator != 0
     return jnp.where(defined, numerator / jnp.where(defined, denominator, 1), jnp.nan)
 
 
 def difference(first: PyTree, second: PyTree) -> PyTree:
-    """first - second, leaf by leaf, in float32 or wider."""
-    return jax.tree.map(lambda a, b: a - b, measured(first), measured(second))
+    """Return first - second, leaf by leaf, in float32 or wider."""
+    first, second = measured(first, "first"), measured(second, "second")
+    check_alike(first, second, "first and second")
+    return jax.tree.map(jnp.subtract, first, second)
 
 
 def moved(params: PyTree, *steps: tuple[Array | float, PyTree]) -> PyTree:
-    """params plus the sum of `scale * direction`, each leaf in the dtype of the parameters."""
+    """Return params plus the sum of `scale * direction`, each leaf in the dtype of the parameters."""
     for scale, direction in steps:
-        params = jax.tree.map(lambda w, d, scale=scale: w + jnp.asarray(scale, w.dtype) * d, params, direction)
+        params = jax.tree.map(
+            lambda w, d, scale=scale: w + jnp.asarray(scale, w.dtype) * d.astype(w.dtype), params, direction
+        )
     return params
