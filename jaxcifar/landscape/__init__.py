@@ -33,6 +33,7 @@ from jaxcifar.landscape.internal_shift import CovariateShift, covariate_shift
 from jaxcifar.landscape.memory import lanczos_memory
 from jaxcifar.landscape.noise import NoiseScale, noise_scale
 from jaxcifar.landscape.planes import Line, Plane, filter_normalised, line, plane, random_directions
+from jaxcifar.landscape.quantiles import Quantiles, maximum_and_quantiles, running_maximum
 from jaxcifar.landscape.reliability import StepReliability, UpdateReliability, step_reliability, update_reliability
 from jaxcifar.landscape.scale_free import (
     BlockSharpness,
@@ -43,15 +44,12 @@ from jaxcifar.landscape.scale_free import (
 from jaxcifar.landscape.smoothness import (
     GradientDistance,
     NoiseFloor,
-    Quantiles,
     beta_from_gradients,
     cross_batch_beta,
     cross_batch_gradient_distance,
     distance_from_gradients,
-    maximum_and_quantiles,
     noise_floor,
     noise_floor_from_gradients,
-    running_maximum,
     same_batch_beta,
     same_batch_gradient_distance,
 )

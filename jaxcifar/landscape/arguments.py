@@ -26,7 +26,7 @@ def is_traced(*trees: Any) -> bool:
 
 def shown(value: Any) -> str:
     """Short text for a value in an error message, on one line."""
-    if is_traced(value):
+    if isinstance(value, jax.core.Tracer):
         return "a traced value"
     if getattr(value, "shape", ()) != ():
         return f"an array of shape {value.shape} and dtype {value.dtype}"
@@ -38,7 +38,9 @@ def shown(value: Any) -> str:
 def as_real(values: Any, name: str, allowed: str) -> Float[Array, " ..."]:
     """Return `values` as a floating array, float32 or wider; `allowed` completes "but must be"."""
     try:
-        array = jnp.asarray(values)
+        # A word in a list could be read as the name of a dtype.
+        words = any(isinstance(leaf, str) for leaf in jax.tree.leaves(values))
+        array = jnp.asarray(None if words else values)
     except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name} is {shown(values)}, but must be {allowed}.") from None
     if jnp.issubdtype(array.dtype, jnp.integer):
@@ -51,9 +53,10 @@ def as_real(values: Any, name: str, allowed: str) -> Float[Array, " ..."]:
 def check_real(values: Any, name: str, allowed: str, holds: Callable[[np.ndarray], Any]) -> Float[Array, " ..."]:
     """Return `as_real(values)`, after a check of every value that is not traced by `holds`."""
     array = as_real(values, name, allowed)
-    if is_traced(array):
+    # Under jit even a Python number becomes a traced array, so the value as given is checked.
+    if is_traced(values):
         return array
-    host = np.atleast_1d(np.asarray(array))
+    host = np.atleast_1d(np.asarray(values).astype(float))
     wrong = host[~np.asarray(holds(host), bool)]
     if wrong.size:
         number = "" if array.ndim == 0 else f" at {wrong.size} of {host.size} places"

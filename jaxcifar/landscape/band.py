@@ -102,14 +102,14 @@ def usable_rates(
             f"rates have shape {rates.shape} and losses {losses.shape}, but must be [members] and [members] or "
             "[members, steps], none empty."
         )
-    tolerance = as_scalar(tolerance, "tolerance", "a number of 0 or more", lambda t: (t >= 0) & np.isfinite(t))
+    margin = as_scalar(tolerance, "tolerance", "a number of 0 or more", lambda t: (t >= 0) & np.isfinite(t))
     losses = losses.reshape(len(rates), -1)
     finite = jnp.all(jnp.isfinite(losses), axis=1)
     last = jnp.where(finite, losses[:, -1], jnp.inf)
     lowest_loss = jnp.min(last)
     if best is not None:
         lowest_loss = jnp.minimum(lowest_loss, as_scalar(best, "best", "a number, not NaN", lambda b: ~np.isnan(b)))
-    usable = finite & (last <= lowest_loss + tolerance)
+    usable = finite & (last <= lowest_loss + margin)
     some = jnp.any(usable)
     lowest = jnp.where(some, jnp.min(jnp.where(usable, rates, jnp.inf)), jnp.nan)
     highest = jnp.where(some, jnp.max(jnp.where(usable, rates, -jnp.inf)), jnp.nan)

@@ -99,7 +99,7 @@ def _all_finite(leaves: list[Array]) -> list[Array]:
 
 
 def check_finite(tree: PyTree, name: str) -> None:
-    """Refuse a leaf with NaN or infinity. Under the caller's `jit` the values cannot be seen, and nothing is refused."""
+    """Refuse a leaf with NaN or infinity. Under the caller's `jit` values cannot be seen and nothing is refused."""
     if is_traced(tree):
         return
     paths, leaves = zip(*jax.tree_util.tree_leaves_with_path(tree), strict=True)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcifar.landscape.arguments import as_axis, as_count, as_scalar
+from jaxcifar.landscape.arguments import as_axis, as_count, as_scalar, is_traced
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
 from jaxcifar.landscape.trees import moved, ratio, tree_cosine, tree_distance, tree_norm
 
@@ -58,8 +58,9 @@ def probe_step_sizes(
         Santurkar et al. (2018), arXiv 1805.11604, figure 4.
     """
     as_scalar(learning_rate, "learning_rate", "0 or more and finite", lambda rate: (rate >= 0) & np.isfinite(rate))
-    low, high = (float(as_scalar(value, name, "finite", np.isfinite)) for value, name in ((low, "low"), (high, "high")))
-    if low >= high:
+    for value, name in ((low, "low"), (high, "high")):
+        as_scalar(value, name, "a finite number", np.isfinite)
+    if not is_traced(low, high) and low >= high:
         raise ValueError(f"low is {low} and high {high}, but low must be below high.")
     return jnp.asarray(learning_rate) * jnp.linspace(low, high, as_count(number, "number", 2))
 

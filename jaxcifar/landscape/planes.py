@@ -54,8 +54,9 @@ def filter_normalised(direction: PyTree, params: PyTree, filter_axis: int = -1) 
 
     $$ d_{i,j} \\leftarrow \\frac{d_{i,j}}{\\lVert d_{i,j} \\rVert} \\lVert w_{i,j} \\rVert $$
 
-    A filter holds the weights of one output channel. Biases and BatchNorm's scale and offset are set to zero, as in the paper:
-    leaves of one axis or none, and of three or more of which all but one are of size 1 (Equinox's convolution biases).
+    A filter holds the weights of one output channel. Biases and BatchNorm's scale and offset are set to zero, as in the
+    paper: leaves of one axis or none, and of three or more axes of which all but one have size 1 (Equinox's convolution
+    biases).
 
     Args:
         direction: pytree shaped like `params`.

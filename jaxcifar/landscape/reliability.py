@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from jaxcifar.landscape.arguments import as_axis, check_real, is_traced
@@ -103,8 +102,10 @@ def step_reliability(
         safe = jnp.max(jnp.where(losses <= value, decreases, 0))
         safe = jnp.where(jnp.isnan(sizes[0]), jnp.nan, safe)
         # NaN weights may leave a loss finite, for instance behind a maximum.
-        columns = [jnp.where(jnp.isnan(sizes), jnp.nan, column) for column in (losses, change, cosine, decrease)]
-        return StepReliability(decreases, sizes, *columns, safe), value, squared
+        losses, change, cosine, decrease = (
+            jnp.where(jnp.isnan(sizes), jnp.nan, column) for column in (losses, change, cosine, decrease)
+        )
+        return StepReliability(decreases, sizes, losses, change, cosine, decrease, safe), value, squared
 
     found, value, squared = jax.jit(compute)(params, decreases)
     found = if_finite(value, found, squared)

@@ -6,13 +6,12 @@ noise, so every function says in its name which of the two it measures.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
-import numpy as np
 
-from jaxcifar.landscape.arguments import as_real, check_function, is_traced, shown
+from jaxcifar.landscape.arguments import check_function
 from jaxcifar.landscape.checks import (
     Array,
     Loss,
@@ -41,14 +40,6 @@ class NoiseFloor(NamedTuple):
 
     distance: Float[Array, ""]
     relative: Float[Array, ""]
-
-
-class Quantiles(NamedTuple):
-    """`maximum` and `values` at `levels` over the defined (not NaN) entries of a record."""
-
-    maximum: float
-    levels: Float[np.ndarray, " levels"]
-    values: Float[np.ndarray, " levels"]
 
 
 def beta_from_gradients(
@@ -251,70 +242,6 @@ def noise_floor_from_gradients(gradient: PyTree, reference: PyTree) -> NoiseFloo
     return NoiseFloor(distance, ratio(distance, tree_norm(reference)))
 
 
-def running_maximum(values: Float[np.ndarray, "... steps"]) -> Float[np.ndarray, "... steps"]:
-    """Return the largest defined value so far, along the last axis.
-
-    $$ m_t = \\max_{s \\le t} \\beta_s $$
-
-    Args:
-        values: array [..., steps] on the host; NaN stands for undefined.
-
-    Returns:
-        Array of the same shape and unit; NaN until the first defined value.
-
-    Raises:
-        ValueError: values that are not real numbers, without an axis, or traced.
-    """
-    values = _on_host(values, "values")
-    if values.ndim == 0:
-        raise ValueError("values has shape (), but must be an array [..., steps].")
-    return np.fmax.accumulate(values, axis=-1)
-
-
-def maximum_and_quantiles(
-    values: Float[np.ndarray, " ..."], levels: Sequence[float] | Float[np.ndarray, " levels"] = (0.5, 0.9, 0.99)
-) -> Quantiles:
-    """Return the maximum of a record with the quantiles that show whether one outlier made it.
-
-    Args:
-        values: array on the host, any shape; NaN stands for undefined and is left out.
-        levels: quantile levels in [0, 1].
-
-    Returns:
-        `Quantiles`, in the unit of the values; all NaN where nothing is defined.
-
-    Raises:
-        ValueError: values that are not real numbers or traced, or a level outside [0, 1].
-    """
-    values, levels = _on_host(values, "values"), _on_host(levels, "levels")
-    if levels.ndim != 1 or not np.all((levels >= 0) & (levels <= 1)):
-        raise ValueError(f"levels is {shown(levels.tolist())}, but must be a list of numbers from 0 to 1.")
-    defined = values[~np.isnan(values)]
-    if defined.size == 0:
-        return Quantiles(float("nan"), levels, np.full(len(levels), np.nan))
-    with np.errstate(invalid="ignore"):
-        quantiles = np.quantile(defined, levels)
-    # Interpolation beside an infinite value computes inf - inf; the value itself is then the quantile.
-    quantiles = np.where(np.isnan(quantiles), np.quantile(defined, levels, method="lower"), quantiles)
-    return Quantiles(float(defined.max()), levels, quantiles)
-
-
-def _on_host(values: Any, name: str) -> np.ndarray:
-    """Return real numbers as a floating NumPy array."""
-    if is_traced(values):
-        raise ValueError(f"{name} is traced, but must be an array on the host: call this outside jit.")
-    try:
-        array = np.asarray(values)
-    except (TypeError, ValueError):
-        array = np.asarray(None)
-    if array.dtype.kind in "iu":
-        return array.astype(float)
-    if array.dtype.kind != "f":
-        # bfloat16 and the like are not NumPy's own; what is not real is refused.
-        return np.asarray(as_real(values, name, "an array of real numbers"))
-    return array
-
-
 def _alike(first: PyTree, second: PyTree, first_name: str, second_name: str) -> tuple[PyTree, PyTree]:
     """Return both pytrees as `measured`, after a check that they have one structure and the same shapes."""
     first, second = measured(first, first_name), measured(second, second_name)
@@ -337,7 +264,8 @@ def _two_gradients(
     names: tuple[str, str] = ("params_before", "params_after"),
 ) -> tuple[PyTree, PyTree]:
     """Return both gradients, with their losses by name checked; one loss is compiled once and used for both."""
-    (first_name, first), (second_name, second) = list(losses.items())[0], list(losses.items())[-1]
+    items = list(losses.items())
+    (first_name, first), (second_name, second) = items[0], items[-1]
     before = prepared(first, params_before, names[0], first_name)
     after = prepared(second, params_after, names[1], second_name)
     check_alike(before, after, " and ".join(names))

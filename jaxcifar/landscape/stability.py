@@ -7,6 +7,7 @@ All of it is theory of full-batch training on a quadratic; mini-batch runs settl
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -18,6 +19,8 @@ from jaxcifar.landscape.checks import Array, PyTree, check_finite, leaf_of, meas
 
 if TYPE_CHECKING:
     from jaxtyping import Float
+
+DECAY = "0 or more and below 1"
 
 
 def gradient_descent_threshold(learning_rate: Float[Array, " ..."] | float) -> Float[Array, " ..."] | float:
@@ -38,7 +41,7 @@ def gradient_descent_threshold(learning_rate: Float[Array, " ..."] | float) -> F
         Cohen et al., Gradient Descent on Neural Networks Typically Occurs at the Edge of Stability (2021),
         arXiv 2103.00065.
     """
-    _check_rate(learning_rate)
+    learning_rate, _ = _numbers(learning_rate)
     return _quotient(2, learning_rate)
 
 
@@ -62,8 +65,7 @@ def momentum_threshold(
     References:
         Cohen et al. (2021), arXiv 2103.00065, equation 1.
     """
-    _check_rate(learning_rate)
-    _check_decay(momentum, "momentum")
+    learning_rate, momentum = _numbers(learning_rate, momentum)
     return _quotient(2 * (1 + momentum), learning_rate)
 
 
@@ -87,8 +89,7 @@ def nesterov_threshold(
     References:
         Cohen et al. (2021), arXiv 2103.00065, equation 1.
     """
-    _check_rate(learning_rate)
-    _check_decay(momentum, "momentum")
+    learning_rate, momentum = _numbers(learning_rate, momentum)
     return _quotient(2 * (1 + momentum), learning_rate * (1 + 2 * momentum))
 
 
@@ -112,8 +113,7 @@ def adam_threshold(
     References:
         Cohen et al., Adaptive Gradient Methods at the Edge of Stability (2022), arXiv 2207.14484.
     """
-    _check_rate(learning_rate)
-    _check_decay(beta1, "beta1")
+    learning_rate, beta1 = _numbers(learning_rate, beta1, "beta1")
     return _quotient(2 * (1 + beta1), (1 - beta1) * learning_rate)
 
 
@@ -149,8 +149,8 @@ def adam_preconditioner(
     for path, leaf in jax.tree_util.tree_leaves_with_path(second_moment):
         check_real(leaf, leaf_of("second_moment", path), "0 or more", lambda nu: nu >= 0)
     as_scalar(step, "step", "a number of updates of 1 or more", lambda t: t >= 1)
-    _check_decay(beta1, "beta1")
-    _check_decay(beta2, "beta2")
+    for decay, name in ((beta1, "beta1"), (beta2, "beta2")):
+        as_scalar(decay, name, DECAY, _is_decay)
     as_scalar(epsilon, "epsilon", "a finite number of 0 or more", lambda e: (e >= 0) & np.isfinite(e))
 
     def diagonal(nu: Array) -> Array:
@@ -160,12 +160,24 @@ def adam_preconditioner(
     return jax.tree.map(diagonal, second_moment)
 
 
-def _check_rate(learning_rate: Any) -> None:
-    check_real(learning_rate, "learning_rate", "0 or more and finite", lambda rate: (rate >= 0) & np.isfinite(rate))
+def _numbers(learning_rate: Any, decay: Any = 0.0, name: str = "momentum") -> tuple[Any, Any]:
+    """Return both as given, lists as arrays, after a check of their ranges and shapes."""
+    rates = check_real(learning_rate, "learning_rate", "0 or more and finite", lambda r: (r >= 0) & np.isfinite(r))
+    decays = check_real(decay, name, DECAY, _is_decay)
+    try:
+        np.broadcast_shapes(rates.shape, decays.shape)
+    except ValueError:
+        raise ValueError(
+            f"learning_rate has shape {rates.shape} and {name} {decays.shape}, but must be numbers or arrays that "
+            "broadcast."
+        ) from None
+    given = ((learning_rate, rates), (decay, decays))
+    first, second = (array if isinstance(value, Sequence) else value for value, array in given)
+    return first, second
 
 
-def _check_decay(value: Any, name: str) -> None:
-    check_real(value, name, "0 or more and below 1", lambda decay: (decay >= 0) & (decay < 1))
+def _is_decay(values: np.ndarray) -> np.ndarray:
+    return (values >= 0) & (values < 1)
 
 
 def _quotient(numerator: Any, denominator: Any) -> Any:

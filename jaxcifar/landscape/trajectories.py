@@ -108,7 +108,7 @@ def _losses(loss: Loss, snapshots: list[PyTree]) -> Array:
 
 
 def _principal(snapshots: list[PyTree], components: int) -> tuple[tuple[PyTree, ...], Array, Array, Array]:
-    """Return directions, coordinates, explained variance and distance from the plane; all as differences from the origin."""
+    """Return directions, coordinates, explained variance and distance from the plane, relative to the origin."""
     away = [difference(snapshot, snapshots[-1]) for snapshot in snapshots]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *away)
     centred = jax.tree.map(lambda leaf: leaf - jnp.mean(leaf, axis=0), stacked)

@@ -58,17 +58,17 @@ def test_a_loss_that_is_no_real_scalar_is_refused(measure):
 
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 def test_parameters_that_are_no_floats_are_refused(measure):
-    with pytest.raises(ValueError, match="leaf count is int32, but measures differentiate by every leaf"):
+    with pytest.raises(ValueError, match=r"leaf count of [\w\[\]]+ is int32, but must be an array of real floating"):
         measure(lambda w: jnp.sum(w["a"]), {"a": jnp.ones(2), "count": jnp.array(3)})
-    with pytest.raises(ValueError, match="leaf key is key"):
+    with pytest.raises(ValueError, match=r"leaf key of [\w\[\]]+ is key"):
         measure(lambda w: jnp.sum(w["a"]), {"a": jnp.ones(2), "key": jax.random.key(0)})
-    with pytest.raises(ValueError, match=r"the parameters are an empty pytree \(\{\}\)"):
+    with pytest.raises(ValueError, match=r"^[\w\[\]]+ is an empty pytree \('\{\}'\), but a measure needs"):
         measure(lambda w: jnp.float32(0), {})
 
 
 @pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 def test_a_loss_that_is_not_finite_is_refused(measure):
-    with pytest.raises(ValueError, match=r"loss\(params\) is .*(nan|inf).*, but a measure needs a finite loss"):
+    with pytest.raises(ValueError, match=r"^loss\([\w\[\]]+\) is (nan|-inf|inf), but a measure needs a finite loss"):
         measure(lambda w: jnp.sum(jnp.log(w - 2)), jnp.ones(2))
 
 

@@ -53,10 +53,10 @@ def test_the_caller_orders_the_layers(float64):
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ([], "no layer was given"),
-        (["a", "b"], "leaf c stands in no layer"),
+        ([], "layers is empty, but at least one layer is needed: the paths are a, b, c"),
+        (["a", "b"], "leaf c is in no layer, but each leaf must be in exactly one"),
         (["a", "b", "c", "d"], r"layer 3 \(d\) names no leaf; the paths are a, b, c"),
-        (["a", "b", ["c", "a"]], r"leaf a stands in layers \[0, 2\]"),
+        (["a", "b", ["c", "a"]], r"leaf a is in layers \[0, 2\]"),
     ],
 )
 def test_layers_that_do_not_split_the_leaves_are_refused(layers, message):

@@ -102,5 +102,5 @@ def test_grids_and_directions_are_checked():
         landscape.plane(loss, center, [center], np.ones(2), np.ones(2))
     with pytest.raises(ValueError, match=r"y has shape \(2, 2\)"):
         landscape.plane(loss, center, [center, center], np.ones(2), np.ones((2, 2)))
-    with pytest.raises(ValueError, match="params and a direction differ"):
+    with pytest.raises(ValueError, match=r"params and direction differ in structure \(only one has leaf b\)"):
         landscape.line(loss, center, {"w": center["w"]}, np.ones(2))

@@ -76,7 +76,14 @@ def test_trajectory_under_jit(float64):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(("count", "components"), [(2, 2), (1, 1), (3, 0)])
-def test_too_few_snapshots_are_refused(count, components):
-    with pytest.raises(ValueError, match=f"components is {components} for {count} snapshots"):
+@pytest.mark.parametrize(
+    ("count", "components", "message"),
+    [
+        (2, 2, "components is 2, but must be an integer from 1 to 1, one less than snapshots"),
+        (1, 1, "snapshots has 1 entries, but a path needs at least 2"),
+        (3, 0, "components is 0, but must be an integer from 1 to 2"),
+    ],
+)
+def test_too_few_snapshots_are_refused(count, components, message):
+    with pytest.raises(ValueError, match=message):
         landscape.trajectory(_loss, [_tree(np.ones(7), "float32")] * count, components)
