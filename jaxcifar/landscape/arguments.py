@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from jax import Array
     from jaxtyping import Float
 
-MANY = 10**9
-"""Larger than any count that a caller means."""
-
 
 def is_traced(*trees: Any) -> bool:
     """Whether any leaf is a tracer, that is, whether the caller's own `jit`, `vmap` or `scan` is at work."""
@@ -80,7 +77,7 @@ def as_axis(values: Any, name: str, what: str) -> Float[Array, " points"]:
     return array
 
 
-def as_count(value: Any, name: str, low: int, high: int = MANY, why: str = "") -> int:
+def as_count(value: Any, name: str, low: int, high: int | None = None, why: str = "") -> int:
     """Return `value` as an integer from `low` to `high`; `why` explains the limit."""
     if is_traced(value):
         raise ValueError(f"{name} is traced, but must be a Python integer: make it a static argument of jit.")
@@ -88,8 +85,8 @@ def as_count(value: Any, name: str, low: int, high: int = MANY, why: str = "") -
         count = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         count = None
-    if count is None or not low <= count <= high:
-        allowed = f"of {low} or more" if high == MANY else f"from {low} to {high}"
+    if count is None or count < low or (high is not None and count > high):
+        allowed = f"of {low} or more" if high is None else f"from {low} to {high}"
         raise ValueError(f"{name} is {shown(value)}, but must be an integer {allowed}{why}.")
     return count
 

@@ -56,7 +56,7 @@ def available_memory() -> int | None:
 
 def require_memory(params: PyTree, iterations: int, memory_limit: int | None) -> None:
     """Refuse a Lanczos basis larger than `memory_limit` bytes, or than the free memory where that is None."""
-    limit = available_memory() if memory_limit is None else as_count(memory_limit, "memory_limit", 1, 2**63)
+    limit = available_memory() if memory_limit is None else as_count(memory_limit, "memory_limit", 1)
     needed = lanczos_memory(params, iterations)
     if limit is not None and needed > limit:
         raise ValueError(

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcifar.landscape.arguments import MANY, as_count, as_key, as_scalar
+from jaxcifar.landscape.arguments import as_count, as_key, as_scalar
 from jaxcifar.landscape.checks import Array, Loss, PyTree, check_alike, measured, prepared
 from jaxcifar.landscape.curvature import extreme_eigenvalues
 from jaxcifar.landscape.groups import Layers, group_of_leaves
@@ -107,7 +107,7 @@ def block_sharpness(
     """
     params = prepared(loss, params)
     owners = group_of_leaves(params, blocks)
-    iterations = as_count(iterations, "iterations", 1, MANY)
+    iterations = as_count(iterations, "iterations", 1)
     keys = jax.random.split(as_key(key), max(owners) + 1)
     found = []
     for block, block_key in enumerate(keys):
