@@ -13,7 +13,8 @@ Expect:   a lower maximum with BatchNorm, the study says; the same-batch figure 
 import numpy as np
 
 from jaxcifar.claims import lowered_by_norm, over_steps
-from jaxcifar.config import SGD, VGG, Adam, Claim, Data, Probe, Run, Study, Variant
+from jaxcifar.config import SGD, VGG, Adam, Claim, Data, Run, Study, Variant
+from jaxcifar.measures import Beta, NoiseFloor
 
 BY_SGD = {"optimizer": SGD(learning_rate=1e-2)}
 WITH_BATCH_NORM = {"model.norm": "batch"}
@@ -28,7 +29,7 @@ def get_config() -> Study:
             optimizer=Adam(learning_rate=1e-3),
             epochs=25,
             batch_size=128,
-            probes=(Probe("beta"), Probe("beta", "cross_batch"), Probe("noise_floor", every=50)),
+            probes=(Beta(), Beta(batch="cross_batch"), NoiseFloor(every=50)),
         ),
         variants=(
             Variant("vgg-a"),

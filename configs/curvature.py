@@ -12,6 +12,7 @@ Expect:   figures for both; in a short run of VGG-A-light the trace and the scal
 """
 
 from jaxcifar.config import VGG, Adam, Checkpoint, Data, Run, Study, Variant
+from jaxcifar.measures import Density, Eigenvalues, Plane, Sharpness, Trace, Trajectory
 
 
 def get_config() -> Study:
@@ -23,11 +24,11 @@ def get_config() -> Study:
             optimizer=Adam(learning_rate=1e-3),
             epochs=25,
             batch_size=128,
+            probes=(Eigenvalues(), Trace(), Density(), Sharpness(), Plane(), Trajectory()),
             checkpoint=Checkpoint(snapshots=(0, 1, 2, 5, 12, 25)),
         ),
         variants=(Variant("vgg-a"), Variant("vgg-a-bn", {"model.norm": "batch"})),
         varies=("model.norm",),
-        pictures=("curvature",),
         section="2+",
         title="Curvature along training",
         says="Beyond the study: eigenvalues, spectrum and planes of the loss along one run, with and without "

@@ -9,10 +9,11 @@ Cost:     under two minutes on two CPU cores.
 Expect:   VGG-A-light learns faster with BatchNorm than without (curves.png; report/index.html for the rest).
 """
 
-from jaxcifar.config import CNN, VGG, Adam, Data, Norm, Probe, Run, Study, Variant
+from jaxcifar.config import CNN, VGG, Adam, Data, Norm, Run, Study, Variant
+from jaxcifar.measures import Beta, GradientDistance
 
 RATES = (1e-4, 5e-4, 1e-3, 2e-3)
-PROBES = (Probe("beta", every=2), Probe("gradient_distance", every=2))
+PROBES = (Beta(every=2), GradientDistance(every=2))
 
 
 def get_config() -> Study:

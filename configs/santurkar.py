@@ -25,7 +25,8 @@ from jaxcifar.claims import (
     orders_of_magnitude,
     over_steps,
 )
-from jaxcifar.config import SGD, VGG, Claim, Data, DeepLinear, Probe, Run, Study, Variant
+from jaxcifar.config import SGD, VGG, Claim, Data, DeepLinear, Run, Study, Variant
+from jaxcifar.measures import CovariateShift, GradientDirection
 
 PLAIN = ("vgg-a", "vgg-a-bn", "linear-25", "linear-25-bn")
 
@@ -39,7 +40,7 @@ def get_config() -> Study:
             optimizer=SGD(learning_rate=1e-2, momentum=0.9),
             epochs=25,
             batch_size=128,
-            probes=(Probe("gradient_direction", every=10), Probe("covariate_shift", every=25)),
+            probes=(GradientDirection(every=10), CovariateShift(every=25)),
         ),
         variants=(
             Variant("vgg-a"),

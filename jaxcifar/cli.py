@@ -93,11 +93,11 @@ def _landscape(argv: list[str]) -> int:
     from jaxcifar.runner.snapshots import check_names, measure_run
     from jaxcifar.training import progress, runtime
 
-    names, folder = check_names(options.measure), options.folder
+    measures, folder = check_names(options.measure), options.folder
     run = read_run(folder)
     runtime.configure()
     with records.locked(folder), progress.counting() as advance:
-        measure_run(run, folder, folder, names, data.load, progress.PlainProgress().message, advance)
+        measure_run(run, folder, folder, measures, data.load, progress.PlainProgress().message, advance)
     for path in write_figures(folder):
         print(f"Figure:  {os.path.relpath(path)}")
     return 0

@@ -10,6 +10,9 @@ import tyro
 
 from jaxcifar import records
 from jaxcifar.config import UserError, Vectorize
+from jaxcifar.measures import SNAPSHOT_MEASURES
+
+SNAPSHOT_NAMES = tuple(cls.name for cls in SNAPSHOT_MEASURES)
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,7 @@ class LandscapeOptions:
 
     folder: tyro.conf.Positional[Path]
     """The run folder."""
-    measure: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")]
-    """Any of eigenvalues, trace, density, sharpness, plane, trajectory."""
+    measure: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]", help=f"Some of {', '.join(SNAPSHOT_NAMES)}.")]
 
     def __post_init__(self):
         object.__setattr__(self, "folder", records.local_path("DIR", self.folder))

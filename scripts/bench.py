@@ -28,9 +28,10 @@ from bench_report import Cost, Platform, Report, Row
 from bench_worker import IMAGES, Worker, load_run, started, training
 from rich.console import Console
 
-from jaxcifar.config import CNN, Precision, Probe, Run, Vectorize
+from jaxcifar.config import CNN, Precision, Run, Vectorize
 from jaxcifar.config.parse import parse
 from jaxcifar.errors import UserError
+from jaxcifar.measures import Beta, GradientDistance
 from jaxcifar.training import Interrupted
 
 USUAL = {"cnn": 128, "cnn_batch4": 4, "vgg_a_light": 128, "vgg_a": 128, "vgg_bn": 128, "resnet18": 128}
@@ -227,8 +228,8 @@ def _steps_a_turn(sides: list[Worker], rounds: int, steps_per_epoch: int, platfo
 
 def _costs(vgg: Run, cnn: Run, rounds: int, cache: Path, show: Show) -> Iterator[Cost]:
     """Yield the costs of groups of members and of probes on every step, each in turn with a single plain run."""
-    same = tuple(Probe(measure) for measure in ("beta", "gradient_distance"))
-    cross = tuple(Probe(measure, "cross_batch") for measure in ("beta", "gradient_distance"))
+    same = (Beta(), GradientDistance())
+    cross = (Beta(batch="cross_batch"), GradientDistance(batch="cross_batch"))
     rates = [replace(vgg, optimizer=replace(vgg.optimizer, learning_rate=rate)) for rate in RATES]
     tutorial = replace(cnn, model=TUTORIAL)
     programs: Mapping[str, tuple[Run, list[Run]]] = {

@@ -25,7 +25,6 @@ from jaxcifar.config import (
     Data,
     Lookahead,
     Muon,
-    Probe,
     ResNet,
     Run,
     StepDecay,
@@ -34,6 +33,7 @@ from jaxcifar.config import (
     WhitenedCNN,
 )
 from jaxcifar.config import Variant as V
+from jaxcifar.measures import Beta, GradientDistance, NoiseFloor
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 
@@ -65,7 +65,7 @@ def test_json_keeps_every_class():
         model=ResNet(depth=50, skip=False),
         optimizer=SGD(momentum=0.9, nesterov=True, schedule=Cosine(warmup=2.5)),
         loss=CrossEntropy(label_smoothing=0.1),
-        probes=(Probe(), Probe(measure="gradient_distance", batch="cross_batch", every=7)),
+        probes=(Beta(), GradientDistance(batch="cross_batch", every=7)),
         checkpoint=Checkpoint(snapshots=(0, 3)),
     )
     assert config.from_json(json.loads(json.dumps(config.to_json(run)))) == run
@@ -112,7 +112,10 @@ def test_json_keeps_every_class():
         (lambda: Lookahead(every=0), "average.every is 0"),
         (lambda: Run(loss="mse"), "loss is 'mse'; it must be made by one of CrossEntropy, MSE"),  # type: ignore[arg-type]
         (lambda: Run(test_views="ten"), "none, mirror, six"),  # type: ignore[arg-type]
-        (lambda: Run(model=CNN(dropout=0.5), probes=(Probe("noise_floor"),)), "model.dropout is 0.5 with the probe"),
+        (
+            lambda: Run(model=CNN(dropout=0.5), probes=(NoiseFloor(),)),
+            "model.dropout is 0.5 with the measure NoiseFloor",
+        ),
         (lambda: Checkpoint(keep=1), "checkpoint.keep is 1"),
         (lambda: Run(model="vgg"), "model is 'vgg'; it must be made by one of CNN, ResNet, VGG"),  # type: ignore[arg-type]
         (lambda: Run(optimizer=Adam), "it must be made by one of SGD, Adagrad"),  # type: ignore[arg-type]
@@ -167,8 +170,8 @@ def test_a_bad_flag_is_one_sentence(tmp_path: Path, argv: list[str], capsys: pyt
 
 
 def test_lists_in_a_config_are_tuples():
-    run = Run(probes=[Probe("beta")], checkpoint=Checkpoint(snapshots=[0, 1]))  # type: ignore[arg-type]
-    assert hash(run) == hash(Run(probes=(Probe("beta"),), checkpoint=Checkpoint(snapshots=(0, 1))))
+    run = Run(probes=[Beta()], checkpoint=Checkpoint(snapshots=[0, 1]))  # type: ignore[arg-type]
+    assert hash(run) == hash(Run(probes=(Beta(),), checkpoint=Checkpoint(snapshots=(0, 1))))
 
 
 def test_a_config_that_exits_is_one_sentence(tmp_path: Path):

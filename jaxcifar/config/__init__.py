@@ -39,7 +39,6 @@ from jaxcifar.config.paths import get_path as get_path
 from jaxcifar.config.paths import set_path as set_path
 from jaxcifar.config.run import Checkpoint as Checkpoint
 from jaxcifar.config.run import Precision as Precision
-from jaxcifar.config.run import Probe as Probe
 from jaxcifar.config.run import Run as Run
 from jaxcifar.config.run import TestViews as TestViews
 from jaxcifar.config.schedule import Constant as Constant

@@ -11,34 +11,7 @@ from jaxcifar.config.loss import CrossEntropy, Loss
 from jaxcifar.config.model import CNN, Model
 from jaxcifar.config.optimizer import SGD, Optimizer
 from jaxcifar.errors import UserError, check_choice, check_count, check_number
-
-Measure = Literal[
-    "beta", "gradient_distance", "noise_floor", "gradient_direction", "update_direction", "covariate_shift"
-]
-ProbeBatch = Literal["same_batch", "cross_batch"]
-
-
-@dataclass(frozen=True)
-class Probe:
-    """A measure of the loss landscape taken during training; see docs/landscape.md."""
-
-    measure: Measure = "beta"
-    batch: ProbeBatch = "same_batch"
-    """`same_batch` compares two parameter vectors on one batch; `cross_batch`, as the study did, on two batches.
-    The noise floor is the gradient's rounding, seen by reordering one batch. The two directions take eight points
-    from half to four times the step along the gradient or along the optimizer's update, and the covariate shift one
-    gradient a layer: all on the step's own batch."""
-    every: int = 1
-    """Steps between measurements."""
-
-    def __post_init__(self):
-        check_choice("probe.measure", self.measure, Measure)
-        check_choice("probe.batch", self.batch, ProbeBatch)
-        check_count("probe.every", self.every, 1)
-        if self.batch == "cross_batch" and self.measure not in ("beta", "gradient_distance"):
-            raise UserError(
-                f"probe.batch is cross_batch with measure {self.measure}; it belongs to beta and gradient_distance."
-            )
+from jaxcifar.measures import SHIPPED, Measure, SnapshotMeasure, StepMeasure
 
 
 @dataclass(frozen=True)
@@ -85,7 +58,9 @@ class Run:
     its `mirror`, or of `six` views, both of them also shifted by a pixel up and left, and down and right."""
     timed: bool = False
     """Time the run as speed records are: every program warmed up on dummy labels, one evaluation, at the end."""
-    probes: tuple[Probe, ...] = ()
+    probes: tuple[Measure, ...] = ()
+    """Measures of the loss landscape: step measures are taken in the training program, snapshot measures after training
+    at the epochs of `checkpoint.snapshots`."""
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
 
     def __post_init__(self):
@@ -94,20 +69,44 @@ class Run:
             if not isinstance(getattr(self, name), kind):
                 allowed = ", ".join(part.__name__ for part in get_args(kind) or (kind,))
                 raise UserError(f"{name} is {getattr(self, name)!r}; it must be made by one of {allowed}.")
-        wrong = next((probe for probe in self.probes if not isinstance(probe, Probe)), None)
-        if wrong is not None:
-            raise UserError(f"probes holds {wrong!r}; each must be made by Probe.")
         check_count("epochs", self.epochs, 1)
         check_count("batch_size", self.batch_size, 1)
         check_count("seed", self.seed, 0, 2**31 - 1)
         check_choice("precision", self.precision, Precision)
         check_choice("test_views", self.test_views, TestViews)
-        random = next((name for name in ("dropout", "noise") if getattr(self.model, name, 0)), None)
-        if random and any(probe.measure == "noise_floor" for probe in self.probes):
+        for probe in self.probes:
+            _check_probe(probe, self.model)
+        names = [measure.name for measure in self.snapshot_measures]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
             raise UserError(
-                f"model.{random} is {getattr(self.model, random)} with the probe noise_floor, which reorders a batch "
-                f"and so would see other random numbers; take {random} out of the model or the probe out of the config."
+                f"probes holds two snapshot measures named {twice!r}, which share a file; keep one of them."
             )
+
+    @property
+    def step_measures(self) -> tuple[StepMeasure, ...]:
+        """The measures that are taken in the training program."""
+        return tuple(probe for probe in self.probes if isinstance(probe, StepMeasure))
+
+    @property
+    def snapshot_measures(self) -> tuple[SnapshotMeasure, ...]:
+        """The measures that are taken after training."""
+        return tuple(probe for probe in self.probes if isinstance(probe, SnapshotMeasure))
+
+
+def _check_probe(probe: Measure, model: Model) -> None:
+    name = type(probe).__name__
+    if not isinstance(probe, Measure):
+        raise UserError(f"probes holds {probe!r}; each must be one of {', '.join(SHIPPED)}, or your own subclass.")
+    if SHIPPED.get(name, type(probe)) is not type(probe):
+        # A record names the class alone, so it would be read back as the package's.
+        raise UserError(f"probes holds a class {name} of your own, which is the name of a measure here; rename it.")
+    random = next((field for field in ("dropout", "noise") if getattr(model, field, 0)), None)
+    if random and isinstance(probe, StepMeasure) and probe.refuses_randomness:
+        raise UserError(
+            f"model.{random} is {getattr(model, random)} with the measure {name}, which reorders a batch and so would "
+            f"see other random numbers; take {random} out of the model or the measure out of the config."
+        )
 
 
 _PARTS = {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_type_hints
 
 from jaxcifar.config.run import Run
 from jaxcifar.config.upgrade import upgrade
 from jaxcifar.errors import UserError
+from jaxcifar.measures import SHIPPED, UnknownMeasure
 
 CLASS = "class"
 """The key under which a JSON object names its class."""
@@ -17,6 +19,8 @@ CLASS = "class"
 
 def to_json(config: Any) -> Any:
     """Return a config as plain JSON values; each dataclass becomes an object that names its class."""
+    if isinstance(config, UnknownMeasure):
+        return json.loads(config.stored)
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         fields = {f.name: to_json(getattr(config, f.name)) for f in dataclasses.fields(config)}
         return {CLASS: type(config).__name__, **fields}
@@ -35,7 +39,7 @@ def from_json(value: Any, root: type = Run) -> Any:
     Raises:
         UserError: an unknown class or field, or a value out of its range.
     """
-    config = _decode(value, classes(root))
+    config = _decode(value, {**classes(root), **SHIPPED})
     if not isinstance(config, root):
         raise UserError(f"The stored config is of {type(config).__name__}; it must be of {root.__name__}.")
     return config
@@ -69,11 +73,21 @@ def _decode(value: Any, known: Mapping[str, type]) -> Any:
     if name not in known:
         raise UserError(f"The stored config has the class {name!r}, which this version does not know.")
     names = {field.name for field in dataclasses.fields(known[name])}
-    fields = {key: _decode(item, known) for key, item in value.items() if key != CLASS}
+    fields = {key: _decode(item, known) for key, item in value.items() if key not in (CLASS, "probes")}
+    if isinstance(value.get("probes"), list):
+        fields["probes"] = tuple(_measure(item, known) for item in value["probes"])
     for field in fields:
         if field not in names:
             raise UserError(f"The stored config has the field {field!r} of {name}, which this version does not know.")
     return known[name](**fields)
+
+
+def _measure(value: Any, known: Mapping[str, type]) -> Any:
+    """A measure of a stored run; one whose class is not here is kept as it is, because a record never names code."""
+    name = upgrade(value).get(CLASS) if isinstance(value, dict) else None
+    if not isinstance(name, str):
+        raise UserError(f"The stored config has the measure {value!r}; a measure is an object that names its class.")
+    return _decode(value, known) if name in known else UnknownMeasure(json.dumps(value))
 
 
 def differences(old: Any, new: Any) -> list[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from jaxcifar import records
 from jaxcifar.config.run import Run
 from jaxcifar.config.serialize import differences, from_json, to_json
 from jaxcifar.errors import UserError
+from jaxcifar.measures import SNAPSHOT_MEASURES
 from jaxcifar.records import study
 
 NOT_COMPARED = ("name:", "data.dir:", "checkpoint.every_seconds:", "checkpoint.keep:")
@@ -62,10 +64,17 @@ def check_records(folder: Path, run: Run) -> bool:
     with suppress(UserError):
         # A record of an older version takes the default of every field that the version did not have.
         stored = to_json(from_json(stored))
-    changed = [line for line in differences(stored, to_json(run)) if not line.startswith(NOT_COMPARED)]
+    free = {cls.__name__ for cls in (*SNAPSHOT_MEASURES, *map(type, run.snapshot_measures))}
+    pair = (_without(stored, free), _without(to_json(run), free))
+    changed = [line for line in differences(*pair) if not line.startswith(NOT_COMPARED)]
     if changed:
         raise UserError(
             f"{folder} holds a run of another config ({'; '.join(changed)}); "
             "give --restart to delete it and begin again, or another --out."
         )
     return True
+
+
+def _without(stored: dict[str, Any], classes: set[str]) -> dict[str, Any]:
+    """Return the JSON of a run without its snapshot measures, which are taken after training and do not change it."""
+    return {**stored, "probes": [probe for probe in stored.get("probes", []) if probe.get("class") not in classes]}

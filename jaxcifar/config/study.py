@@ -51,7 +51,7 @@ class Variant:
 
 
 Vectorize = Literal["auto", "vmap", "map", "off"]
-Picture = Literal["samples", "architecture", "gradients", "features", "curvature"]
+Picture = Literal["samples", "architecture", "gradients", "features"]
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,7 @@ class Study:
     """Members are compared by seconds, so each trains alone."""
     pictures: tuple[Picture, ...] = ()
     """What is computed once the members have trained: `samples` of each class, the `architecture` as a table and
-    drawings, `gradients` by layer and depth, first filters and `features` of an image, the `curvature` at the
-    snapshots."""
+    drawings, `gradients` by layer and depth, first filters and `features` of an image."""
     section: str = ""
     """Of the text, such as `1.2`; a study with a section is part of the paper."""
     title: str = ""

@@ -58,6 +58,20 @@ def _average(stored: Stored) -> Stored:
     return _one_of(stored, {"none": ("NoAverage", {}), "ema": ("EMA", both), "lookahead": ("Lookahead", both)})
 
 
+def _probe(stored: Stored) -> Stored:
+    """`Probe(measure, batch, every)` became one class per measure."""
+    name = {
+        "beta": "Beta",
+        "gradient_distance": "GradientDistance",
+        "noise_floor": "NoiseFloor",
+        "gradient_direction": "GradientDirection",
+        "update_direction": "UpdateDirection",
+        "covariate_shift": "CovariateShift",
+    }.get(stored.get("measure", "beta"), "Probe")
+    kept = ("every", "batch") if name in ("Beta", "GradientDistance") else ("every",)
+    return {"class": name, **{key: stored[key] for key in kept if key in stored}}
+
+
 def _one_of(stored: Stored, kinds: Mapping[str, tuple[str, Mapping[str, str]]]) -> Stored:
     """The class of the stored kind (by default the first) with those fields that apply, under their new names."""
     kind = stored.get("kind", next(iter(kinds)))
@@ -75,4 +89,5 @@ _CHANGES: Mapping[str, Callable[[Stored], Stored]] = {
     "Loss": _loss,
     "Schedule": _schedule,
     "Average": _average,
+    "Probe": _probe,
 }

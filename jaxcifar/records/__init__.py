@@ -16,6 +16,7 @@ from jaxcifar.records.lock import locked as locked
 from jaxcifar.records.run import CHECKPOINTS as CHECKPOINTS
 from jaxcifar.records.run import CONFIG as CONFIG
 from jaxcifar.records.run import ENVIRONMENT as ENVIRONMENT
+from jaxcifar.records.run import MEASURES as MEASURES
 from jaxcifar.records.run import METRICS as METRICS
 from jaxcifar.records.run import STEPS as STEPS
 from jaxcifar.records.run import SUMMARY as SUMMARY
@@ -27,6 +28,7 @@ from jaxcifar.records.run import read as read
 from jaxcifar.records.run import read_config as read_config
 from jaxcifar.records.run import read_summary as read_summary
 from jaxcifar.records.run import write_config as write_config
+from jaxcifar.records.run import write_displays as write_displays
 from jaxcifar.records.run import write_environment as write_environment
 from jaxcifar.records.run import write_metrics as write_metrics
 from jaxcifar.records.run import write_steps as write_steps

@@ -1,7 +1,8 @@
 """The folder of one run: its files named, written and read.
 
 config.json, environment.json, metrics.jsonl (an object per epoch), steps.npz (arrays with an entry per step),
-summary.json. Every file but metrics.jsonl is replaced atomically; figures that are not finite are `null`.
+summary.json, measures.json (how the measures are shown).
+Every file but metrics.jsonl is replaced atomically; figures that are not finite are `null`.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ ENVIRONMENT = "environment.json"
 METRICS = "metrics.jsonl"
 STEPS = "steps.npz"
 SUMMARY = "summary.json"
+MEASURES = "measures.json"
 CHECKPOINTS = "checkpoints"
-RUN_FILES = (CONFIG, ENVIRONMENT, METRICS, STEPS, SUMMARY)
+RUN_FILES = (CONFIG, ENVIRONMENT, METRICS, STEPS, SUMMARY, MEASURES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Records(Generic[Config]):
     metrics: list[dict[str, Any]]
     steps: dict[str, np.ndarray]
     summary: dict[str, Any]
+    displays: tuple[Any, ...] = ()
+    """JSON of the figures that the step measures ask for; empty for records of versions that did not keep them."""
     problems: tuple[str, ...] = ()
     """A sentence for each file that could not be read."""
 
@@ -83,6 +87,7 @@ def read(folder: Path, decode: Callable[[Any], Config]) -> Records[Config]:
         metrics=_read_metrics(folder / METRICS, problems),
         steps=read_arrays(folder / STEPS, problems),
         summary=read_json(folder / SUMMARY, problems),
+        displays=tuple(read_json(folder / MEASURES, problems).get("displays", ())),
         problems=tuple(problems),
     )
 
@@ -126,6 +131,11 @@ def write_environment(folder: Path, environment: Mapping[str, Any]) -> None:
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
     """Replace summary.json."""
     write_json(folder / SUMMARY, summary)
+
+
+def write_displays(folder: Path, displays: Sequence[Mapping[str, Any]]) -> None:
+    """Replace measures.json: how the step measures are shown, so that a page needs neither their classes nor files."""
+    write_json(folder / MEASURES, {"displays": list(displays)})
 
 
 def append_metrics(folder: Path, row: Mapping[str, Any]) -> None:

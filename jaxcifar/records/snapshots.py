@@ -1,31 +1,44 @@
-"""What the curvature measures leave in a run folder, and how it is read back."""
+"""What the snapshot measures leave in a run folder, and how it is read back."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from jaxcifar.records.files import Arrays, read_arrays
-from jaxcifar.records.study import StudyResults
+from jaxcifar.records.files import Arrays, read_arrays, read_json, write_arrays, write_json
 
 FOLDER = "curvature"
-MEASURES = ("eigenvalues", "trace", "density", "sharpness", "plane", "trajectory")
 
 
 def path(folder: Path, measure: str) -> Path:
-    """Where a run folder keeps a measure: arrays whose first axis, where they have one, is that of `steps`."""
+    """Return where a run folder keeps a measure's arrays."""
     return folder / FOLDER / f"{measure}.npz"
 
 
+def write(folder: Path, measure: str, arrays: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    """Replace a measure's arrays, and beside them its settings and the figures that show it.
+
+    Args:
+        folder: the run folder.
+        measure: its name.
+        arrays: by name; the first axis of those over snapshots is that of `steps`.
+        about: `measure`, the JSON of its class, and `displays`, the JSON of its figures.
+    """
+    write_json(path(folder, measure).with_suffix(".json"), about)
+    write_arrays(path(folder, measure), arrays)
+
+
 def read(folder: Path, measure: str) -> Arrays:
-    """A measure's arrays, empty where it was not taken or is damaged."""
+    """Return a measure's arrays, empty where it was not taken or is damaged."""
     return read_arrays(path(folder, measure))
 
 
-def by_member(study: StudyResults, measure: str) -> dict[str, dict[int, Arrays]]:
-    """A measure's arrays of every run that has them, by member and seed."""
-    found: dict[str, dict[int, Arrays]] = {}
-    for run in study.runs:
-        arrays = read(run.folder, measure)
-        if "steps" in arrays:
-            found.setdefault(run.member, {})[run.seed] = arrays
-    return found
+def read_about(folder: Path, measure: str) -> dict[str, Any]:
+    """Return `measure` and `displays` of a measure, empty for records of versions that did not keep them."""
+    return read_json(path(folder, measure).with_suffix(".json"))
+
+
+def taken(folder: Path) -> list[str]:
+    """Return the names of the measures that a run folder holds."""
+    return sorted(found.stem for found in (folder / FOLDER).glob("*.npz"))

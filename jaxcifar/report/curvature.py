@@ -1,27 +1,33 @@
-"""Figures of the curvature along a run: eigenvalues, spectrum and sharpness by layer; `planes` has the others."""
+"""Figures of what is measured at snapshots: points over steps and spectra; `planes` has planes and paths."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
+from jaxcifar.measures import Axis, Display
 from jaxcifar.records import snapshots
 from jaxcifar.records.snapshots import Arrays
 from jaxcifar.records.study import StudyResults
+from jaxcifar.report import displays
 from jaxcifar.report.caption import TRAINING_MODE, provenance
 from jaxcifar.report.figure import Figure, Panel, line, log_axis, save
 from jaxcifar.report.line_styles import line_styles
 from jaxcifar.report.planes import WHERE, path_figure, plane_figure
 from jaxcifar.report.sources import gather
-from jaxcifar.report.style import INK, LineStyle
+from jaxcifar.report.style import LineStyle
+
+Found = dict[str, dict[int, Arrays]]
+"""By member and seed."""
+BOUND = LineStyle("stability line", "grey", "dashed")
 
 
 def write_figures(folder: Path) -> list[Path]:
-    """Draws what a run folder holds, as PNG and SVG beside the arrays; returns the PNG files."""
+    """Draw what a run folder holds, as PNG and SVG beside the arrays, and return the PNG files."""
     (source, *_) = gather(folder)
     runs = tuple(run for run in source.results.runs if run.folder.resolve() == folder.resolve())
     study = dataclasses.replace(source.results, runs=runs)
@@ -33,16 +39,36 @@ def write_figures(folder: Path) -> list[Path]:
 
 
 def figures(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> list[Figure]:
-    """Every figure for which some run of the study has stored the numbers."""
-    makers = (_eigenvalues, _density, _sharpness, plane_figure, path_figure)
-    found = [figure for make in makers if (figure := make(study, looks, common)) is not None]
-    return [_with_images(figure, study) for figure in found]
+    """Return every figure for which some run of the study has stored the numbers."""
+    found = []
+    for measure, display in displays.at_snapshots(study):
+        arrays = displays.by_member(study, measure)
+        figure = _figure(display, arrays, looks, common) if arrays else None
+        if figure is not None:
+            found.append(_with_images(figure, arrays))
+    return found
 
 
-def _with_images(figure: Figure, study: StudyResults) -> Figure:
+def _figure(display: Display, found: Found, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
+    match display.kind:
+        case "points":
+            return _points(display, found, looks, common)
+        case "spectrum":
+            return _spectrum(display, found, looks, common)
+        case "plane":
+            return plane_figure(display, found, looks, common)
+        case "path":
+            return path_figure(display, found, looks, common)
+        case "series" | "range":
+            return None  # over steps, not at snapshots
+        case _:
+            assert_never(display.kind)
+
+
+def _with_images(figure: Figure, found: Found) -> Figure:
     """A figure that says how many training images its loss is that of."""
-    every = (runs for measure in snapshots.MEASURES for runs in _by_member(study, measure).values())
-    numbers = sorted({int(arrays["images"]) for runs in every for arrays in runs if "images" in arrays})
+    every = (arrays for runs in found.values() for arrays in runs.values())
+    numbers = sorted({int(arrays["images"]) for arrays in every if "images" in arrays})
     if not numbers:
         return figure
     where = f"measured on {' or '.join(f'{number:,}' for number in numbers)} images"
@@ -51,59 +77,64 @@ def _with_images(figure: Figure, study: StudyResults) -> Figure:
     )
 
 
-def _eigenvalues(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
-    shown = (
-        ("eigenvalues", "top", "Largest eigenvalue"),
-        ("eigenvalues", "bottom", "Smallest eigenvalue"),
-        ("eigenvalues", "stability", "Against the stability line"),
-        ("trace", "mean", "Trace"),
-    )
-    panels, rows = [], []
-    for measure, name, title in shown:
-        found = _by_member(study, measure)
-        if any(name in arrays for runs in found.values() for arrays in runs):
-            panels.append(Panel(title, _drawer(found, name, looks), f"{title} over steps. {_ends(found, name, looks)}"))
-            rows += [[m, name, *row] for m, runs in found.items() for a in runs for row in _column(a, name)]
+def _points(display: Display, found: Found, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
+    panels, rows, bound = [], [], False
+    for axis in display.axes:
+        (name,) = axis.arrays
+        if any(name in arrays for runs in found.values() for arrays in runs.values()):
+            alt = f"{axis.title} over steps. {_ends(found, axis, looks)}"
+            panels.append(Panel(axis.heading, _drawer(found, axis, looks), alt))
+            rows += [
+                [member, seed, name, *row]
+                for member, runs in found.items()
+                for seed, arrays in runs.items()
+                for row in _column(arrays, axis)
+            ]
+            bound |= bool(axis.threshold)
     if not panels:
         return None
-    caption = (
-        f"Of the Hessian {WHERE}, at snapshots of training. Bars: the residual ‖Hv - λv‖, or the trace's standard "
-        "error. The third panel: what decides stability for the optimizer (for Adam the preconditioned Hessian); "
-        "dashed: its line in the theory of full-batch training, at the learning rate of the step (only SGD and Adam "
-        "have one)."
-    )
-    legend = tuple(looks[member] for member in _members(study, "eigenvalues", "trace"))
-    columns = ("member", "measure", "step", "value", "error")
     return Figure(
-        "eigenvalues", "Curvature along training", caption, tuple(panels), legend, columns=columns, rows=rows, **common
+        name=display.name,
+        title=display.title,
+        caption=f"{display.caption} Each seed by itself, {WHERE}.",
+        panels=tuple(panels),
+        legend=(*(looks[member] for member in found), *([BOUND] if bound else [])),
+        columns=("member", "seed", "measure", "step", "value", "error"),
+        rows=rows,
+        **common,
     )
 
 
-def _column(arrays: Arrays, name: str) -> list[tuple[float, float, float]]:
+def _column(arrays: Arrays, axis: Axis) -> list[tuple[float, float, float]]:
     """Step, value and its error."""
-    values = arrays[name] if arrays[name].ndim == 1 else arrays[name][:, 0]
-    error = (
-        arrays["standard_error"] if name == "mean" else arrays.get(f"{name}_residual", arrays.get(f"{name}_residuals"))
-    )
-    error = np.zeros_like(values) if error is None else error if error.ndim == 1 else error[:, 0]
+    (name,) = axis.arrays
+    if name not in arrays:
+        return []
+    pick = (lambda table: table.max(1)) if axis.largest else (lambda table: table[:, 0])
+    values = arrays[name] if arrays[name].ndim == 1 else pick(arrays[name])
+    error = arrays[axis.error] if axis.error in arrays else np.zeros_like(values)
+    error = error if error.ndim == 1 else error[:, 0]
     return list(zip(arrays["steps"].tolist(), values.tolist(), error.tolist(), strict=True))
 
 
-def _ends(found: dict[str, list[Arrays]], name: str, looks: dict[str, LineStyle]) -> str:
-    last = {looks[m].label: np.mean([_column(a, name)[-1][1] for a in runs if name in a]) for m, runs in found.items()}
-    return "; ".join(f"{member}: {value:.3g} at the end" for member, value in last.items()) + "."
+def _ends(found: Found, axis: Axis, looks: dict[str, LineStyle]) -> str:
+    columns = {m: [_column(arrays, axis) for arrays in runs.values()] for m, runs in found.items()}
+    last = {m: np.mean([rows[-1][1] for rows in runs if rows]) for m, runs in columns.items() if any(runs)}
+    return "; ".join(f"{looks[member].label}: {value:.3g} at the end" for member, value in last.items()) + "."
 
 
-def _drawer(found: dict[str, list[Arrays]], name: str, looks: dict[str, LineStyle]) -> Callable[[Any], None]:
+def _drawer(found: Found, measure: Axis, looks: dict[str, LineStyle]) -> Callable[[Any], None]:
     def draw(axis: Any) -> None:
         for member, runs in found.items():
-            for arrays in runs:
-                if name in arrays:
-                    steps, values, errors = np.array(_column(arrays, name)).T
-                    axis.errorbar(steps, values, errors, marker="o", markersize=3, **line(looks[member]))
-                if name == "stability" and "threshold" in arrays:
-                    axis.plot(arrays["steps"], arrays["threshold"], color=INK, linewidth=1, linestyle=(0, (4, 2)))
-        if name in ("top", "stability"):
+            for arrays in runs.values():
+                rows = _column(arrays, measure)
+                if rows:
+                    steps, values, errors = np.array(rows).T
+                    shown = errors if measure.error else None
+                    axis.errorbar(steps, values, shown, marker="o", markersize=3, **line(looks[member]))
+                if rows and measure.threshold in arrays:
+                    axis.plot(arrays["steps"], arrays[measure.threshold], **{**line(BOUND), "linewidth": 1})
+        if measure.scale == "log":
             log_axis(axis)
         axis.set_xlim(left=0)
         axis.set_xlabel("step")
@@ -111,24 +142,22 @@ def _drawer(found: dict[str, list[Arrays]], name: str, looks: dict[str, LineStyl
     return draw
 
 
-def _density(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
-    found = _at_shared_steps(_by_member(study, "density"))
-    if not found:
+def _spectrum(display: Display, found: Found, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
+    shared = _at_shared_steps({member: list(runs.values()) for member, runs in found.items()})
+    if not shared:
         return None
     panels = [
         Panel(
             looks[member].label,
             _waterfall(runs, line(looks[member])["color"]),
-            f"Spectral density of {looks[member].label} at {len(runs[0]['steps'])} snapshots, one above another.",
+            f"{display.title} of {looks[member].label} at {len(runs[0]['steps'])} snapshots, one above another.",
             (4.4, 3.6),
         )
-        for member, runs in found.items()
+        for member, runs in shared.items()
     ]
-    caption = (
-        f"Density of the Hessian's eigenvalues {WHERE}, by stochastic Lanczos quadrature, logarithmic, each snapshot "
-        "above the one before it, one line a seed. The eigenvalue axis is linear near 0 and logarithmic beyond."
+    return Figure(
+        display.name, display.title, f"{display.caption} One line per seed, {WHERE}.", tuple(panels), **common
     )
-    return Figure("density", "Spectrum along training", caption, tuple(panels), **common)
 
 
 def _waterfall(runs: list[Arrays], color: str) -> Callable[[Any], None]:
@@ -147,44 +176,6 @@ def _waterfall(runs: list[Arrays], color: str) -> Callable[[Any], None]:
     return draw
 
 
-def _sharpness(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
-    found = _at_shared_steps(_by_member(study, "sharpness"))
-    if not found:
-        return None
-    columns = {member: np.stack([run["sharpness"].max(1) for run in runs]) for member, runs in found.items()}
-
-    def draw(axis: Any) -> None:
-        for member, values in columns.items():
-            steps, style = found[member][0]["steps"], line(looks[member])
-            axis.plot(steps, values.mean(0), marker="o", markersize=3, **style)
-            axis.fill_between(steps, values.min(0), values.max(0), color=style["color"], alpha=0.15, linewidth=0)
-        log_axis(axis)
-        axis.set_xlim(left=0)
-        axis.set_xlabel("step")
-
-    alt = "; ".join(f"{looks[m].label}: {values[:, -1].mean():.3g} at the end" for m, values in columns.items())
-    panel = Panel("Largest ‖w‖² λ over layers (nats)", draw, f"Scale-free sharpness. {alt}.", (7.4, 3.2))
-    caption = (
-        f"‖w‖² times the largest eigenvalue of a layer's own Hessian, of the layer where it is largest, {WHERE}; mean "
-        "and range over seeds."
-    )
-    rows = [
-        [member, float(step), *(float(f(values[:, i])) for f in (np.mean, np.min, np.max))]
-        for member, values in columns.items()
-        for i, step in enumerate(found[member][0]["steps"])
-    ]
-    headings = ("member", "step", "mean", "least", "greatest")
-    legend = tuple(looks[m] for m in found)
-    return Figure(
-        "sharpness", "Sharpness free of scale", caption, (panel,), legend, columns=headings, rows=rows, **common
-    )
-
-
-def _by_member(study: StudyResults, measure: str) -> dict[str, list[Arrays]]:
-    """A measure's arrays of each member, seed after seed."""
-    return {member: list(runs.values()) for member, runs in snapshots.by_member(study, measure).items()}
-
-
 def _at_shared_steps(found: dict[str, list[Arrays]]) -> dict[str, list[Arrays]]:
     """Each member's arrays at the snapshots that all its seeds have; without a member whose seeds share none."""
     shared = {m: set.intersection(*(set(a["steps"].tolist()) for a in runs)) for m, runs in found.items()}
@@ -194,7 +185,3 @@ def _at_shared_steps(found: dict[str, list[Arrays]]) -> dict[str, list[Arrays]]:
 def _at(arrays: Arrays, steps: set[int]) -> Arrays:
     kept = np.isin(arrays["steps"], list(steps))
     return {name: values[kept] if values.ndim else values for name, values in arrays.items()}
-
-
-def _members(study: StudyResults, *measures: str) -> list[str]:
-    return list(dict.fromkeys(member for measure in measures for member in _by_member(study, measure)))

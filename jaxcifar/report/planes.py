@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxcifar.records import snapshots
+from jaxcifar.measures import Display
 from jaxcifar.records.snapshots import Arrays
-from jaxcifar.records.study import StudyResults
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Draw, Figure, Panel
 from jaxcifar.report.style import INK, LineStyle
 
+Found = dict[str, dict[int, Arrays]]
+"""By member and seed."""
 Limits = tuple[float, float]
 """Least and greatest log₁₀ loss."""
 ROOMY = (0.62, 0.24, 0.5, 0.32)
@@ -21,11 +22,8 @@ ROOMY = (0.62, 0.24, 0.5, 0.32)
 WHERE = f"on one batch of training images, {TRAINING_MODE}"
 
 
-def plane_figure(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
-    """Contours of every run's plane, and a surface of each member's first; None where no plane was measured."""
-    found = snapshots.by_member(study, "plane")
-    if not found:
-        return None
+def plane_figure(display: Display, found: Found, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
+    """Return contours of every run's plane, and a surface of each member's first; None where no loss is finite."""
     every = np.ma.concatenate([_log_losses(arrays).ravel() for runs in found.values() for arrays in runs.values()])
     if not every.count():
         return None
@@ -34,16 +32,10 @@ def plane_figure(study: StudyResults, looks: dict[str, LineStyle], common: dict[
     runs = list(_seed_by_seed(found, looks))
     panels = [_plane_panel(f"{name}, contours", a, _plane_contours(a, limits)) for name, _, a in runs]
     panels += [_plane_panel(f"{name}, surface", a, _surface(a, limits)) for name, _, a in runs[: len(found)]]
-    caption = (
-        f"The loss around the last snapshot along two random filter-normalised directions (1: as long as the weights), "
-        f"{WHERE}; contours of every seed, surface of the first; logarithmic, one scale of colours and heights for all."
-    )
-    return Figure("plane", "The loss on a plane", caption, tuple(panels), **common)
+    return Figure(display.name, display.title, f"{display.caption} The loss is {WHERE}.", tuple(panels), **common)
 
 
-def _seed_by_seed(
-    found: dict[str, dict[int, Arrays]], looks: dict[str, LineStyle]
-) -> Iterator[tuple[str, tuple[str, int], Arrays]]:
+def _seed_by_seed(found: Found, looks: dict[str, LineStyle]) -> Iterator[tuple[str, tuple[str, int], Arrays]]:
     """Title, member with seed, and arrays of each run; the members of one seed side by side."""
     seeds = sorted({seed for runs in found.values() for seed in runs})
     for seed in seeds:
@@ -105,11 +97,8 @@ def _surface(arrays: Arrays, limits: Limits) -> Draw:
     return draw
 
 
-def path_figure(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure | None:
-    """Every run's path in the plane of its two principal directions; None where none was measured."""
-    found = snapshots.by_member(study, "trajectory")
-    if not found:
-        return None
+def path_figure(display: Display, found: Found, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure:
+    """Return every run's path in the plane of its two principal directions."""
     panels, rows = [], []
     for name, run, arrays in _seed_by_seed(found, looks):
         share = arrays["explained"].sum()
@@ -117,13 +106,9 @@ def path_figure(study: StudyResults, looks: dict[str, LineStyle], common: dict[s
         panels.append(Panel(f"{name}, {share:.0%} explained", _path(arrays), alt, (4.4, 3.8)))
         columns = arrays["steps"], *arrays["coordinates"].T, arrays["off_plane"], arrays["true_losses"]
         rows += [[*run, *(float(value) for value in row)] for row in zip(*columns, strict=True)]
-    caption = (
-        f"Contours: the loss {WHERE} in the plane of the path's two principal directions through its end; numbers at "
-        "the points: the true loss of that snapshot, which lies off the plane. A random walk also puts most of its "
-        "variance into two directions."
-    )
     headings = ("member", "seed", "step", "first", "second", "off_plane", "true_loss")
-    return Figure("trajectory", "The path of training", caption, tuple(panels), columns=headings, rows=rows, **common)
+    caption = f"{display.caption} The loss is {WHERE}."
+    return Figure(display.name, display.title, caption, tuple(panels), columns=headings, rows=rows, **common)
 
 
 def _path(arrays: Arrays) -> Draw:

@@ -15,11 +15,11 @@ from jaxcifar.report import (
     architecture,
     band,
     curvature,
-    directions,
     epochs,
     layers,
     pictures,
-    steps,
+    ranges,
+    series,
     tables,
     unfinished,
 )
@@ -94,15 +94,15 @@ def _figures(study: StudyResults, words: Words, origin: Provenance) -> list[Figu
         *found,
         *([gradients] if gradients else []),
         *band.band_figures(study, words.band_rates, measured),
-        *steps.probe_figures(study, drawn, measured),
-        *directions.figures(study, drawn, measured),
+        *series.figures(study, drawn, measured),
+        *ranges.figures(study, drawn, measured),
         *pictures.figures(study, common),
         *curvature.figures(study, drawn, measured),
     ]
 
 
 def _tables(study: StudyResults) -> list[Table]:
-    found = (layers.ratio_table(study), steps.probe_table(study))
+    found = (layers.ratio_table(study), series.table(study))
     return [*architecture.tables(study), *(table for table in found if table is not None)]
 
 

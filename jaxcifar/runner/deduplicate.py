@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jaxcifar.config import Checkpoint, Probe, Run
+from jaxcifar.config import Checkpoint, Run
+from jaxcifar.measures import Beta
 from jaxcifar.runner.plan import Planned, PlannedStudy
 
 
@@ -18,7 +19,7 @@ def deduplicate(
 
     Of equal runs one trains: one that is complete already, else one whose study compares seconds (and trains alone),
     else the first. A run whose seconds are compared is never replaced by one that trains in a group. Equal
-    runs get the union of their snapshots and, where all have probes, of their probes: neither changes the training.
+    runs get the union of their snapshots and, where all have step measures, of these: neither changes the training.
 
     Args:
         plan: of the whole paper, so that a slice gives its runs the same configs as the whole.
@@ -43,7 +44,9 @@ def _mark(study: PlannedStudy, item: Planned, equal, chosen: list[PlannedStudy],
     alike = equal[_key(item.run)]
     snapshots = tuple(sorted({epoch for _, other in alike for epoch in other.run.checkpoint.snapshots}))
     checkpoint = dataclasses.replace(item.run.checkpoint, snapshots=snapshots)
-    probes = tuple(dict.fromkeys(probe for _, other in alike for probe in other.run.probes))
+    # Snapshot measures stay each run's own: they are taken after training, in its own folder.
+    shared = dict.fromkeys(probe for _, other in alike for probe in other.run.step_measures)
+    probes = (*shared, *item.run.snapshot_measures)
     item = dataclasses.replace(item, run=dataclasses.replace(item.run, checkpoint=checkpoint, probes=probes))
     own = study.folder / item.folder
     if is_complete(own):
@@ -58,6 +61,6 @@ def _mark(study: PlannedStudy, item: Planned, equal, chosen: list[PlannedStudy],
 def _key(run: Run) -> Run:
     """The run without what does not change the training."""
     data = dataclasses.replace(run.data, dir=None)
-    # Runs with probes are alike, whichever they are; one without takes no other's, for they cost time.
-    probes = (Probe(),) if run.probes else ()
+    # Runs with step measures are alike, whichever they are; one without takes no other's, because they cost time.
+    probes = (Beta(),) if run.step_measures else ()
     return dataclasses.replace(run, name="", checkpoint=Checkpoint(), data=data, probes=probes)

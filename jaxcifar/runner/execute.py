@@ -29,6 +29,7 @@ from jaxcifar.training import Interrupted, Member, interrupt, progress, train_me
 from jaxcifar.training.cost import cost_of
 from jaxcifar.training.interrupt import Stop
 from jaxcifar.training.progress import Progress, duration
+from jaxcifar.training.step import check_measures
 
 
 def plan(
@@ -139,6 +140,7 @@ def _check(planned: Sequence[PlannedStudy], out: Path | None, load: Callable) ->
     left = [run for folder, run in own if out is None or not records.is_complete(out / folder)]
     for run in left:
         check_batch_size(run, data.train_size(run.data))
+        check_measures(run)
     if out is not None:
         for folder, run in own:
             check_records(out / folder, run)
@@ -222,7 +224,8 @@ class _Session:
 
     def _view(self, study: PlannedStudy) -> None:
         """The pictures that a study asks for, once its runs have ended."""
-        if study.study.pictures and time.monotonic() <= self.deadline:
+        measured = any(item.run.snapshot_measures for item in study.runs)
+        if (study.study.pictures or measured) and time.monotonic() <= self.deadline:
             make(study, self.out, self.load, self.shown.message, lambda: self.stop.signal_number is not None)
             if self.stop.signal_number is not None:
                 raise Interrupted(

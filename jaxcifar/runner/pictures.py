@@ -12,7 +12,6 @@ from jaxcifar.config.stored import read_records
 from jaxcifar.data import Dataset
 from jaxcifar.models import layer_rows
 from jaxcifar.records import pictures
-from jaxcifar.records import snapshots as stored_snapshots
 from jaxcifar.runner import networks, residual_blocks
 from jaxcifar.runner.plan import PlannedStudy
 from jaxcifar.runner.samples import samples
@@ -36,7 +35,7 @@ def make(
     notify: Callable[[str], None],
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Write the study's pictures.
+    """Write the study's pictures and its runs' snapshot measures.
 
     Args:
         planned: the study; its field `pictures` says what is wanted.
@@ -50,6 +49,7 @@ def make(
         TrainedRun(item.run, folder / item.folder, out / item.same_as if item.same_as else folder / item.folder)
         for item in planned.runs
     ]
+    _snapshot_measures(runs, load, notify, stopped)
     for picture in planned.study.pictures:
         match picture:
             case "samples":
@@ -60,8 +60,6 @@ def make(
                 _gradients(runs, load, notify, stopped)
             case "features":
                 _features(runs, load, notify)
-            case "curvature":
-                _curvature(runs, load, notify, stopped)
 
 
 def _samples(folder: Path, run: Run, load: Callable[..., Dataset]) -> None:
@@ -100,12 +98,13 @@ def _gradients(
             pictures.write_gradients(item.folder, networks.GRADIENT_BATCH, norms, roles)
 
 
-def _curvature(
+def _snapshot_measures(
     runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: Callable[[str], None], stopped: Callable[[], bool]
 ) -> None:
     for item in runs:
-        if not stopped() and read_records(item.trained).status == "finished":
-            measure_run(item.run, item.folder, item.trained, stored_snapshots.MEASURES, load, notify, stopped=stopped)
+        measures = item.run.snapshot_measures
+        if measures and not stopped() and read_records(item.trained).status == "finished":
+            measure_run(item.run, item.folder, item.trained, measures, load, notify, stopped=stopped)
 
 
 def _features(runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: Callable[[str], None]) -> None:

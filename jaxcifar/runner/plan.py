@@ -73,8 +73,7 @@ def make_plan(
 
 
 def _plan_study(study: Study, folder: Path, scale: float) -> PlannedStudy:
-    small = "curvature" in study.pictures
-    runs = [dataclasses.replace(item, run=scale_run(item.run, scale, small)) for item in expand(study)]
+    runs = [dataclasses.replace(item, run=scale_run(item.run, scale)) for item in expand(study)]
     names = labels({item.member: item.run for item in runs}, study.own_labels)
     return PlannedStudy(study, folder, tuple(dataclasses.replace(item, label=names[item.member]) for item in runs))
 

@@ -14,7 +14,7 @@ from jaxcifar.runner.plan import PlannedStudy
 EARLIER = "speed.json"
 """Written by the first version."""
 FILES = {
-    *(records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY),
+    *(records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, records.MEASURES),
     *(manifest.FILE, judged.FILE, EARLIER, *records.LOCK_FILES),
 }
 SUFFIXES = (".png", ".svg", ".onnx", ".partial")

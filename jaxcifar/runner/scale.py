@@ -7,6 +7,7 @@ import dataclasses
 from jaxcifar.config import Data, Run, UserError
 from jaxcifar.data import train_size
 from jaxcifar.data.dataset import split_rows
+from jaxcifar.measures import Measure, StepMeasure
 
 LEAST_IMAGES = 512
 PROBE_EVERY = 10
@@ -18,15 +19,16 @@ def check_scale(scale: float) -> None:
         raise UserError(f"--scale is {scale:g}; it must be above 0 and at most 1.")
 
 
-def scale_run(run: Run, scale: float, light: bool = False) -> Run:
+def scale_run(run: Run, scale: float) -> Run:
     """Return the run with images and epochs multiplied: at least 512 images (or all of them) and one epoch.
 
-    ResNet-50 and deeper and networks made for speed take a few steps at a small batch; probes measure every tenth
-    step; of the snapshots at most the initial state, the middle and the end are kept.
-    `light` is for measures of curvature: VGG-A's light form, and at least two epochs, so that snapshots make a path.
+    ResNet-50 and deeper and networks made for speed take a few steps at a small batch; step measures are taken every
+    tenth step; of the snapshots at most the initial state, the middle and the end are kept.
+    Runs with snapshot measures take VGG-A's light form, and at least two epochs, so that snapshots make a path.
     """
     if scale == 1:
         return run
+    light = bool(run.snapshot_measures)
     images, batch_size = run.model.scaled_run or (None, run.batch_size)
     data = _scale_data(run.data, scale, images)
     epochs = max(min(2, run.epochs) if light else 1, round(run.epochs * scale))
@@ -39,9 +41,16 @@ def scale_run(run: Run, scale: float, light: bool = False) -> Run:
         epochs=epochs,
         batch_size=batch,
         optimizer=dataclasses.replace(run.optimizer, schedule=run.optimizer.schedule.scaled(scale)),
-        probes=tuple(dataclasses.replace(probe, every=max(PROBE_EVERY, probe.every)) for probe in run.probes),
+        probes=tuple(_thinned(probe) for probe in run.probes),
         checkpoint=dataclasses.replace(run.checkpoint, snapshots=_thin(snapshots)),
     )
+
+
+def _thinned(probe: Measure) -> Measure:
+    """A step measure that is taken every tenth step at most."""
+    if isinstance(probe, StepMeasure):
+        return dataclasses.replace(probe, every=max(PROBE_EVERY, probe.every))
+    return probe
 
 
 def _scale_data(data: Data, scale: float, fixed: int | None) -> Data:

@@ -1,82 +1,125 @@
-"""Takes the curvature measures at a run's checkpoints; what is stored already is left."""
+"""Takes a run's snapshot measures at its checkpoints; what is stored already is left."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jaxcifar import landscape
-from jaxcifar.config import Run, UserError
-from jaxcifar.config.stored import read_records
-from jaxcifar.data import Dataset
-from jaxcifar.landscape.memory import available_memory
-from jaxcifar.records import snapshots, write_arrays
-from jaxcifar.runner.curvature import ITERATIONS, Curvature
-from jaxcifar.runner.networks import restore, saved_steps
+import jax
+import jax.numpy as jnp
+import numpy as np
 
-LANCZOS = {"eigenvalues", "density", "sharpness"}
+from jaxcifar.config import Run, UserError, to_json
+from jaxcifar.config.stored import read_records
+from jaxcifar.data import Dataset, normalize
+from jaxcifar.landscape.memory import available_memory
+from jaxcifar.measures import SNAPSHOT_MEASURES, Snapshot, SnapshotMeasure, Snapshots, display
+from jaxcifar.records import snapshots as stored
+from jaxcifar.runner.networks import restore, saved_steps
+from jaxcifar.training.optimizers import numbers, schedule_factor
+from jaxcifar.training.state import State
+from jaxcifar.training.step import loss_function
+
+IMAGES = 512
 
 
 def measure_run(
     run: Run,
     folder: Path,
     trained: Path,
-    names: Sequence[str],
+    measures: Sequence[SnapshotMeasure],
     load: Callable[..., Dataset],
     notify: Callable[[str], None],
     advance: Callable[[str, int, int], None] = lambda name, done, total: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Writes the measures of a finished run.
+    """Write snapshot measures of a finished run.
 
     Args:
         run: its config.
         folder: where the measures go.
-        trained: where its checkpoints lie.
-        names: of `snapshots.MEASURES`.
+        trained: the folder of its checkpoints.
+        measures: what is taken.
         load: from a config's data to the data set.
-        notify: told what is being computed, and the memory that Lanczos takes, before it starts.
-        advance: told of each measure how many parts of how many are done.
+        notify: told what is being computed, and the memory that it takes, before it starts.
+        advance: told for each measure how many parts of how many are done.
         stopped: whether the user asked to end; then the measures that are left wait for the next time.
 
     Raises:
-        UserError: there are too few checkpoints, or Lanczos does not fit into memory.
+        UserError: there are too few checkpoints, or a measure does not fit into memory.
     """
     steps = _snapshots(run, trained, notify)
-    names = _measurable(names, trained, len(steps), notify)
-    left = [name for name in names if not _is_stored(folder, name, steps)]
+    measures = _measurable(measures, trained, len(steps), notify)
+    left = [measure for measure in measures if not _is_stored(folder, measure, steps)]
     if not left:
         return
     states = [restore(run, trained, step) for step in steps]
-    needed, free = landscape.lanczos_memory(states[0].params, ITERATIONS), available_memory()
-    lanczos = not LANCZOS.isdisjoint(left)
-    keeps = f"; Lanczos keeps {needed / 1e6:,.0f} MB" if lanczos else ""
-    notify(f"{folder}: {', '.join(left)} at {len(steps)} checkpoints{keeps}.")
-    if lanczos and free is not None and needed > free:
-        raise UserError(
-            f"Lanczos on this network keeps {needed / 1e9:.3g} GB, but {free / 1e9:.3g} GB are free; measure on a "
-            "machine with more memory, or give --measure plane,trajectory,trace."
-        )
-    curvature = Curvature(run, load(run.data))
-    for name in left:
+    needed = max(measure.memory(states[0].params) for measure in left)
+    keeps = f"; Lanczos keeps {needed / 1e6:,.0f} MB" if needed else ""
+    notify(f"{folder}: {', '.join(measure.name for measure in left)} at {len(steps)} checkpoints{keeps}.")
+    _check_memory(needed, states[0])
+    taken = _context(run, load(run.data), states)
+    shared = {"steps": np.array(steps), "images": np.array(len(taken.batch[1]))}
+    for measure in left:
         if stopped():
             return
-        arrays = curvature.take(name, states, lambda done, total, name=name: advance(name, done, total))
-        write_arrays(snapshots.path(folder, name), arrays)
+        told = dataclasses.replace(taken, advance=lambda done, total, name=measure.name: advance(name, done, total))
+        arrays = {**jax.device_get(measure.compute(told)), **shared}
+        displays = [display.to_json(shown) for shown in measure.displays()]
+        stored.write(folder, measure.name, arrays, {"measure": to_json(measure), "displays": displays})
 
 
-def check_names(text: str) -> list[str]:
-    """The measures that a comma-separated text names.
+def check_names(text: str) -> list[SnapshotMeasure]:
+    """Return the measures that a comma-separated text names.
 
     Raises:
         UserError: one is unknown, or there is none.
     """
+    known = {cls.name: cls for cls in SNAPSHOT_MEASURES}
     names = [name for name in text.split(",") if name]
-    unknown = [name for name in names if name not in snapshots.MEASURES]
+    unknown = [name for name in names if name not in known]
     if unknown or not names:
         got = repr(unknown[0]) if unknown else "empty"
-        raise UserError(f"--measure is {got}; it takes {', '.join(snapshots.MEASURES)}, separated by commas.")
-    return names
+        raise UserError(f"--measure is {got}; it takes {', '.join(known)}, separated by commas.")
+    return [known[name]() for name in dict.fromkeys(names)]
+
+
+def _context(run: Run, dataset: Dataset, states: Sequence[State]) -> Snapshots:
+    """What the measures see of a run; the data set's first images are one batch."""
+    size = min(IMAGES, len(dataset.train_labels))
+    images, labels = dataset.train_images[:size], dataset.train_labels[:size]
+    # Never below float32, whatever the run trained in.
+    exact = dataclasses.replace(run, precision="float32")
+    loss = loss_function(exact, numbers(exact))
+    # Where there is BatchNorm its batch statistics count, so the running ones may be those of any state.
+    statistics = jax.tree.map(jnp.asarray, states[0].batch_stats)
+    optimizer, steps_per_epoch = run.optimizer, len(dataset.train_labels) // run.batch_size
+
+    def learning_rate(finished: jax.Array) -> jax.Array:
+        last = jnp.maximum(finished - 1, 0)
+        return optimizer.learning_rate * schedule_factor(optimizer.schedule, last, steps_per_epoch, run.epochs)
+
+    return Snapshots(
+        states=[Snapshot(state.step, state.params, state.opt_state) for state in states],
+        batch=(normalize(jnp.asarray(images), run.data), jnp.asarray(labels)),
+        loss_on=lambda batch: lambda params: loss(params, statistics, batch, jnp.int32(0))[0],
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        # Fewer points where the run itself is a small version.
+        points=25 if len(dataset.train_labels) > 4 * IMAGES else 9,
+        advance=lambda done, total: None,
+    )
+
+
+def _check_memory(needed: int, state: State) -> None:
+    free = available_memory()
+    if needed and free is not None and needed > free:
+        light = [cls.name for cls in SNAPSHOT_MEASURES if not cls().memory(state.params)]
+        raise UserError(
+            f"Lanczos on this network keeps {needed / 1e9:.3g} GB, but {free / 1e9:.3g} GB are free; measure on a "
+            f"machine with more memory, or give --measure {','.join(light)}."
+        )
 
 
 def _snapshots(run: Run, folder: Path, notify: Callable[[str], None]) -> list[int]:
@@ -92,18 +135,23 @@ def _snapshots(run: Run, folder: Path, notify: Callable[[str], None]) -> list[in
     return ends if len(ends) > 2 else steps
 
 
-def _measurable(names: Sequence[str], folder: Path, checkpoints: int, notify: Callable[[str], None]) -> list[str]:
-    """The measures that so many checkpoints allow; what is left out is told, or refused where nothing else is asked."""
-    few = "trajectory" in names and checkpoints < 3
-    found = [name for name in names if name != "trajectory" or not few]
-    if few:
-        text = f"{folder} has {checkpoints} checkpoints, too few for a trajectory; checkpoint.snapshots keeps more."
-        if not found:
-            raise UserError(text)
-        notify(text)
+def _measurable(
+    measures: Sequence[SnapshotMeasure], folder: Path, checkpoints: int, notify: Callable[[str], None]
+) -> list[SnapshotMeasure]:
+    """The measures that the checkpoints allow; what is left out is told, or refused where nothing else is asked."""
+    found = [measure for measure in measures if measure.snapshots <= checkpoints]
+    for measure in measures:
+        if measure not in found:
+            few = f"{folder} has {checkpoints} checkpoints, too few for a {measure.name}"
+            text = f"{few}; checkpoint.snapshots keeps more."
+            if not found:
+                raise UserError(text)
+            notify(text)
     return found
 
 
-def _is_stored(folder: Path, name: str, steps: Sequence[int]) -> bool:
-    stored = snapshots.read(folder, name)
-    return "steps" in stored and list(stored["steps"]) == list(steps)
+def _is_stored(folder: Path, measure: SnapshotMeasure, steps: Sequence[int]) -> bool:
+    """Whether the measure was taken at these steps, with these settings where the record says them."""
+    arrays, settings = stored.read(folder, measure.name), stored.read_about(folder, measure.name)
+    same = settings.get("measure", to_json(measure)) == to_json(measure)
+    return same and "steps" in arrays and list(arrays["steps"]) == list(steps)

@@ -17,7 +17,7 @@ from jaxcifar import records
 from jaxcifar.config import Run, Vectorize
 from jaxcifar.data import Dataset
 from jaxcifar.models import count_parameters
-from jaxcifar.training import runtime
+from jaxcifar.training import probes, runtime
 from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.cost import cost_of
 from jaxcifar.training.group import Group
@@ -66,6 +66,8 @@ def train_members(
         trainer.restore()
         for member in members:
             record_environment(member.folder, dataset, trainer.step)
+            if member.run.step_measures:
+                records.write_displays(member.folder, probes.displays(member.run))
         trainer.fit(stop)
 
 

@@ -103,5 +103,5 @@ def _chunk(
         return state, {name: buffers[name].at[index].set(measured[name]) for name in buffers}
 
     # Buffers have the greatest length and the number of steps is an argument, so that every chunk runs one program.
-    buffers = {name: jnp.zeros(length, jnp.float32) for name in ("loss", "accuracy", *probes.names(run))}
+    buffers = {name: jnp.zeros(length, jnp.float32) for name in (*probes.OWN, *probes.names(run))}
     return lax.fori_loop(0, count, body, (state, buffers))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,12 +11,13 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcifar.config import Run
+from jaxcifar.measures import SHIPPED
 from jaxcifar.models import roles
 from jaxcifar.training import averaging, probes
 from jaxcifar.training.averaging import Weights
 from jaxcifar.training.losses import per_example
-from jaxcifar.training.optimizers import Numbers, descend, direction, schedule_factor
-from jaxcifar.training.state import State, key, module
+from jaxcifar.training.optimizers import Numbers, descend, direction, numbers, schedule_factor
+from jaxcifar.training.state import State, create, key, module
 
 Batch = tuple[jax.Array, jax.Array]
 Metrics = dict[str, jax.Array]
@@ -42,7 +44,7 @@ def loss_function(run: Run, values: Numbers) -> Callable[..., tuple[jax.Array, A
 def train_step(
     run: Run, steps_per_epoch: int, values: Numbers, state: State, batch: Batch, step: jax.Array
 ) -> tuple[State, Metrics]:
-    """Take one step of the optimizer, and the run's probes around it.
+    """Take one step of the optimizer, and the run's step measures around it.
 
     Args:
         run: what is trained (static).
@@ -53,7 +55,7 @@ def train_step(
         step: the number of finished steps.
 
     Returns:
-        The state after the step; the loss (mean per example) and accuracy of the batch before it, and the probes.
+        The state after the step; the loss (mean per example) and accuracy of the batch before it, and the measures.
     """
     grad = jax.value_and_grad(loss_function(run, values), has_aux=True)
     (value, (logits, batch_stats)), gradient = grad(state.params, state.batch_stats, batch, step)
@@ -67,10 +69,10 @@ def train_step(
     (params, batch_stats), average = averaging.update(run, Weights(params, batch_stats), state.average, step, steps)
     measured = {"loss": value, "accuracy": jnp.mean(logits.argmax(-1) == batch[1], dtype=jnp.float32)}
     previous = state.previous
-    if run.probes:
-        moment = probes.Moment(state.params, params, gradient, rate, state.previous)
-        previous, probed = _probe(run, values, moment, state.batch_stats, batch, step)
-        measured |= probed
+    if run.step_measures:
+        losses = _losses(run, values, state.batch_stats, batch, step)
+        previous, found = probes.take(run, step, state.params, params, gradient, rate, state.previous, losses)
+        measured |= found
     return State(state.step + 1, params, batch_stats, opt_state, previous, average), measured
 
 
@@ -89,18 +91,28 @@ def _once_known(gradient: Any, values: Numbers) -> Numbers:
     return jax.tree.map(lambda value: value + zero.astype(value.dtype), values)
 
 
-def _probe(
-    run: Run, values: Numbers, moment: probes.Moment, batch_stats: Any, batch: Batch, step: jax.Array
-) -> tuple[Any, Metrics]:
-    """What the cross-batch probes keep for the next step, and the values of all probes."""
+def _losses(
+    run: Run, values: Numbers, batch_stats: Any, batch: Batch, step: jax.Array
+) -> tuple[Callable[[Any], jax.Array], Callable[[Any], jax.Array]]:
+    """The loss of parameters in float32, on the batch and on the batch in another order."""
     exact = loss_function(probes.in_float32(run), values)
 
     def loss_on(images_and_labels: Batch) -> Callable[[Any], jax.Array]:
         return lambda params: exact(params, batch_stats, images_and_labels, step)[0]
 
-    with jax.default_matmul_precision("highest"):
-        loss, reordered = loss_on(batch), loss_on(jax.tree.map(lambda x: x[::-1], batch))
-        if not probes.reuses_training_gradient(run):
-            gradient = jax.grad(loss)(moment.before) if probes.crosses_batches(run) else None
-            moment = moment._replace(gradient=gradient)
-        return probes.following(moment), probes.measure(run, step, moment, loss, reordered)
+    return loss_on(batch), loss_on(jax.tree.map(lambda x: x[::-1], batch))
+
+
+def check_measures(run: Run) -> None:
+    """Trace one step without computing it, so that a mistake in a user's own measure is told before training.
+
+    Raises:
+        UserError: a measure fails, or computes other arrays than it announces.
+    """
+    if all(type(measure).__name__ in SHIPPED for measure in run.step_measures):
+        return
+    values = numbers(run)
+    states = jax.eval_shape(lambda: create(run, values))
+    images = jax.ShapeDtypeStruct((run.batch_size, 32, 32, 3), jnp.float32)
+    labels, step = jax.ShapeDtypeStruct((run.batch_size,), jnp.int32), jax.ShapeDtypeStruct((), jnp.int32)
+    jax.eval_shape(partial(train_step, run, 1), values, states, (images, labels), step)

@@ -10,6 +10,7 @@ import pytest
 
 from jaxcifar import config
 from jaxcifar.config import CNN, MSE, SGD, VGG, Adam, CrossEntropy, DeepLinear, ResNet, Run, WhitenedCNN, labels
+from jaxcifar.measures import Beta
 from jaxcifar.runner.plan import make_plan
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.py"))
@@ -46,7 +47,7 @@ def labelled(*runs: Run, **overrides: str) -> list[str]:
         ((Run(), Run(data=config.Data(crop=4))), ["without crop", "crop 4"]),
         ((Run(model=ResNet(18)), Run(model=ResNet(18, skip=False))), ["ResNet-18", "plain-18"]),
         ((Run(model=BN),), ["VGG-A + BatchNorm"]),
-        ((Run(), Run(probes=(config.Probe(),))), ["m0", "m1"]),
+        ((Run(), Run(probes=(Beta(),))), ["m0", "m1"]),
         ((), []),
     ],
 )

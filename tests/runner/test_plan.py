@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from jaxcifar.cli import main
-from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Paper, Probe, ResNet, Run, Study, UserError, Variant, load
+from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Paper, ResNet, Run, Study, UserError, Variant, load
+from jaxcifar.measures import Beta, GradientDistance, Trace
 from jaxcifar.runner.estimate import outline
 from jaxcifar.runner.execute import plan
 from jaxcifar.runner.plan import make_plan, programs
@@ -74,26 +75,26 @@ def test_a_run_whose_seconds_are_compared_trains_alone():
 
 
 def test_equal_runs_unite_their_probes_and_snapshots():
-    base = Run(model=CNN(widths=(4,), head=(8,)), probes=(Probe("beta"),), checkpoint=Checkpoint(snapshots=(3,)))
-    distance = (Probe("gradient_distance"), Probe("beta"))
+    base = Run(model=CNN(widths=(4,), head=(8,)), probes=(Beta(),), checkpoint=Checkpoint(snapshots=(3,)))
+    distance = (GradientDistance(), Beta())
     other = Variant("b", {"probes": distance, "checkpoint": Checkpoint(snapshots=(1,))})
     bare = Variant("c", {"probes": ()})
     one, two = plan(Paper("p", (Study("one", base, (Variant("a"),)), Study("two", base, (other, bare)))))
     assert [item.same_as for item in two.runs] == [Path("one/a/seed-0"), None]
-    assert one.runs[0].run.probes == (Probe("beta"), Probe("gradient_distance"))
+    assert one.runs[0].run.probes == (Beta(), GradientDistance())
     assert one.runs[0].run.checkpoint.snapshots == (1, 3)
     assert two.runs[1].run.probes == ()
 
 
 def test_scaled_runs():
     run = Run(
-        model=VGG(), epochs=50, probes=(Probe(every=1),), data=Data(), checkpoint=Checkpoint(snapshots=(0, 1, 25, 50))
+        model=VGG(), epochs=50, probes=(Beta(every=1),), data=Data(), checkpoint=Checkpoint(snapshots=(0, 1, 25, 50))
     )
     small = scale_run(run, 0.02)
     assert (small.data.train_size, small.data.test_size, small.epochs) == (1000, 512, 1)
     assert small.probes[0].every == 10
     assert small.checkpoint.snapshots == (0, 1)
-    light = scale_run(run, 0.02, light=True)
+    light = scale_run(dataclasses.replace(run, probes=(Trace(),)), 0.02)
     assert (light.model, light.epochs, light.checkpoint.snapshots) == (VGG(form="light"), 2, (0, 1, 2))
     assert scale_run(run, 1.0) == run
     deep = scale_run(dataclasses.replace(run, model=ResNet(depth=101)), 0.02)
@@ -135,5 +136,5 @@ def test_the_cost_of_a_run():
     images = 780 * 128
     assert cost.flops == 2 * (3 * multiply_adds - first) * images + 2 * multiply_adds * 10_000 * 2
     assert cost.disk == 2 * 2 * 4 * 11_173_962 + 4 * 780 * 2
-    probed = dataclasses.replace(run, probes=(Probe(batch="same_batch", every=2), Probe(batch="cross_batch")))
+    probed = dataclasses.replace(run, probes=(Beta(batch="same_batch", every=2), Beta(batch="cross_batch")))
     assert cost_of(probed).flops - cost.flops == 0.5 * 2 * (3 * multiply_adds - first) * images

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from jaxcifar import data, landscape, records
-from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Probe, Run, UserError
+from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Run, UserError
 from jaxcifar.config.stored import read_records
+from jaxcifar.measures import Beta, CovariateShift, GradientDirection, GradientDistance, NoiseFloor, UpdateDirection
 from jaxcifar.training import Member, interrupt, probes, state, train_members
 from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.optimizers import numbers
@@ -21,13 +22,13 @@ from jaxcifar.training.progress import PlainProgress, Status
 from jaxcifar.training.step import loss_function, train_step
 
 PROBES = (
-    Probe("beta"),
-    Probe("gradient_distance"),
-    Probe("beta", "cross_batch"),
-    Probe("gradient_distance", "cross_batch"),
-    Probe("gradient_direction"),
-    Probe("update_direction"),
-    Probe("covariate_shift"),
+    Beta(),
+    GradientDistance(),
+    Beta(batch="cross_batch"),
+    GradientDistance(batch="cross_batch"),
+    GradientDirection(),
+    UpdateDirection(),
+    CovariateShift(),
 )
 RUN = Run(
     name="probed",
@@ -41,7 +42,7 @@ RUN = Run(
 )
 
 
-FLOOR = dataclasses.replace(RUN, model=CNN(widths=(4,), head=(8, 8)), probes=(Probe("noise_floor", every=2),))
+FLOOR = dataclasses.replace(RUN, model=CNN(widths=(4,), head=(8, 8)), probes=(NoiseFloor(every=2),))
 
 
 def fit(run: Run, folder: Path) -> records.Records:
@@ -168,11 +169,11 @@ def products(jaxpr: Any, inside: bool = False) -> np.ndarray:
 @pytest.mark.parametrize(
     ("taken", "every_step", "when_due"),
     [
-        ((Probe("noise_floor", every=50),), 1, 1),
-        ((Probe("beta", every=5),), 1, 1),
-        ((Probe("beta", "cross_batch", every=5),), 1, 0),
-        ((Probe("beta", "cross_batch"), Probe("beta", every=5)), 1, 1),
-        ((Probe("beta"),), 2, 0),
+        ((NoiseFloor(every=50),), 1, 1),
+        ((Beta(every=5),), 1, 1),
+        ((Beta(batch="cross_batch", every=5),), 1, 0),
+        ((Beta(batch="cross_batch"), Beta(every=5)), 1, 1),
+        ((Beta(),), 2, 0),
     ],
     ids=["floor", "same batch", "cross batch", "both", "every step"],
 )
@@ -191,7 +192,7 @@ def test_a_probe_costs_what_is_counted_and_only_where_it_is_due(taken, every_ste
 
 def test_probes_resume_with_the_run(tmp_path: Path):
     """Interrupted at a step whose gradient and step length the cross-batch probes carry on."""
-    taken = (Probe("beta", every=2), Probe("beta", "cross_batch"), Probe("noise_floor", every=3))
+    taken = (Beta(every=2), Beta(batch="cross_batch"), NoiseFloor(every=3))
     run = dataclasses.replace(FLOOR, probes=taken)
     whole = fit(run, tmp_path / "whole")
     stop = interrupt.Stop()
@@ -234,11 +235,6 @@ def test_probes_do_not_change_training(probed: records.Records, tmp_path: Path):
     assert set(plain.steps) == {"loss", "accuracy"}
 
 
-def test_an_unknown_measure_names_the_known():
-    with pytest.raises(UserError, match="beta, gradient_distance, noise_floor"):
-        Probe("sharpness")  # type: ignore[arg-type]
-
-
-def test_a_direction_across_batches_is_refused():
-    with pytest.raises(UserError, match="cross_batch with measure covariate_shift"):
-        Probe("covariate_shift", "cross_batch")
+def test_what_is_no_measure_names_the_measures():
+    with pytest.raises(UserError, match="probes holds 'beta'; each must be one of Beta, GradientDistance, NoiseFloor"):
+        Run(probes=("beta",))  # type: ignore[arg-type]

@@ -1,6 +1,7 @@
 """The original paper's probes on the linear network of 25 layers, for two CPU cores."""
 
-from jaxcifar.config import SGD, Data, DeepLinear, Probe, Run, Study, Variant
+from jaxcifar.config import SGD, Data, DeepLinear, Run, Study, Variant
+from jaxcifar.measures import CovariateShift, GradientDirection
 
 
 def get_config() -> Study:
@@ -13,7 +14,7 @@ def get_config() -> Study:
             optimizer=SGD(learning_rate=1e-2, momentum=0.9),
             epochs=2,
             batch_size=128,
-            probes=(Probe("gradient_direction", every=10), Probe("covariate_shift", every=25)),
+            probes=(GradientDirection(every=10), CovariateShift(every=25)),
         ),
         variants=(Variant("linear-25"), Variant("linear-25-bn", {"model.norm": "batch"})),
         varies=("model.norm",),

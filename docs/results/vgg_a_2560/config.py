@@ -1,10 +1,10 @@
 """The loss band, β and gradient distance of VGG-A on 2,560 images, one seed, for two CPU cores."""
 
-from jaxcifar.config import VGG, Adam, Data, Probe, Run, Study, Variant
+from jaxcifar.config import VGG, Adam, Data, Run, Study, Variant
+from jaxcifar.measures import Beta, GradientDistance, NoiseFloor
 
 
 def get_config() -> Study:
-    pairs = [(m, b) for m in ("beta", "gradient_distance") for b in ("same_batch", "cross_batch")]
     return Study(
         name="vgg_a_2560",
         base=Run(
@@ -14,7 +14,13 @@ def get_config() -> Study:
             optimizer=Adam(learning_rate=1e-3),
             epochs=2,
             batch_size=128,
-            probes=(*(Probe(m, b) for m, b in pairs), Probe("noise_floor", every=10)),
+            probes=(
+                Beta(),
+                Beta(batch="cross_batch"),
+                GradientDistance(),
+                GradientDistance(batch="cross_batch"),
+                NoiseFloor(every=10),
+            ),
         ),
         variants=(Variant("vgg-a"), Variant("vgg-a-bn", {"model.norm": "batch"})),
         varies=("model.norm",),

@@ -1,10 +1,10 @@
 """The loss band, β and gradient distance of VGG-A-light with and without BatchNorm, for two CPU cores."""
 
-from jaxcifar.config import VGG, Adam, Data, Probe, Run, Study, Variant
+from jaxcifar.config import VGG, Adam, Data, Run, Study, Variant
+from jaxcifar.measures import Beta, GradientDistance, NoiseFloor
 
 
 def get_config() -> Study:
-    pairs = [(m, b) for m in ("beta", "gradient_distance") for b in ("same_batch", "cross_batch")]
     return Study(
         name="band_small",
         base=Run(
@@ -14,7 +14,13 @@ def get_config() -> Study:
             optimizer=Adam(learning_rate=1e-3),
             epochs=2,
             batch_size=128,
-            probes=(*(Probe(m, b, every=10) for m, b in pairs), Probe("noise_floor", every=50)),
+            probes=(
+                Beta(every=10),
+                Beta(every=10, batch="cross_batch"),
+                GradientDistance(every=10),
+                GradientDistance(every=10, batch="cross_batch"),
+                NoiseFloor(every=50),
+            ),
         ),
         variants=(Variant("vgg-a-light"), Variant("vgg-a-light-bn", {"model.norm": "batch"})),
         varies=("model.norm",),

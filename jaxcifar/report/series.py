@@ -1,4 +1,4 @@
-"""Figures over steps of every probe of the landscape."""
+"""Figures and the table of measures over steps, one array each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 
 from jaxcifar.claims.members import has_norm
 from jaxcifar.claims.statistics import standard_error
+from jaxcifar.measures import Axis, Display
 from jaxcifar.records.study import Result, StudyResults
+from jaxcifar.report import displays
 from jaxcifar.report.binning import binned, binned_together, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
@@ -19,36 +21,39 @@ from jaxcifar.report.tables import Cell, Table
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
 Arms = list[tuple[LineStyle, list[Result]]]
 """What is drawn as one line each."""
-NOT_PROBES = ("loss", "accuracy")
-GROUPED = ("gradient_direction", "update_direction", "covariate_shift")
-"""Drawn together, in figures of their own."""
-FLOORS = {"beta/same_batch": "noise_floor/beta", "gradient_distance/same_batch/all": "noise_floor/distance"}
-"""What rounding alone makes of a measure."""
-BATCHES = {"same_batch": "both gradients on the same batch", "cross_batch": "each gradient on its own batch"}
 
 
-def probe_figures(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> list[Figure]:
-    """A figure for every probe that the records hold; with and without BatchNorm in one picture."""
-    alone = [name for name in probe_names(study) if not name.startswith(GROUPED)]
-    return [_probe_figure(study, name, looks, common) for name in alone]
+def figures(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> list[Figure]:
+    """Return a figure for every array of the kind `series`; with and without BatchNorm in one picture."""
+    found = [asked[0][1] for asked in displays.of_steps(study).values()]
+    return [_figure(study, display, looks, common) for display in found if display.kind == "series"]
 
 
-def probe_table(study: StudyResults) -> Table | None:
-    """Quantiles of every probe beside its maximum, which one outlier makes; None where there are no probes."""
+def table(study: StudyResults) -> Table | None:
+    """Return quantiles of every measure beside its maximum, which one outlier makes; None without measures."""
     rows = []
-    for name in probe_names(study):
-        if name.startswith("covariate_shift/"):
-            # Dozens of layers: they stand in the figure's CSV.
-            continue
+    for title, name in _titled(study).items():
         for member, runs in study.members.items():
             columns = [v[np.isfinite(v)] for v in (run.step_values(name) for run in runs) if np.isfinite(v).any()]
             if columns:
                 figures = [[float(np.quantile(values, q)) for values in columns] for q in QUANTILES]
                 cells = [_mean_cell(values) for values in figures]
-                rows.append([Cell(name), Cell(study.label(member)), *cells])
-    headings = ("probe", "run", "median", "90%", "99%", "maximum")
+                rows.append([Cell(title), Cell(study.label(member)), *cells])
+    headings = ("measure", "run", "median", "90%", "99%", "maximum")
     caption = "Over all measured steps; mean ± standard error over seeds."
-    return Table("probes", "Probes along training", headings, rows, caption) if rows else None
+    return Table("probes", "Measures along training", headings, rows, caption) if rows else None
+
+
+def _titled(study: StudyResults) -> dict[str, str]:
+    """From a title to its array; a figure that does not draw all of its arrays has them in its CSV only."""
+    found: dict[str, str] = {}
+    for asked in displays.of_steps(study).values():
+        for _, display in asked:
+            for axis in display.axes if not display.others else ():
+                ends = ("least ", "greatest ") if len(axis.arrays) > 1 else ("",)
+                for end, name in zip(ends, axis.arrays, strict=False):
+                    found.setdefault(f"{end}{axis.heading}" if not end else f"{axis.heading}, {end.strip()}", name)
+    return found
 
 
 def _mean_cell(values: Sequence[float]) -> Cell:
@@ -57,76 +62,38 @@ def _mean_cell(values: Sequence[float]) -> Cell:
     return Cell(f"{mean:.3g}", mean, f"± {error:.2g}" if error else "")
 
 
-def probe_names(study: StudyResults) -> list[str]:
-    """The probes that some run has measured."""
-    named = [name for run in study.runs if run.records for name in run.records.steps if name not in NOT_PROBES]
-    return [n for n in dict.fromkeys(named) if any(np.isfinite(run.step_values(n)).any() for run in study.runs)]
-
-
-def _probe_figure(study: StudyResults, name: str, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure:
-    title, log, maximum = _describe(name)
+def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure:
+    (axis,) = display.axes
+    (name,) = axis.arrays
     groups = _arms(study, name, looks)
-    floor = FLOORS.get(name) if FLOORS.get(name) in probe_names(study) else None
+    floor = any(np.isfinite(run.step_values(axis.floor)).any() for run in study.runs) if axis.floor else False
     panels = []
     for optimizer, arms in groups.items():
         text = "; ".join(f"{look.label}: median {_median(runs, name):.3g}" for look, runs in arms)
-        alt = f"{title} over steps, {optimizer}. {text}."
+        alt = f"{display.title} over steps, {optimizer}. {text}."
         size = (4.4, 3.1) if len(groups) > 1 else (7.4, 3.4)
-        drawer = _probe_drawer(arms, name, floor, log, maximum)
-        panels.append(Panel(f"{_short(name)}, {optimizer}", drawer, alt, size))
-    legend = tuple(dict.fromkeys(look for arms in groups.values() for look, _ in arms))
+        panels.append(Panel(f"{axis.heading}, {optimizer}", _drawer(arms, axis, floor), alt, size))
+    legend = [*dict.fromkeys(look for arms in groups.values() for look, _ in arms)]
+    legend += [RUNNING] if axis.running_maximum else []
+    legend += [FLOOR] if floor else []
     rows = [
         [run.member, run.seed, *row] for run in study.runs for row in zip(*binned(run.step_values(name)), strict=True)
     ]
-    running = " Dashed: running maximum." if maximum else ""
-    running += " Dotted: the noise floor, what rounding alone makes of it." if floor else ""
     return Figure(
-        name=name.replace("/", "-").replace("_", "-"),
-        title=title,
-        caption=f"{title}. Faint: the values of every run, and least to greatest of stretches of steps; line: "
-        f"smoothed, over learning rates and seeds; {TRAINING_MODE}.{running}",
+        name=display.name,
+        title=display.title,
+        caption=f"{display.caption} Faint: the values of every run, and least to greatest of bins of steps; line: "
+        f"smoothed, over learning rates and seeds; {TRAINING_MODE}.",
         panels=tuple(panels),
-        legend=legend,
+        legend=tuple(legend),
         columns=("member", "seed", "step", "mean", "least", "greatest"),
         rows=rows,
         **common,
     )
 
 
-def _describe(name: str) -> tuple[str, bool, bool]:
-    """Of a probe: its title, whether its axis is logarithmic, whether the running maximum is shown."""
-    measure, _, rest = name.partition("/")
-    batch, _, where = rest.partition("/")
-    place = {"last_linear": "last linear layer, ", "all": "all parameters, "}.get(where, f"{where}, " if where else "")
-    which = f"{place}{BATCHES.get(batch, batch)}"
-    match measure:
-        case "beta":
-            return f"β-smoothness ‖g(t+1) - g(t)‖ / ‖w(t+1) - w(t)‖, {which}", True, True
-        case "gradient_distance":
-            return f"Distance of successive gradients ‖g(t+1) - g(t)‖, {which}", True, False
-        case "noise_floor":
-            what = {"beta": "distance of the gradients over the length of the step"}.get(
-                batch, f"{batch} of the gradients"
-            )
-            return f"Noise floor: one batch in two orders, {what}", True, False
-        case "gradient_cosine":
-            return f"Cosine of successive gradients, {which}", False, False
-        case _:
-            return name, False, False
-
-
-def _short(name: str) -> str:
-    match name.partition("/")[0]:
-        case "beta":
-            return "β"
-        case "gradient_distance":
-            return "Gradient distance"
-        case "gradient_cosine":
-            return "Gradient cosine"
-        case "noise_floor":
-            return "Noise floor"
-        case _:
-            return name
+RUNNING = LineStyle("largest so far", "grey", "dashed")
+FLOOR = LineStyle("noise floor: rounding alone", "grey", "dotted")
 
 
 def _arms(study: StudyResults, name: str, looks: dict[str, LineStyle]) -> dict[str, Arms]:
@@ -159,15 +126,18 @@ def _median(runs: Sequence[Result], name: str) -> float:
     return float(np.nanmedian(np.concatenate([run.step_values(name) for run in runs])))
 
 
-def _probe_drawer(arms: Arms, name: str, floor: str | None, log: bool, maximum: bool):
+def _drawer(arms: Arms, measure: Axis, floor: bool):
+    (name,) = measure.arrays
+
     def draw(axis: Any) -> None:
         for look, runs in arms:
-            _draw_probe(axis, [run.step_values(name) for run in runs], line(look), maximum)
-            if floor:
-                x, mean, *_ = binned_together([run.step_values(floor) for run in runs])
+            _draw(axis, [run.step_values(name) for run in runs], line(look), measure.running_maximum)
+            floors = [values for values in (run.step_values(measure.floor) for run in runs) if len(values)]
+            if floor and floors:
+                x, mean, *_ = binned_together(floors)
                 style = {**line(look), "linewidth": 1.0, "linestyle": (0, (1, 1.6))}
                 axis.plot(x, np.nanmedian(mean, axis=0), **style)
-        if log:
+        if measure.scale == "log":
             log_axis(axis)
         axis.set_xlabel("step")
         axis.margins(x=0.02)
@@ -175,7 +145,7 @@ def _probe_drawer(arms: Arms, name: str, floor: str | None, log: bool, maximum: 
     return draw
 
 
-def _draw_probe(axis: Any, columns: Sequence[np.ndarray], style: dict[str, Any], maximum: bool) -> None:
+def _draw(axis: Any, columns: Sequence[np.ndarray], style: dict[str, Any], maximum: bool) -> None:
     x, mean, least, greatest = binned_together([values for values in columns if np.isfinite(values).any()])
     low, high = np.nanmin(least, axis=0), np.nanmax(greatest, axis=0)
     axis.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure as Canvas
 from synthetic import Member, study
 
 from jaxcifar.config import VGG, Run, Words
-from jaxcifar.report import steps
+from jaxcifar.measures import Beta, GradientDistance, NoiseFloor
+from jaxcifar.report import series
 from jaxcifar.report.figure import Figure
 from jaxcifar.report.line_styles import line_styles
 
@@ -19,9 +20,10 @@ def probes(tmp_path: Path, **more: float) -> list[Figure]:
     measured = {"beta/same_batch": 10.0, "gradient_distance/same_batch/all": 0.5, **more}
     values = {name: np.full(60, value) for name, value in measured.items()}
     models = {"vgg-a": VGG(), "vgg-a-bn": VGG(norm="batch")}
-    runs = {name: Member(run=Run(model=model), steps=values) for name, model in models.items()}
+    taken = (Beta(), GradientDistance(), NoiseFloor())
+    runs = {name: Member(run=Run(model=model, probes=taken), steps=values) for name, model in models.items()}
     found = study(tmp_path, "beta_smoothness", runs)
-    return steps.probe_figures(found, line_styles(found, Words(found.name)), {})
+    return series.figures(found, line_styles(found, Words(found.name)), {})
 
 
 def dotted(figure: Figure) -> list[float]:
@@ -40,12 +42,12 @@ def test_the_noise_floor_is_drawn_beside_what_it_qualifies(tmp_path: Path):
     floors = {"noise_floor/beta": 1e-3, "noise_floor/distance": 1e-6}
     found = {figure.name: figure for figure in probes(tmp_path, **floors)}
     for name, floor in (("beta-same-batch", 1e-3), ("gradient-distance-same-batch-all", 1e-6)):
-        assert "Dotted: the noise floor" in found[name].caption
+        assert [look.label for look in found[name].legend][-1] == "noise floor: rounding alone"
         assert dotted(found[name]) == pytest.approx([floor, floor])
     assert dotted(found["noise-floor-distance"]) == []
 
 
 def test_without_a_noise_floor_none_is_drawn(tmp_path: Path):
     for figure in probes(tmp_path):
-        assert "Dotted" not in figure.caption
+        assert "noise floor: rounding alone" not in [look.label for look in figure.legend]
         assert dotted(figure) == []

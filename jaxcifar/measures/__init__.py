@@ -1,0 +1,42 @@
+"""Measures of the loss landscape: one class each, with what it writes, costs and shows, as a user's own.
+
+A step measure is taken inside the training program, a snapshot measure after training at the run's snapshots. To add
+one: a file here, and its class in `STEP_MEASURES` or `SNAPSHOT_MEASURES`.
+"""
+
+from jaxcifar.measures.base import Layers as Layers
+from jaxcifar.measures.base import Measure as Measure
+from jaxcifar.measures.base import Need as Need
+from jaxcifar.measures.base import SnapshotMeasure as SnapshotMeasure
+from jaxcifar.measures.base import StepMeasure as StepMeasure
+from jaxcifar.measures.base import UnknownMeasure as UnknownMeasure
+from jaxcifar.measures.beta import Beta as Beta
+from jaxcifar.measures.context import Previous as Previous
+from jaxcifar.measures.context import Snapshot as Snapshot
+from jaxcifar.measures.context import Snapshots as Snapshots
+from jaxcifar.measures.context import Step as Step
+from jaxcifar.measures.covariate_shift import CovariateShift as CovariateShift
+from jaxcifar.measures.density import Density as Density
+from jaxcifar.measures.display import Axis as Axis
+from jaxcifar.measures.display import Display as Display
+from jaxcifar.measures.display import series as series
+from jaxcifar.measures.eigenvalues import Eigenvalues as Eigenvalues
+from jaxcifar.measures.gradient_direction import GradientDirection as GradientDirection
+from jaxcifar.measures.gradient_distance import GradientDistance as GradientDistance
+from jaxcifar.measures.noise_floor import NoiseFloor as NoiseFloor
+from jaxcifar.measures.plane import Plane as Plane
+from jaxcifar.measures.sharpness import Sharpness as Sharpness
+from jaxcifar.measures.trace import Trace as Trace
+from jaxcifar.measures.trajectory import Trajectory as Trajectory
+from jaxcifar.measures.update_direction import UpdateDirection as UpdateDirection
+
+STEP_MEASURES: tuple[type[StepMeasure], ...] = (
+    Beta,
+    GradientDistance,
+    NoiseFloor,
+    GradientDirection,
+    UpdateDirection,
+    CovariateShift,
+)
+SNAPSHOT_MEASURES: tuple[type[SnapshotMeasure], ...] = (Eigenvalues, Trace, Density, Sharpness, Plane, Trajectory)
+SHIPPED: dict[str, type[Measure]] = {cls.__name__: cls for cls in (*STEP_MEASURES, *SNAPSHOT_MEASURES)}

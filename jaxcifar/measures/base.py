@@ -1,0 +1,100 @@
+"""What a measure of the loss landscape is. A measure is one class in one file, here or in a user's config file.
+
+A class says which arrays it writes, what it needs, how they are computed and how they are shown; nothing else in the
+package names it. JAX is imported inside functions, so that configs stay quick to read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from jaxcifar.errors import check_count
+from jaxcifar.measures.display import Display
+
+if TYPE_CHECKING:
+    import jax
+
+    from jaxcifar.measures.context import Snapshots, Step
+
+Layers = Mapping[str, Sequence[str]]
+"""Layers from input to output: name of a convolution or linear layer -> paths of its parameters and its BatchNorm's."""
+Need = Literal["gradient_before", "gradient_after", "previous"]
+"""What measures of one step share: the gradient before and after the step on its batch, and the step before it."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of the loss landscape; see docs/landscape.md."""
+
+
+@dataclass(frozen=True)
+class StepMeasure(Measure):
+    """A measure taken in the training program, one value per step (NaN where none is due).
+
+    A subclass is a frozen dataclass with `displays` and `compute`.
+    """
+
+    every: int = 1
+    """Steps between measurements."""
+
+    refuses_randomness: ClassVar[bool] = False
+    """Whether dropout and noise, which draw other numbers in another order of the batch, would spoil it."""
+
+    def __post_init__(self):
+        check_count(f"{type(self).__name__}.every", self.every, 1)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What it takes from the step; measures of equal needs are computed together."""
+        return ()
+
+    def displays(self, layers: Layers) -> tuple[Display, ...]:
+        """Return the figures that show it."""
+        raise NotImplementedError
+
+    def names(self, layers: Layers) -> tuple[str, ...]:
+        """Return the names of its arrays in steps.npz."""
+        return tuple(dict.fromkeys(name for display in self.displays(layers) for name in display.arrays))
+
+    def gradients(self, layers: Layers) -> int:
+        """Return how many gradients it takes when it is due, beyond those that it needs."""
+        return 0
+
+    def compute(self, step: Step) -> dict[str, jax.Array]:
+        """Return its values at a step, scalars by name."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class SnapshotMeasure(Measure):
+    """A measure taken after training, at the run's snapshots.
+
+    A subclass is a frozen dataclass with `name`, `displays` and `compute`.
+    """
+
+    name: ClassVar[str]
+    """Its arrays go to `curvature/<name>.npz`; also its name on the command line."""
+    snapshots: ClassVar[int] = 1
+    """Least number of snapshots."""
+
+    def displays(self) -> tuple[Display, ...]:
+        """Return the figures that show it."""
+        raise NotImplementedError
+
+    def memory(self, params: Any) -> int:
+        """Return the bytes that it keeps beyond a gradient's."""
+        return 0
+
+    def compute(self, snapshots: Snapshots) -> dict[str, Any]:
+        """Return its arrays by name; the first axis of those over snapshots is that of the snapshots."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class UnknownMeasure(Measure):
+    """A measure of a stored config whose class is not here: a user's own, whose file a record never imports."""
+
+    stored: str
+    """Its JSON, as text."""

@@ -1,0 +1,67 @@
+"""β-smoothness along training: how fast the gradient changes per unit of distance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from jaxcifar.errors import check_choice
+from jaxcifar.measures.base import Layers, Need, StepMeasure
+from jaxcifar.measures.display import Display, series
+
+if TYPE_CHECKING:
+    import jax
+
+    from jaxcifar.measures.context import Step
+
+Batch = Literal["same_batch", "cross_batch"]
+BATCHES = {"same_batch": "both gradients on the same batch", "cross_batch": "each gradient on its own batch"}
+NEEDS: dict[str, tuple[Need, ...]] = {
+    "same_batch": ("gradient_before", "gradient_after"),
+    "cross_batch": ("gradient_before", "previous"),
+}
+
+
+@dataclass(frozen=True)
+class Beta(StepMeasure):
+    """β = ‖g(t+1) - g(t)‖ / ‖w(t+1) - w(t)‖ over each step."""
+
+    batch: Batch = "same_batch"
+    """`same_batch` takes both gradients on one batch; `cross_batch`, as the study did, on two successive batches."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_choice("Beta.batch", self.batch, Batch)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The gradients of the batch that is chosen."""
+        return NEEDS[self.batch]
+
+    def displays(self, layers: Layers) -> tuple[Display, ...]:
+        """Return the figure of β."""
+        title = f"β-smoothness ‖g(t+1) - g(t)‖ / ‖w(t+1) - w(t)‖, {BATCHES[self.batch]}"
+        floor = "noise_floor/beta" if self.batch == "same_batch" else ""
+        name = f"beta/{self.batch}"
+        short = f"β, {self.batch.replace('_', ' ')}"
+        return (series(name, title, short=short, scale="log", running_maximum=True, floor=floor),)
+
+    def compute(self, step: Step) -> dict[str, jax.Array]:
+        """Return β."""
+        from jaxcifar import landscape
+
+        if self.batch == "cross_batch":
+            return {"beta/cross_batch": _cross_batch(step)}
+        beta = landscape.beta_from_gradients(step.gradient_before, step.gradient_after, step.before, step.after)
+        return {"beta/same_batch": beta}
+
+
+def _cross_batch(step: Step) -> Any:
+    import jax.numpy as jnp
+
+    from jaxcifar import landscape
+
+    earlier, moved = step.previous
+    distance = landscape.distance_from_gradients(earlier, step.gradient_before).distance
+    distance = jnp.where(jnp.isnan(moved), jnp.nan, distance)
+    return jnp.where(moved > 0, distance / moved, jnp.nan)

@@ -1,0 +1,130 @@
+"""What a measure sees: one training step, or a run's snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jaxcifar.measures.base import Layers
+
+if TYPE_CHECKING:
+    import jax
+
+    from jaxcifar.config.optimizer import Optimizer
+
+Loss = Callable[[Any], "jax.Array"]
+"""From parameters to a loss, a scalar."""
+Advance = Callable[[int, int], None]
+"""Told how many parts of how many are done."""
+
+
+class Previous(NamedTuple):
+    """What the cross-batch measures keep of the step before: its gradient, and how far it moved (NaN before any)."""
+
+    gradient: Any
+    moved: jax.Array
+
+
+@dataclass
+class Step:
+    """Parameters and gradients around one training step, on the step's own batch.
+
+    BatchNorm is in training mode and its new statistics are thrown away; both gradients draw one dropout key. All in
+    float32 or higher, at highest matmul precision.
+    """
+
+    before: Any
+    """Parameters before the step, a pytree."""
+    after: Any
+    """Parameters after it."""
+    learning_rate: jax.Array
+    loss: Loss
+    """From parameters to the loss on the step's batch."""
+    reordered: Loss
+    """The same with the images of the batch in another order."""
+    layers: Layers
+    output: str
+    """Path of the last linear layer."""
+    gradient: Any = None
+    """Training's own gradient, None where it is not exact enough."""
+    previous: Any = ()
+    """The step before, for measures that need it."""
+
+    @cached_property
+    def update(self) -> Any:
+        """Difference of the parameters after and before."""
+        import jax
+
+        return jax.tree.map(lambda after, before: after - before, self.after, self.before)
+
+    @cached_property
+    def gradient_before(self) -> Any:
+        """Gradient at `before`; shared by the measures that are computed together."""
+        import jax
+
+        return jax.grad(self.loss)(self.before) if self.gradient is None else self.gradient
+
+    @cached_property
+    def gradient_after(self) -> Any:
+        """Gradient at `after`, on the same batch."""
+        import jax
+
+        return jax.grad(self.loss)(self.after)
+
+    def last_linear(self, tree: Any) -> Any:
+        """Return the last linear layer's kernel of a pytree shaped like the parameters."""
+        for part in self.output.split("/"):
+            tree = tree[part]
+        return tree["kernel"]
+
+
+class Snapshot(NamedTuple):
+    """The training state after some steps."""
+
+    step: jax.Array
+    params: Any
+    opt_state: Any
+
+
+@dataclass
+class Snapshots:
+    """The snapshots of a run, and the loss that is measured.
+
+    The loss is that of the first training images, at most 512, not augmented, as one batch; BatchNorm is in training
+    mode and its new statistics are thrown away; dropout draws one key.
+    """
+
+    states: Sequence[Snapshot]
+    """In the order of their steps."""
+    batch: Any
+    loss_on: Callable[[Any], Loss]
+    """From a batch to the loss on it."""
+    optimizer: Optimizer
+    learning_rate: Callable[[jax.Array], jax.Array]
+    """From a number of finished steps to the learning rate of the last one (of the first, before any)."""
+    points: int
+    """Points along each axis of a plane."""
+    advance: Advance
+
+    @property
+    def loss(self) -> Loss:
+        """From parameters to the loss."""
+        return self.loss_on(self.batch)
+
+    def each(self, function: Callable[[Loss, Snapshot, jax.Array], dict[str, Any]]) -> dict[str, Any]:
+        """Return `function(loss, snapshot, key)` at every snapshot, stacked; compiled once for all.
+
+        The batch is an argument of the compiled function: as a constant, XLA would fold parts of the network over it.
+        """
+        import jax
+        import jax.numpy as jnp
+        import numpy as np
+
+        compiled = jax.jit(lambda state, batch: function(self.loss_on(batch), state, jax.random.key(0)))
+        found = []
+        for index, state in enumerate(self.states, 1):
+            found.append(jax.block_until_ready(compiled(jax.tree.map(jnp.asarray, state), self.batch)))
+            self.advance(index, len(self.states))
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *found)

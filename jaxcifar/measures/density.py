@@ -1,0 +1,48 @@
+"""Spectral density of the Hessian."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.display import Axis, Display
+
+if TYPE_CHECKING:
+    from jaxcifar.measures.context import Snapshots
+
+ITERATIONS = 20
+SAMPLES = 4
+POINTS = 4001
+
+
+@dataclass(frozen=True)
+class Density(SnapshotMeasure):
+    """Density of the Hessian's eigenvalues by stochastic Lanczos quadrature."""
+
+    name: ClassVar[str] = "density"
+
+    def displays(self) -> tuple[Display, ...]:
+        """Return the figure of the spectrum."""
+        caption = (
+            "Density of the Hessian's eigenvalues by stochastic Lanczos quadrature, logarithmic, each snapshot above "
+            "the one before it, one line per seed. The eigenvalue axis is linear near 0 and logarithmic beyond."
+        )
+        axes = (Axis("Spectral density", ("grid", "density")),)
+        return (Display("density", "Spectrum along training", caption, "spectrum", axes),)
+
+    def memory(self, params: Any) -> int:
+        """Return the bytes of the Lanczos basis."""
+        from jaxcifar import landscape
+
+        return landscape.lanczos_memory(params, ITERATIONS)
+
+    def compute(self, snapshots: Snapshots) -> dict[str, Any]:
+        """Return `grid` and `density` [snapshots, points] and what they are made of."""
+        from jaxcifar import landscape
+
+        return snapshots.each(
+            lambda loss, state, key: landscape.spectral_density(
+                loss, state.params, key, iterations=ITERATIONS, samples=SAMPLES, points=POINTS
+            )._asdict()
+        )

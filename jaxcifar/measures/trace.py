@@ -1,0 +1,31 @@
+"""Trace of the Hessian."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.display import Axis, Display
+
+if TYPE_CHECKING:
+    from jaxcifar.measures.context import Snapshots
+
+
+@dataclass(frozen=True)
+class Trace(SnapshotMeasure):
+    """Trace of the Hessian by Hutchinson's estimator, with its standard error."""
+
+    name: ClassVar[str] = "trace"
+
+    def displays(self) -> tuple[Display, ...]:
+        """Return the figure of the trace."""
+        axis = Axis("Trace", ("mean",), error="standard_error")
+        caption = "Trace of the Hessian at snapshots of training; bars: the estimator's standard error."
+        return (Display("trace", "Trace of the Hessian", caption, "points", (axis,)),)
+
+    def compute(self, snapshots: Snapshots) -> dict[str, Any]:
+        """Return `mean` and `standard_error` [snapshots]."""
+        from jaxcifar import landscape
+
+        return snapshots.each(lambda loss, state, key: landscape.hessian_trace(loss, state.params, key)._asdict())
