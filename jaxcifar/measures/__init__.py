@@ -26,6 +26,7 @@ from jaxcifar.measures.gradient_distance import GradientDistance as GradientDist
 from jaxcifar.measures.noise_floor import NoiseFloor as NoiseFloor
 from jaxcifar.measures.plane import Plane as Plane
 from jaxcifar.measures.sharpness import Sharpness as Sharpness
+from jaxcifar.measures.step_reliability import StepReliability as StepReliability
 from jaxcifar.measures.trace import Trace as Trace
 from jaxcifar.measures.trajectory import Trajectory as Trajectory
 from jaxcifar.measures.update_direction import UpdateDirection as UpdateDirection
@@ -36,6 +37,7 @@ STEP_MEASURES: tuple[type[StepMeasure], ...] = (
     NoiseFloor,
     GradientDirection,
     UpdateDirection,
+    StepReliability,
     CovariateShift,
 )
 SNAPSHOT_MEASURES: tuple[type[SnapshotMeasure], ...] = (Eigenvalues, Trace, Density, Sharpness, Plane, Trajectory)

@@ -45,14 +45,14 @@ def table(study: StudyResults) -> Table | None:
 
 
 def _titled(study: StudyResults) -> dict[str, str]:
-    """From a title to its array; a figure that does not draw all of its arrays has them in its CSV only."""
+    """From a title to its array, for the arrays that are drawn."""
     found: dict[str, str] = {}
     for asked in displays.of_steps(study).values():
         for _, display in asked:
-            for axis in display.axes if not display.others else ():
-                ends = ("least ", "greatest ") if len(axis.arrays) > 1 else ("",)
-                for end, name in zip(ends, axis.arrays, strict=False):
-                    found.setdefault(f"{end}{axis.heading}" if not end else f"{axis.heading}, {end.strip()}", name)
+            for axis in display.axes:
+                ends = (", least", ", greatest") if len(axis.arrays) > 1 else ("",)
+                for end, name in zip(ends, axis.arrays, strict=True):
+                    found.setdefault(f"{axis.heading}{end}", name)
     return found
 
 

@@ -14,7 +14,15 @@ import pytest
 from jaxcifar import data, landscape, records
 from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Run, UserError
 from jaxcifar.config.stored import read_records
-from jaxcifar.measures import Beta, CovariateShift, GradientDirection, GradientDistance, NoiseFloor, UpdateDirection
+from jaxcifar.measures import (
+    Beta,
+    CovariateShift,
+    GradientDirection,
+    GradientDistance,
+    NoiseFloor,
+    StepReliability,
+    UpdateDirection,
+)
 from jaxcifar.training import Member, interrupt, probes, state, train_members
 from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.optimizers import numbers
@@ -28,6 +36,7 @@ PROBES = (
     GradientDistance(batch="cross_batch"),
     GradientDirection(),
     UpdateDirection(),
+    StepReliability(),
     CovariateShift(),
 )
 RUN = Run(
@@ -114,6 +123,24 @@ def test_directions_are_what_they_say(probed: records.Records):
         np.testing.assert_allclose(steps[f"{name}/beta"], np.max(distances / ways), **near)
 
 
+def test_the_reliability_of_a_step_is_what_it_says(probed: records.Records):
+    (before, after, _), (loss, _) = by_hand(probed)
+    steps = {name: values[1] for name, values in probed.steps.items()}
+    gradient, value = jax.grad(loss)(before), float(loss(before))
+    size = 0.1 * value / float(landscape.tree_norm(gradient)) ** 2
+    there = jax.tree.map(lambda w, g: w - size * g, before, gradient)
+    change = landscape.distance_from_gradients(gradient, jax.grad(loss)(there))
+    near = {"rtol": 5e-3}
+    relative = float(change.distance) / float(landscape.tree_norm(gradient))
+    np.testing.assert_allclose(steps["step_reliability/gradient_change/0.1"], relative, **near)
+    np.testing.assert_allclose(steps["step_reliability/cosine/0.1"], change.cosine, **near)
+    expected = (value - float(loss(there))) / (0.1 * value)
+    np.testing.assert_allclose(steps["step_reliability/decrease_ratio/0.1"], expected, **near)
+    assert steps["step_reliability/largest_safe"] in np.float32([0, 0.03, 0.1, 0.3, 1])
+    own = landscape.distance_from_gradients(gradient, jax.grad(loss)(after))
+    np.testing.assert_allclose(steps["update_reliability/cosine"], own.cosine, **near)
+
+
 def test_the_covariate_shift_of_a_layer_is_that_of_the_layers_before_it(probed: records.Records):
     (before, after, _), (loss, _) = by_hand(probed)
     gradient = jax.grad(loss)(before)["output"]
@@ -134,7 +161,7 @@ def test_the_covariate_shift_of_a_layer_is_that_of_the_layers_before_it(probed: 
 
 def test_every_gradient_that_probes_take_is_counted():
     counted = probes.gradients(RUN)
-    assert counted == 1 + 0 + 9 + 9 + 5
+    assert counted == 1 + 0 + 9 + 9 + 7 + 5
     assert probes.gradients(FLOOR) == 0.5
 
 
