@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from jax import Array
     from jaxtyping import Float
 
+LONGEST = 2**31 - 1
+"""Number of entries that an axis of a JAX array can have."""
+
 
 def is_traced(*trees: Any) -> bool:
     """Whether any leaf is a tracer, that is, whether the caller's own `jit`, `vmap` or `scan` is at work."""

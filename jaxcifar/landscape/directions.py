@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcifar.landscape.arguments import as_axis, as_count, as_scalar, is_traced
+from jaxcifar.landscape.arguments import LONGEST, as_axis, as_count, as_scalar, is_traced
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
 from jaxcifar.landscape.trees import moved, ratio, tree_cosine, tree_distance, tree_norm
 
@@ -62,7 +62,7 @@ def probe_step_sizes(
         as_scalar(value, name, "a finite number", np.isfinite)
     if not is_traced(low, high) and low >= high:
         raise ValueError(f"low is {low} and high {high}, but low must be below high.")
-    return jnp.asarray(learning_rate) * jnp.linspace(low, high, as_count(number, "number", 2))
+    return jnp.asarray(learning_rate) * jnp.linspace(low, high, as_count(number, "number", 2, LONGEST))
 
 
 def gradient_direction_probe(loss: Loss, params: PyTree, step_sizes: Float[Array, " A"]) -> DirectionProbe:

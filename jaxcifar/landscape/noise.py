@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcifar.landscape.arguments import as_count, check_real
+from jaxcifar.landscape.arguments import LONGEST, as_count, check_real
 from jaxcifar.landscape.checks import Array
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def noise_scale(
     norms = check_real(squared_norms, "squared_norms", allowed, lambda n: (n >= 0) & np.isfinite(n))
     if norms.ndim == 0 or len(norms) != 2:
         raise ValueError(f"squared_norms has shape {norms.shape}, but must be {allowed}.")
-    sizes = [as_count(size, "a batch size", 1) for size in np.atleast_1d(np.asarray(batch_sizes, object))]
+    sizes = [as_count(size, "a batch size", 1, LONGEST) for size in np.atleast_1d(np.asarray(batch_sizes, object))]
     if len(sizes) != 2 or sizes[0] == sizes[1]:
         raise ValueError(f"batch_sizes is {sizes}, but must be a pair of different numbers of images.")
     trace = (norms[0] - norms[1]) / (1 / sizes[0] - 1 / sizes[1])

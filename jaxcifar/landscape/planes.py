@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcifar.landscape.arguments import as_axis, as_count, as_key, as_list, check_function, is_traced
+from jaxcifar.landscape.arguments import LONGEST, as_axis, as_count, as_key, as_list, check_function, is_traced
 from jaxcifar.landscape.checks import (
     Array,
     Loss,
@@ -140,7 +140,7 @@ def random_directions(params: PyTree, key: Array, number: int = 2, filter_axis: 
     """
     params = measured(params)
     check_finite(params, "params")
-    filter_axis, number = _filter_axis(params, filter_axis), as_count(number, "number", 1)
+    filter_axis, number = _filter_axis(params, filter_axis), as_count(number, "number", 1, LONGEST)
 
     def draw(params: PyTree, key: Array) -> tuple[PyTree, ...]:
         keys = jax.random.split(key, number)

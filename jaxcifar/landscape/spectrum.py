@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 from matfree import stochtrace
 
-from jaxcifar.landscape.arguments import as_axis, as_count, as_key, as_real, as_scalar
+from jaxcifar.landscape.arguments import LONGEST, as_axis, as_count, as_key, as_real, as_scalar
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, prepared
 from jaxcifar.landscape.curvature import hessian_at
 from jaxcifar.landscape.krylov import check_iterations, lanczos, random_vector
@@ -66,7 +66,7 @@ def hessian_trace(loss: Loss, params: PyTree, key: Array, *, samples: int = 10) 
         Hutchinson, Communications in Statistics 19 (1990).
     """
     params = prepared(loss, params)
-    samples = as_count(samples, "samples", 1)
+    samples = as_count(samples, "samples", 1, LONGEST)
 
     def compute(params: PyTree, key: Array) -> tuple[Trace, Array]:
         operator, value = hessian_at(loss, params)
@@ -125,7 +125,7 @@ def spectral_density(
         Lin, Saad and Yang, SIAM Review 58 (2016); Ghorbani et al. (2019), arXiv 1901.10159.
     """
     params = prepared(loss, params)
-    samples, points = as_count(samples, "samples", 1), as_count(points, "points", 2)
+    samples, points = as_count(samples, "samples", 1, LONGEST), as_count(points, "points", 2, LONGEST)
     iterations = check_iterations(params, iterations, memory_limit)
     sigma = None if width is None else _width(width)
 

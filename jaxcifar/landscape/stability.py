@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcifar.landscape.arguments import as_scalar, check_real
-from jaxcifar.landscape.checks import Array, PyTree, check_finite, leaf_of, measured
+from jaxcifar.landscape.checks import Array, PyTree, check_finite, dtype_of, leaf_of, measured
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -148,7 +148,7 @@ def adam_preconditioner(
     check_finite(second_moment, "second_moment")
     for path, leaf in jax.tree_util.tree_leaves_with_path(second_moment):
         check_real(leaf, leaf_of("second_moment", path), "0 or more", lambda nu: nu >= 0)
-    as_scalar(step, "step", "a number of updates of 1 or more", lambda t: t >= 1)
+    as_scalar(step, "step", "a whole number of updates of 1 or more", lambda t: (t >= 1) & (t == np.floor(t)))
     for decay, name in ((beta1, "beta1"), (beta2, "beta2")):
         as_scalar(decay, name, DECAY, _is_decay)
     as_scalar(epsilon, "epsilon", "a finite number of 0 or more", lambda e: (e >= 0) & np.isfinite(e))
@@ -161,7 +161,7 @@ def adam_preconditioner(
 
 
 def _numbers(learning_rate: Any, decay: Any = 0.0, name: str = "momentum") -> tuple[Any, Any]:
-    """Return both as given, lists as arrays, after a check of their ranges and shapes."""
+    """Return both after a check of their ranges and shapes: as given, but lists and half precision as arrays."""
     rates = check_real(learning_rate, "learning_rate", "0 or more and finite", lambda r: (r >= 0) & np.isfinite(r))
     decays = check_real(decay, name, DECAY, _is_decay)
     try:
@@ -171,9 +171,8 @@ def _numbers(learning_rate: Any, decay: Any = 0.0, name: str = "momentum") -> tu
             f"learning_rate has shape {rates.shape} and {name} {decays.shape}, but must be numbers or arrays that "
             "broadcast."
         ) from None
-    given = ((learning_rate, rates), (decay, decays))
-    first, second = (array if isinstance(value, Sequence) else value for value, array in given)
-    return first, second
+    narrow = [isinstance(value, Sequence) or dtype_of(value).itemsize < 4 for value in (learning_rate, decay)]
+    return rates if narrow[0] else learning_rate, decays if narrow[1] else decay
 
 
 def _is_decay(values: np.ndarray) -> np.ndarray:

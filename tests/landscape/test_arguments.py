@@ -216,20 +216,26 @@ def test_axes(name, argument):
         ("step_reliability", {"relative_decreases": [0.1, -1.0]}, "relative_decreases is -1.0 at 1 of 2 places"),
         ("probe_step_sizes", {"learning_rate": -0.1}, r"^learning_rate is -0\.1.*, but must be 0 or more and finite"),
         ("probe_step_sizes", {"learning_rate": [0.1, 0.2]}, r"^learning_rate has shape \(2,\)"),
-        ("probe_step_sizes", {"number": 1}, "^number is 1, but must be an integer of 2 or more"),
+        ("probe_step_sizes", {"number": 1}, "^number is 1, but must be an integer from 2 to 2147483647"),
         ("probe_step_sizes", {"low": 4.0}, r"^low is 4\.0 and high 4\.0, but low must be below high"),
         ("gradient_descent_threshold", {"learning_rate": -1.0}, r"^learning_rate is -1\.0, but must be 0 or more"),
         ("momentum_threshold", {"momentum": 1.0}, r"^momentum is 1\.0, but must be 0 or more and below 1"),
         ("momentum_threshold", {"learning_rate": [1.0, 2.0], "momentum": [0.1] * 3}, "^learning_rate has shape"),
         ("nesterov_threshold", {"learning_rate": "x"}, "^learning_rate is 'x', but must be 0 or more"),
         ("adam_threshold", {"beta1": float("nan")}, "^beta1 is nan, but must be 0 or more and below 1"),
-        ("adam_preconditioner", {"step": 0}, r"^step is 0\.0, but must be a number of updates of 1 or more"),
+        ("adam_preconditioner", {"step": 0}, r"^step is 0\.0, but must be a whole number of updates of 1 or more"),
+        ("adam_preconditioner", {"step": 2.5}, r"^step is 2\.5, but must be a whole number"),
         ("adam_preconditioner", {"second_moment": -1.0}, r"^second_moment is -1\.0, but must be 0 or more"),
         ("adam_preconditioner", {"beta2": [0.1, 0.2]}, r"^beta2 has shape \(2,\)"),
         ("adam_preconditioner", {"epsilon": -1.0}, r"^epsilon is -1\.0, but must be a finite number of 0 or more"),
         ("preconditioned_sharpness", {"preconditioner": {**PARAMS, "b": -jnp.ones(3)}}, r"smallest entry is -1\.0"),
         ("spectral_density", {"width": 0.0}, r"^width is 0\.0, but must be a positive number"),
-        ("spectral_density", {"points": 1}, "^points is 1, but must be an integer of 2 or more"),
+        ("spectral_density", {"points": 1}, "^points is 1, but must be an integer from 2 to 2147483647"),
+        (
+            "hessian_trace",
+            {"samples": 10**12},
+            "^samples is 1000000000000, but must be an integer from 1 to 2147483647",
+        ),
         ("density_on_grid", {"width": -1.0}, r"^width is -1\.0, but must be a positive number"),
         ("density_on_grid", {"weights": jnp.ones((3, 2))}, r"^nodes have shape \(2, 3\) and weights \(3, 2\)"),
         ("scale_free_sharpness", {"eigenvalue": [1.0, 2.0]}, r"^eigenvalue has shape \(2,\)"),
@@ -324,6 +330,8 @@ def test_a_learning_rate_of_zero_is_stable_at_any_curvature():
     assert landscape.adam_threshold(0.0) == np.inf
     np.testing.assert_array_equal(landscape.momentum_threshold([0.5, 0.0], 0.5), [6, np.inf])
     np.testing.assert_allclose(jax.jit(landscape.nesterov_threshold)(0.1, 0.9), 38 / 2.8, rtol=1e-6)
+    narrow = landscape.adam_threshold(jnp.array([0.1], jnp.bfloat16))
+    np.testing.assert_allclose(narrow, 38 / float(jnp.bfloat16(0.1)), rtol=1e-6)
 
 
 def test_quantiles_beside_infinity_are_infinite_and_not_nan():
