@@ -20,6 +20,7 @@ html_theme = "sphinx_book_theme"
 html_title = "jaxcifar"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_theme_options = {
     "show_toc_level": 2,
     "home_page_in_toc": True,
