@@ -91,7 +91,7 @@ def step_reliability(
         value, gradient = jax.value_and_grad(loss)(params)
         squared = tree_dot(gradient, gradient)
         # A loss of 0 or less has no relative decrease: a step size of NaN makes every figure NaN.
-        sizes = decreases.astype(value.dtype) * ratio(jnp.where(value > 0, value, jnp.nan), squared)
+        sizes = decreases.astype(squared.dtype) * ratio(jnp.where(value > 0, value, jnp.nan), squared)
 
         def at(size: Array) -> tuple[Array, Array, Array, Array]:
             there, changed = jax.value_and_grad(loss)(moved(params, (-size, gradient)))

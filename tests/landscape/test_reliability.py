@@ -126,6 +126,11 @@ def test_at_a_stationary_point_all_is_undefined(wrap):
     assert np.all(np.isnan(update))
 
 
+def test_a_loss_may_be_a_python_number():
+    found = landscape.step_reliability(lambda w: 3.0, jnp.ones(2))
+    assert all(np.all(np.isnan(column)) for column in found[1:])
+
+
 def test_an_update_orthogonal_to_the_gradient_predicts_nothing():
     found = landscape.update_reliability(lambda w: w[0] + w[1] ** 2, jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0]))
     assert np.isnan(found.decrease_ratio)
