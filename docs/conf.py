@@ -34,7 +34,8 @@ pygments_style = "a11y-high-contrast-light"
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-# Every build whose cache does not hold the tutorial executes it from top to bottom; an exception in it fails the build.
+# A build executes the tutorial from top to bottom, unless .jupyter_cache next to the output folder holds the same text;
+# delete that folder after a change of the package. An exception in the tutorial fails the build.
 nb_execution_mode = "cache"
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
