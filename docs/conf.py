@@ -43,7 +43,6 @@ nb_execution_timeout = 900
 nb_merge_streams = True
 
 autodoc_typehints = "description"
-autodoc_typehints_description_target = "documented_params"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
