@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +51,15 @@ def test_imports_go_down(path: Path):
         # UserError.
         friends = (own, other) in {("config", "measures"), ("measures", "config"), ("records", "errors")}
         assert other == own or below or friends, f"{path.name} on floor {FLOORS[own]} imports {module}"
+
+
+def test_a_report_needs_records_and_the_study_alone():
+    allowed = {"report", "records", "config", "claims", "measures", "errors"}
+    for path in (PACKAGE / "report").rglob("*.py"):
+        assert {room(module) for module in imports(path)} <= allowed, path
+    code = "import sys, jaxcifar.report; print(sorted({'jax', 'flax', 'orbax'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    assert done.stdout.strip() == "[]"
 
 
 def test_files_and_functions_stay_short():
