@@ -17,7 +17,9 @@ def _own_compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Programs compiled by one test, or by a process that it starts, serve the next; the user's cache is left alone."""
     import jax
 
-    folder = str(tmp_path_factory.mktemp("compiled"))
+    # One folder for all workers of pytest-xdist.
+    root = tmp_path_factory.getbasetemp()
+    folder = str((root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / "compiled")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

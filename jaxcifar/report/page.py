@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import jinja2
 
-from jaxcifar import records
 from jaxcifar.claims import Judged, Number
 from jaxcifar.config import Paper, Run, Study, UserError
+from jaxcifar.records import report as own_files
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import figure, style
 from jaxcifar.report.caption import data_name
@@ -36,25 +36,35 @@ def write_report(folder: Path, config: Run | Study | Paper | None = None) -> Pat
         UserError: the folder holds no records or cannot be written, or the config is of none of its studies.
     """
     sources = gather(folder, config)
-    out = folder / "report"
     try:
-        for name in ("figures", "tables"):
-            shutil.rmtree(out / name, ignore_errors=True)
-            (out / name).mkdir(parents=True)
-        page = render(folder, sources, out)
-        with records.replacing(out / "index.html") as file:
-            file.write(page.encode())
+        return own_files.replace(folder, lambda out: _write(folder, sources, out))
     except OSError as error:
-        raise UserError(f"{out} cannot be written ({error.strerror}); make room or give another folder.") from None
-    return out / "index.html"
+        place = folder / own_files.FOLDER
+        raise UserError(f"{place} cannot be written ({error.strerror}); make room or give another folder.") from None
+
+
+def _write(folder: Path, sources: Sequence[Source], out: Path) -> None:
+    (out / own_files.PAGE).write_text(render(folder, sources, out), encoding="utf-8")
 
 
 def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
     """Return the page's HTML; figures and tables are written to their folders on the way."""
     studies = [source.results for source in sources]
-    sections = build(sources)
-    for section in sections:
-        _save(section, out)
+    problems = [problem for study in studies for problem in study.problems]
+    sections, panels = [], {}
+    for section in build(sources):
+        drawn = {}
+        for each in section.figures:
+            try:
+                figure.save(each, out / "figures")
+                drawn[each.name] = figure.inline(each)
+            except OSError:
+                raise
+            except Exception as error:  # one figure of damaged records must not take the page with it
+                problems.append(f"The figure {each.title!r} could not be drawn: {type(error).__name__}: {error}.")
+        panels |= drawn
+        sections.append(replace(section, figures=tuple(each for each in section.figures if each.name in drawn)))
+        _save_tables(section, out)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -67,10 +77,10 @@ def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
         data=", ".join(dict.fromkeys(data_name(study) for study in studies)),
         scaled=any(study.is_scaled for study in studies),
         runs=_runs(studies),
-        problems=[problem for study in studies for problem in study.problems],
+        problems=problems,
         palette=(style.LIGHT, style.DARK),
         symbols=SYMBOLS,
-        inline=figure.inline,
+        inline=lambda each: panels[each.name],
         swatch=figure.swatch,
     )
 
@@ -89,9 +99,7 @@ def _by_quantity(numbers: Sequence[Number]) -> list[tuple[str, list[Number]]]:
     return list(found.items())
 
 
-def _save(section: Section, out: Path) -> None:
-    for drawn in section.figures:
-        figure.save(drawn, out / "figures")
+def _save_tables(section: Section, out: Path) -> None:
     for table in (section.results, *section.tables, section.settings):
         if table is not None:
             (out / "tables" / f"{table.name}.csv").write_text(figure.to_csv(table.columns, table.plain()))

@@ -79,10 +79,12 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
     rows = [
         [run.member, run.seed, *row] for run in study.runs for row in zip(*binned(run.step_values(name)), strict=True)
     ]
+    # The title precedes the caption, so that a caption of the same words would repeat it.
+    said = "" if display.caption == f"{display.title}." else f"{display.caption} "
     return Figure(
         name=display.name,
         title=display.title,
-        caption=f"{display.caption} Faint: the values of every run, and least to greatest of bins of steps; line: "
+        caption=f"{said}Faint: the values of every run, and least to greatest of bins of steps; line: "
         f"smoothed, over learning rates and seeds; {TRAINING_MODE}.",
         panels=tuple(panels),
         legend=tuple(legend),

@@ -60,4 +60,8 @@ def _refuse_foreign(folder: Path, out: Path, known: set[Path]) -> None:
 def _is_own(path: Path, place: Path, known: set[Path]) -> bool:
     if path.is_file():
         return path.name in FILES or path.suffix in SUFFIXES
-    return path.name in FOLDERS or any(place == run or place in run.parents for run in known)
+    return (
+        path.name in FOLDERS
+        or path.name.startswith(".report-")
+        or any(place == run or place in run.parents for run in known)
+    )

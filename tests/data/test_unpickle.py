@@ -64,7 +64,7 @@ class Call:
         np.datetime64(1, "s"),
         frozenset,
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_everything_else_is_refused(value):
     with pytest.raises(UnsafePickleError):

@@ -213,3 +213,17 @@ def test_a_record_of_an_unknown_class_is_named_and_the_rest_is_drawn(tmp_path: P
     assert "vgg-a-light" in said
     drawn = (page.parent / "figures" / "vgg_family-epochs.csv").read_text()
     assert drawn.count("\nvgg-a,") == drawn.count("\nvgg-a-light,") == 6
+
+
+def test_a_figure_that_fails_takes_nothing_else_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    some_studies(tmp_path / "paper")
+
+    def broken(*arguments: object) -> None:
+        raise ValueError("no picture")
+
+    monkeypatch.setattr("jaxcifar.report.series._draw", broken)
+    page = write_report(tmp_path / "paper")
+    text = text_of(page)
+    assert "could not be drawn: ValueError: no picture." in text
+    assert (page.parent / "figures" / "losses-epochs.png").is_file()
+    assert (page.parent / "tables" / "losses-results.csv").is_file()
