@@ -13,19 +13,30 @@ if TYPE_CHECKING:
 
 
 def get_path(config: Any, path: str) -> Any:
-    """Return the value at a dotted path, such as `optimizer.learning_rate`."""
+    """Return the value at a dotted path, such as `optimizer.learning_rate` or `probes.0.every`."""
     for part in path.split("."):
-        if not dataclasses.is_dataclass(config) or not hasattr(config, part):
-            raise UserError(f"{path!r} names nothing in {type(config).__name__}: it has no field {part!r}.")
-        config = getattr(config, part)
+        config = _get(config, part, path)
     return config
+
+
+def _get(config: Any, part: str, path: str) -> Any:
+    if isinstance(config, tuple):
+        if not part.isdigit() or int(part) >= len(config):
+            raise UserError(f"{path!r} names nothing: it has {len(config)} entries, counted from 0, not {part!r}.")
+        return config[int(part)]
+    if not dataclasses.is_dataclass(config) or not hasattr(config, part):
+        raise UserError(f"{path!r} names nothing in {type(config).__name__}: it has no field {part!r}.")
+    return getattr(config, part)
 
 
 def set_path(config: Any, path: str, value: Any) -> Any:
     """Return a copy of the config with the value at a dotted path replaced."""
     get_path(config, path)
     head, _, rest = path.partition(".")
-    return dataclasses.replace(config, **{head: set_path(getattr(config, head), rest, value) if rest else value})
+    new = set_path(_get(config, head, path), rest, value) if rest else value
+    if isinstance(config, tuple):
+        return tuple(new if index == int(head) else item for index, item in enumerate(config))
+    return dataclasses.replace(config, **{head: new})
 
 
 def apply_changes(run: Run, changes: Mapping[str, Any]) -> Run:

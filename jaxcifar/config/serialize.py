@@ -100,6 +100,9 @@ def changes(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]
     if isinstance(old, dict) and isinstance(new, dict) and old.get(CLASS) == new.get(CLASS):
         for key in dict.fromkeys((*old, *new)):
             yield from changes(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+    elif _are_objects(old) and _are_objects(new) and len(old) == len(new):
+        for index, pair in enumerate(zip(old, new, strict=True)):
+            yield from changes(*pair, f"{path}.{index}")
     elif old != new:
         yield path, old, new
 
@@ -108,3 +111,7 @@ def _short(value: Any) -> str:
     if isinstance(value, dict):
         return f"{value.get(CLASS)}(...)"
     return repr(value)
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
