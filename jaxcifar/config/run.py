@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -11,7 +12,7 @@ from jaxcifar.config.loss import CrossEntropy, Loss
 from jaxcifar.config.model import CNN, Model
 from jaxcifar.config.optimizer import SGD, Optimizer
 from jaxcifar.errors import UserError, check_choice, check_count, check_number
-from jaxcifar.measures import SHIPPED, Measure, SnapshotMeasure, StepMeasure
+from jaxcifar.measures import SHIPPED, SNAPSHOT_MEASURES, Measure, SnapshotMeasure, StepMeasure
 
 
 @dataclass(frozen=True)
@@ -101,12 +102,24 @@ def _check_probe(probe: Measure, model: Model) -> None:
     if SHIPPED.get(name, type(probe)) is not type(probe):
         # A record names the class alone, so it would be read back as the package's.
         raise UserError(f"probes holds a class {name} of your own, which is the name of a measure here; rename it.")
+    if isinstance(probe, SnapshotMeasure):
+        _check_name(probe)
     random = next((field for field in ("dropout", "noise") if getattr(model, field, 0)), None)
     if random and isinstance(probe, StepMeasure) and probe.refuses_randomness:
         raise UserError(
             f"model.{random} is {getattr(model, random)} with the measure {name}, which reorders a batch and so would "
             f"see other random numbers; take {random} out of the model or the measure out of the config."
         )
+
+
+def _check_name(measure: SnapshotMeasure) -> None:
+    """The name of a snapshot measure names files, and each measure has files of its own."""
+    kind, name = type(measure).__name__, getattr(measure, "name", None)
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.+-]*", name):
+        raise UserError(f"The measure {kind} has the name {name!r}, which names files: use letters, digits and . + - _")
+    owner = next((cls for cls in SNAPSHOT_MEASURES if cls.name == name and cls is not type(measure)), None)
+    if owner is not None:
+        raise UserError(f"The measure {kind} has the name {name!r}, which is that of {owner.__name__}; give another.")
 
 
 _PARTS = {

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from jaxcifar.errors import check_count
+from jaxcifar.errors import UserError, check_count
 from jaxcifar.measures.display import Display
 
 if TYPE_CHECKING:
@@ -27,6 +27,21 @@ Need = Literal["gradient_before", "gradient_after", "previous"]
 @dataclass(frozen=True)
 class Measure:
     """A measure of the loss landscape; see docs/landscape.md."""
+
+    def told(self, method: str, *arguments: Any) -> Any:
+        """Return what one of its methods returns.
+
+        Raises:
+            UserError: the method of a user's own measure fails; one of the package raises its own error.
+        """
+        kind = type(self)
+        try:
+            return getattr(self, method)(*arguments)
+        except Exception as error:
+            if isinstance(error, UserError) or kind.__module__.startswith("jaxcifar.measures."):
+                raise
+            why = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+            raise UserError(f"The measure {kind.__name__} fails with {why}; mend its {method}().") from error
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from jaxcifar.errors import UserError, check_choice
 
 Kind = Literal["series", "range", "points", "spectrum", "plane", "path"]
 """`series`: one array over steps, with and without BatchNorm in one picture. `range`: from the first to the second
 array over steps, a panel per network. `points`: a value at every snapshot. `spectrum`: arrays `grid` and `density`
 [snapshots, points]. `plane`: `x`, `y`, `losses`. `path`: `coordinates`, `explained`, `true_losses` on a plane."""
 Scale = Literal["linear", "log"]
+ARRAYS: dict[Kind, tuple[int, int]] = {"series": (1, 1), "range": (1, 2), "points": (1, 1)}
+"""Least and greatest number of arrays on an axis of a kind; the others say by their names what they draw."""
+WANTED: dict[Kind, tuple[str, ...]] = {
+    "spectrum": ("grid", "density"),
+    "plane": ("x", "y", "losses"),
+    "path": ("x", "y", "losses", "coordinates", "explained", "off_plane", "true_losses"),
+}
+"""Arrays that a kind draws by their names."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,18 @@ class Display:
     others: tuple[str, ...] = ()
     """Arrays that only the figure's CSV holds."""
 
+    def __post_init__(self):
+        check_choice(f"The kind of the figure {self.name!r}", self.kind, Kind)
+        if not re.fullmatch(r"\w[\w.+-]*", self.name):
+            raise UserError(f"A figure has the name {self.name!r}, which names files: use letters, digits and . + - _")
+        least, most = ARRAYS.get(self.kind, (0, 100))
+        counts = [len(axis.arrays) for axis in self.axes]
+        if not counts or (self.kind == "series" and len(counts) > 1) or not all(least <= n <= most for n in counts):
+            raise UserError(
+                f"The figure {self.name!r} of the kind {self.kind!r} has axes with {counts} arrays; give "
+                f"{'one axis' if self.kind == 'series' else 'at least one axis'} with {least} to {most}."
+            )
+
     @property
     def arrays(self) -> tuple[str, ...]:
         """Names of all arrays of the figure, each once."""
@@ -76,7 +99,7 @@ def series(
         axis: further fields of `Axis`.
     """
     panel = Axis(short or title, (name,), unit=unit, scale=scale, **axis)
-    file = name.replace("/", "-").replace("_", "-")
+    file = re.sub(r"[^a-zA-Z0-9.+]+", "-", name).strip("-.+") or "measure"
     return Display(file, title, caption or f"{title}.", "series", (panel,))
 
 
@@ -90,7 +113,7 @@ def from_json(value: Mapping[str, Any]) -> Display | None:
     try:
         axes = tuple(Axis(**{**_known(Axis, axis), "arrays": tuple(axis["arrays"])}) for axis in value["axes"])
         return Display(**{**_known(Display, value), "axes": axes, "others": tuple(value.get("others", ()))})
-    except (TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError, UserError):
         return None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from jaxcifar.measures import SNAPSHOT_MEASURES, Display, series
-from jaxcifar.measures.display import from_json
+from jaxcifar.measures.display import WANTED, from_json
 from jaxcifar.records import snapshots
 from jaxcifar.records.snapshots import Arrays
 from jaxcifar.records.study import Result, StudyResults
@@ -56,8 +56,10 @@ def at_snapshots(study: StudyResults) -> list[tuple[str, Display]]:
     for run in study.runs:
         taken = snapshots.taken(run.folder)
         for measure in sorted(taken, key=lambda name: (_ORDER.index(name) if name in _ORDER else len(_ORDER), name)):
+            arrays = snapshots.read(run.folder, measure)
             for display in _of_snapshots(run, measure):
-                found.setdefault(display.name, (measure, display))
+                if all(name in arrays for name in WANTED.get(display.kind, ())):
+                    found.setdefault(display.name, (measure, display))
     return list(found.values())
 
 

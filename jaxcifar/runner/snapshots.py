@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -65,9 +66,22 @@ def measure_run(
         if stopped():
             return
         told = dataclasses.replace(taken, advance=lambda done, total, name=measure.name: advance(name, done, total))
-        arrays = {**jax.device_get(measure.compute(told)), **shared}
-        displays = [display.to_json(shown) for shown in measure.displays()]
+        arrays = {**_computed(measure, told), **shared}
+        displays = [display.to_json(shown) for shown in measure.told("displays")]
         stored.write(folder, measure.name, arrays, {"measure": to_json(measure), "displays": displays})
+
+
+def _computed(measure: SnapshotMeasure, snapshots: Snapshots) -> dict[str, Any]:
+    """The arrays of a measure; a user's own that lacks what its figures show is told."""
+    arrays = jax.device_get(measure.told("compute", snapshots))
+    for shown in measure.told("displays"):
+        wanted = display.WANTED.get(shown.kind, ())
+        if not set(wanted) <= set(arrays) or not set(wanted or shown.arrays) & set(arrays):
+            raise UserError(
+                f"The measure {type(measure).__name__} computes {', '.join(arrays) or 'nothing'}, but its figure "
+                f"{shown.name!r} shows {', '.join(wanted or shown.arrays)}."
+            )
+    return arrays
 
 
 def check_names(text: str) -> list[SnapshotMeasure]:

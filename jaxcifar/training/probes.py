@@ -13,7 +13,7 @@ from jax import lax
 
 from jaxcifar import landscape
 from jaxcifar.config import Model, Run, UserError
-from jaxcifar.measures import SHIPPED, Layers, Previous, Step, StepMeasure, display
+from jaxcifar.measures import Layers, Previous, Step, StepMeasure, display
 from jaxcifar.measures.context import Loss
 from jaxcifar.models import layer_rows, roles
 
@@ -23,13 +23,13 @@ OWN = ("loss", "accuracy")
 
 def names(run: Run) -> list[str]:
     """Return what the run's step measures write to steps.npz."""
-    found = [name for measure in run.step_measures for name in measure.names(layers(run.model))]
+    found = [name for measure in run.step_measures for name in measure.told("names", layers(run.model))]
     return list(dict.fromkeys(found))
 
 
 def displays(run: Run) -> list[dict[str, Any]]:
     """Return the JSON of the figures that the run's step measures ask for."""
-    found = [shown for measure in run.step_measures for shown in measure.displays(layers(run.model))]
+    found = [shown for measure in run.step_measures for shown in measure.told("displays", layers(run.model))]
     return [display.to_json(shown) for shown in found]
 
 
@@ -54,7 +54,7 @@ def gradients(run: Run) -> float:
     for measures in _groups(run):
         needs = measures[0].needs
         shared = ("gradient_after" in needs) + own * ("gradient_before" in needs)
-        found += (shared + sum(m.gradients(layers(run.model)) for m in measures)) / measures[0].every
+        found += (shared + sum(m.told("gradients", layers(run.model)) for m in measures)) / measures[0].every
     return found + (at_every_step and not exact)
 
 
@@ -122,7 +122,7 @@ def _groups(run: Run) -> list[list[StepMeasure]]:
 def _when_due(measures: Sequence[StepMeasure], number: jax.Array, step: Step) -> dict[str, jax.Array]:
     """The values of a group, NaN where the step is none of its own."""
     every = measures[0].every
-    wanted = [name for measure in measures for name in measure.names(step.layers)]
+    wanted = [name for measure in measures for name in measure.told("names", step.layers)]
 
     def due() -> dict[str, jax.Array]:
         # A gradient that one condition has computed is not to be had in another, so each group caches its own.
@@ -138,15 +138,11 @@ def _when_due(measures: Sequence[StepMeasure], number: jax.Array, step: Step) ->
 
 def _checked(measure: StepMeasure, step: Step) -> dict[str, jax.Array]:
     """The values of one measure in float32; a slip in a user's own is one sentence."""
-    kind, names = type(measure).__name__, measure.names(step.layers)
-    try:
-        found = {name: jnp.asarray(value, jnp.float32) for name, value in measure.compute(step).items()}
-    except Exception as error:
-        if kind in SHIPPED or isinstance(error, UserError):
-            raise
-        raise UserError(
-            f"The measure {kind} fails with {type(error).__name__}: {error}; mend its compute() and try again."
-        ) from error
+    kind, names = type(measure).__name__, measure.told("names", step.layers)
+    found = measure.told("compute", step)
+    if not isinstance(found, dict):
+        raise UserError(f"The measure {kind} computes {found!r}; compute() returns a dictionary of arrays by name.")
+    found = {name: jnp.asarray(value, jnp.float32) for name, value in found.items()}
     if set(found) != set(names) or set(OWN) & set(names):
         raise UserError(
             f"The measure {kind} computes {', '.join(sorted(found)) or 'nothing'} but announces "

@@ -104,11 +104,13 @@ def _losses(
 
 
 def check_measures(run: Run) -> None:
-    """Trace one step without computing it, so that a mistake in a user's own measure is told before training.
+    """Trace one step without computing it, so that mistakes in a user's own measures are told before training.
 
     Raises:
         UserError: a measure fails, or computes other arrays than it announces.
     """
+    for measure in run.snapshot_measures:
+        measure.told("displays")
     if all(type(measure).__name__ in SHIPPED for measure in run.step_measures):
         return
     values = numbers(run)

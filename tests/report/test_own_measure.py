@@ -86,6 +86,7 @@ def test_an_own_measure_is_recorded_drawn_and_tabled_and_needs_its_file_no_more(
             "computes weight_norm of the shape (10,); it must be",
         ),
         ('{"weight_norm": step.no_such_thing}', "WeightNorm fails with AttributeError"),
+        ("7", "WeightNorm computes 7; compute() returns a dictionary"),
     ],
 )
 def test_slips_of_an_own_measure_are_told_before_training(
@@ -94,3 +95,32 @@ def test_slips_of_an_own_measure_are_told_before_training(
     assert main(["run", "--config", config(tmp_path, returned), "--out", str(tmp_path / "out")]) == 2
     assert says in capsys.readouterr().err
     assert not (tmp_path / "out" / "steps.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("short=", "shirt=", "The measure WeightNorm fails with TypeError"),
+        ('"points"', '"bars"', "kind of the figure 'sizes' is 'bars'; allowed are series"),
+        ('name = "sizes"', 'name = "../sizes"', "The measure Sizes has the name '../sizes', which names files"),
+        ('name = "sizes"', 'name = "trace"', "The measure Sizes has the name 'trace', which is that of Trace"),
+        ('{"size":', '{"length":', "Sizes computes length, but its figure 'sizes' shows size"),
+    ],
+)
+def test_slips_of_an_own_measure_are_one_sentence(
+    old: str, new: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    own = Path(config(tmp_path, GOOD))
+    own.write_text(own.read_text().replace(old, new))
+    assert main(["run", "--config", str(own), "--out", str(tmp_path / "out")]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_flags_reach_the_measures_of_a_study(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command = ["run", "--config", config(tmp_path, GOOD), "--out", str(tmp_path / "out"), "--epochs", "1"]
+    assert main([*command, "--probes.0.every", "3", "--probes.1.batch", "cross_batch"]) == 0
+    found = read_records(tmp_path / "out")
+    np.testing.assert_array_equal(np.isfinite(found.steps["weight_norm"]), [True, False, False, True])
+    assert "beta/cross_batch" in found.steps
+    assert main(command) == 2
+    assert "probes.0.every: 3 -> 2; probes.1.batch: 'cross_batch' -> 'same_batch'" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import pytest
 import jaxcifar
 from jaxcifar.cli import main
 from jaxcifar.config import VGG, Adam, Checkpoint, Data, Run, StepDecay
-from jaxcifar.measures import SNAPSHOT_MEASURES
+from jaxcifar.measures import SNAPSHOT_MEASURES, SnapshotMeasure
 from jaxcifar.records import snapshots
 
 
@@ -58,6 +58,13 @@ def test_unknown_measure(trained, capsys: pytest.CaptureFixture[str]):
     error = capsys.readouterr().err
     assert "'sharpnes'" in error
     assert all(cls.name in error for cls in SNAPSHOT_MEASURES)
+
+
+@pytest.mark.parametrize("cls", SNAPSHOT_MEASURES, ids=lambda cls: cls.__name__)
+def test_help_lists_every_measure(cls: type[SnapshotMeasure], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["landscape", "--help"])
+    assert cls.name in capsys.readouterr().out.split("--measure", 2)[2]
 
 
 def test_no_run(tmp_path, capsys: pytest.CaptureFixture[str]):
