@@ -83,7 +83,8 @@ def _points(display: Display, found: Found, looks: dict[str, LineStyle], common:
         (name,) = axis.arrays
         if any(name in arrays for runs in found.values() for arrays in runs.values()):
             alt = f"{axis.title} over steps. {_ends(found, axis, looks)}"
-            panels.append(Panel(axis.heading, _drawer(found, axis, looks), alt))
+            size = (4.4, 2.9) if len(display.axes) > 1 else (7.4, 3.2)
+            panels.append(Panel(axis.heading, _drawer(found, axis, looks), alt, size))
             rows += [
                 [member, seed, name, *row]
                 for member, runs in found.items()
@@ -136,7 +137,7 @@ def _drawer(found: Found, measure: Axis, looks: dict[str, LineStyle]) -> Callabl
                     axis.plot(arrays["steps"], arrays[measure.threshold], **{**line(BOUND), "linewidth": 1})
         if measure.scale == "log":
             log_axis(axis)
-        axis.set_xlim(left=0)
+        axis.margins(x=0.02)
         axis.set_xlabel("step")
 
     return draw

@@ -52,7 +52,9 @@ def _titled(study: StudyResults) -> dict[str, str]:
             for axis in display.axes:
                 ends = (", least", ", greatest") if len(axis.arrays) > 1 else ("",)
                 for end, name in zip(ends, axis.arrays, strict=True):
-                    found.setdefault(f"{axis.heading}{end}", name)
+                    title = f"{axis.heading}{end}"
+                    # Two measures of one title are told apart by their arrays.
+                    found[title if found.get(title, name) == name else f"{title} ({name})"] = name
     return found
 
 
@@ -77,7 +79,10 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
     legend += [RUNNING] if axis.running_maximum else []
     legend += [FLOOR] if floor else []
     rows = [
-        [run.member, run.seed, *row] for run in study.runs for row in zip(*binned(run.step_values(name)), strict=True)
+        [run.member, run.seed, array, *row]
+        for run in study.runs
+        for array in display.arrays
+        for row in zip(*binned(run.step_values(array)), strict=True)
     ]
     # The title precedes the caption, so that a caption of the same words would repeat it.
     said = "" if display.caption == f"{display.title}." else f"{display.caption} "
@@ -88,7 +93,7 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
         f"smoothed, over learning rates and seeds; {TRAINING_MODE}.",
         panels=tuple(panels),
         legend=tuple(legend),
-        columns=("member", "seed", "step", "mean", "least", "greatest"),
+        columns=("member", "seed", "measure", "step", "mean", "least", "greatest"),
         rows=rows,
         **common,
     )
@@ -112,10 +117,14 @@ def _arms(study: StudyResults, name: str, looks: dict[str, LineStyle]) -> dict[s
 
 
 def _by_norm(members: dict[str, list[Result]]) -> Arms:
-    """Without and with normalisation, learning rates and seeds together; empty where the networks differ in more."""
+    """Without and with normalisation, learning rates and seeds together; empty where the networks differ in more.
+
+    BatchNorm with noise after it is a network of its own, not one more run with BatchNorm.
+    """
     models = [run.config.model if run.config else None for runs in members.values() for run in runs]
     networks = {model.without_norm() if model else None for model in models}
-    if len(networks) != 1 or None in networks:
+    normalised = {model for model in models if model and has_norm(model)}
+    if len(networks) != 1 or None in networks or len(normalised) > 1:
         return []
     arms: dict[bool, list[Result]] = {}
     for runs in members.values():

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.figure import Figure as Canvas
 from synthetic import Member, study
 
-from jaxcifar.config import VGG, Run, Words
-from jaxcifar.measures import Beta, GradientDistance, NoiseFloor
+from jaxcifar.config import CNN, VGG, Adam, DeepLinear, Model, ResNet, Run, Words
+from jaxcifar.measures import Beta, GradientDistance, NoiseFloor, StepReliability
 from jaxcifar.report import series
 from jaxcifar.report.figure import Figure
 from jaxcifar.report.line_styles import line_styles
@@ -30,7 +30,11 @@ def dotted(figure: Figure) -> list[float]:
     """The heights of the dotted lines."""
     axis = Canvas().add_subplot()
     figure.panels[0].draw(axis)
-    return [float(np.mean(line.get_ydata())) for line in axis.lines if line.get_linestyle() == ":" or _dots(line)]
+    return [
+        float(np.mean(np.asarray(line.get_ydata())))
+        for line in axis.lines
+        if line.get_linestyle() == ":" or _dots(line)
+    ]
 
 
 def _dots(line) -> bool:
@@ -51,3 +55,36 @@ def test_without_a_noise_floor_none_is_drawn(tmp_path: Path):
     for figure in probes(tmp_path):
         assert "noise floor: rounding alone" not in [look.label for look in figure.legend]
         assert dotted(figure) == []
+
+
+@pytest.mark.parametrize("model", [VGG(norm="batch"), ResNet(), CNN(norm="batch"), DeepLinear(norm="batch")])
+def test_every_network_is_drawn_with_and_without_batch_norm_over_its_rates(model: Model, tmp_path: Path):
+    members = {
+        f"{kind}-{rate:g}": Run(model=network, optimizer=Adam(learning_rate=rate), probes=(Beta(),))
+        for kind, network in (("plain", model.without_norm()), ("norm", model))
+        for rate in (1e-3, 1e-2)
+        if network
+    }
+    steps = {"beta/same_batch": np.full(60, 3.0)}
+    found = study(tmp_path, "s", {name: Member(run=run, steps=steps) for name, run in members.items()})
+    (figure,) = series.figures(found, line_styles(found, Words("s")), {})
+    assert [look.label for look in figure.legend] == ["without BatchNorm", "with BatchNorm", "largest so far"]
+
+
+def test_batch_norm_with_noise_is_not_drawn_as_batch_norm(tmp_path: Path):
+    models = {"a": VGG(), "b": VGG(norm="batch"), "c": VGG(norm="batch", noise=True)}
+    steps = {"beta/same_batch": np.full(60, 3.0)}
+    runs = {name: Member(run=Run(model=model, probes=(Beta(),)), steps=steps) for name, model in models.items()}
+    found = study(tmp_path, "s", runs)
+    (figure,) = series.figures(found, line_styles(found, Words("s")), {})
+    assert [look.label for look in figure.legend] == ["a", "b", "c", "largest so far"]
+
+
+def test_arrays_that_are_not_drawn_are_in_the_csv(tmp_path: Path):
+    layers = {"conv": ["conv"]}
+    (kappa, *_) = StepReliability().displays(layers)
+    steps = {name: np.full(60, 1.0) for name in kappa.arrays}
+    found = study(tmp_path, "s", {"a": Member(run=Run(model=VGG(), probes=(StepReliability(),)), steps=steps)})
+    (figure,) = series.figures(found, line_styles(found, Words("s")), {})
+    assert {row[figure.columns.index("measure")] for row in figure.rows} == set(kappa.arrays)
+    assert len(kappa.arrays) > 1
