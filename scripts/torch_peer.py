@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch_whitened import WhitenedCNN
 
 from jaxcifar import config
+from jaxcifar.config import UserError
 
 CLASSES = 10
 _STAGE_SIZES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -290,8 +291,14 @@ def _from_torch_layout(model: config.Model, path: tuple[str, ...], array: np.nda
     return array
 
 
+TWINS = config.CNN | config.DeepLinear | config.VGG | config.ResNet | config.WhitenedCNN
+"""The networks that are built in PyTorch too."""
+
+
 def _flattened_channels(model: config.Model, layer: str) -> int:
     """Return the channels of the flattened image that a linear layer reads; 1 if it does not read an image."""
+    if not isinstance(model, TWINS):
+        raise UserError(f"{model.title} has no PyTorch twin to compare it with; scripts/torch_peer.py has those.")
     match model:
         case config.CNN() if layer == ("linear1" if model.head else "output"):
             return model.widths[-1]

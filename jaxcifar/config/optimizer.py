@@ -23,6 +23,11 @@ class _Optimizer:
         """The optimizer's name for readers."""
         return type(self).__name__
 
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        raise NotImplementedError
+
     def __post_init__(self):
         if not isinstance(self.schedule, Schedule):
             allowed = ", ".join(kind.__name__ for kind in get_args(Schedule))
@@ -57,12 +62,22 @@ class SGD(_Optimizer):
         if self.nesterov and self.momentum == 0:
             raise UserError("optimizer.nesterov is on with momentum 0; give optimizer.momentum above 0.")
 
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        return 1 if self.momentum else 0
+
 
 @dataclass(frozen=True)
 class Adagrad(_Optimizer):
     """Duchi et al. 2011: g / (sqrt(s) + epsilon), where the accumulator s starts at 0, as in PyTorch."""
 
     epsilon: float = 1e-10
+
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        return 1
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,11 @@ class Adadelta(_Optimizer):
     rho: float = 0.9
     epsilon: float = 1e-6
 
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        return 2
+
 
 @dataclass(frozen=True)
 class Adam(_Optimizer):
@@ -82,6 +102,11 @@ class Adam(_Optimizer):
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        return 2
 
 
 @dataclass(frozen=True)
@@ -117,6 +142,11 @@ class Muon(_Optimizer):
         check_count("optimizer.iterations", self.iterations, 1, 20)
         check_number("optimizer.bias_factor", self.bias_factor, 0, above=True)
         check_number("optimizer.output_factor", self.output_factor, 0, above=True)
+
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        return 1
 
 
 Optimizer = SGD | Adagrad | Adadelta | Adam | AdamW | Muon

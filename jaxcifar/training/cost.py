@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
-from jaxcifar.config import SGD, Adadelta, Adagrad, Adam, Model, Muon, Optimizer, Run
+from jaxcifar.config import Model, Run
 from jaxcifar.data.dataset import split_rows
 from jaxcifar.models import layer_rows, training_flops
 from jaxcifar.training import probes
@@ -32,7 +32,7 @@ def cost_of(run: Run) -> Cost:
     training = network.training_flops * run.batch_size * steps * (1 + probes.gradients(run))
     evaluation = network.forward_flops * test * _evaluations(run)
     kept = run.checkpoint.keep + len(run.checkpoint.snapshots)
-    state = 4 * network.parameters * (1 + _slots(run.optimizer) + run.average.copies)
+    state = 4 * network.parameters * (1 + run.optimizer.slots + run.average.copies)
     arrays = 4 * steps * (2 + len(probes.names(run)))
     return Cost(steps, training + evaluation, kept * state + arrays, network.layers)
 
@@ -56,14 +56,3 @@ def _evaluations(run: Run) -> int:
     """Number of times that a test image passes the network."""
     last = {"none": 1, "mirror": 2, "six": 6}[run.test_views] * (2 if run.average.figure else 1)
     return last if run.timed else run.epochs - 1 + last
-
-
-def _slots(optimizer: Optimizer) -> int:
-    """Number of arrays that the optimizer keeps per parameter."""
-    match optimizer:
-        case SGD(momentum=0):
-            return 0
-        case SGD() | Adagrad() | Muon():
-            return 1
-        case Adadelta() | Adam():
-            return 2
