@@ -224,6 +224,7 @@ def optimizer(kind: config.Optimizer, parameters: Any, fused: bool = False) -> t
             )
         case config.Muon():
             raise ValueError("PyTorch has no Muon for convolutions; compare networks with another optimizer.")
+    raise ValueError(f"{kind.title} is not built in PyTorch here; compare networks with another optimizer.")
 
 
 def state_dict(model: config.Model, variables: Mapping[str, Any]) -> dict[str, torch.Tensor]:

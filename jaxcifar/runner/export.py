@@ -15,7 +15,7 @@ from flax import linen as nn
 
 import jaxcifar
 from jaxcifar import data, records
-from jaxcifar.config import Run, UserError, load
+from jaxcifar.config import Run, Study, UserError, load
 from jaxcifar.config.stored import read_run
 from jaxcifar.models import build, layers, whitened
 from jaxcifar.runner.networks import restore, saved_steps
@@ -66,7 +66,8 @@ def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> N
         UserError: the source is neither, or holds several runs or no checkpoint.
     """
     if source.is_file():
-        run = load(source, flags, prog="jaxcifar export")
+        config = load(source, flags, prog="jaxcifar export")
+        run = config.base if isinstance(config, Study) and config.is_single else config
         if not isinstance(run, Run):
             raise UserError(f"{str(source)!r} holds several runs; give the config file of one, or a run's folder.")
         return Network(run, _initial(run), f"{source.stem}, untrained, seed {run.seed}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jaxcifar import data, records
-from jaxcifar.config import Run
+from jaxcifar.config import Run, UserError
 from jaxcifar.config.stored import begin_records, read_records
 from jaxcifar.training import interrupt, progress, runtime
 from jaxcifar.training.loop import Member, train_members
@@ -32,6 +32,10 @@ def train(run: Run, out: str | Path | None = None) -> records.Records:
         >>> jaxcifar.train(run, "runs/example").summary["status"]  # doctest: +SKIP
         'finished'
     """
+    if not isinstance(run, Run):
+        raise UserError(
+            f"train(…) got {type(run).__name__}; it takes a Run. Train a study or a config file by `jaxcifar run`."
+        )
     runtime.configure()
     folder = records.local_path("out", out) if out is not None else Path("runs") / run.name
     with records.locked(folder), interrupt.handling() as stop, progress.showing() as shown:
