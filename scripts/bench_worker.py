@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from jaxcifar.config import Run, Vectorize, from_json, load, to_json
+from jaxcifar.config import Paper, Run, Vectorize, from_json, load, to_json
 from jaxcifar.errors import UserError
 from jaxcifar.process import huge_pages
 
@@ -26,10 +26,10 @@ IMAGES = 50_000
 
 
 def load_run(name: str) -> Run:
-    """Return the run of configs/NAME.py."""
-    run = load(CONFIGS / f"{name}.py")
-    assert isinstance(run, Run)
-    return run
+    """Return the run of configs/NAME.py, or the base of its study."""
+    config = load(CONFIGS / f"{name}.py")
+    assert not isinstance(config, Paper)
+    return config if isinstance(config, Run) else config.base
 
 
 class Worker:

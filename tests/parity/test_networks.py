@@ -12,10 +12,13 @@ from jaxcifar.config import Run
 FLOAT64 = ("cnn", "cnn_bn", "light", "light_bn", "vgg_a", "vgg_bn", "linear", "whitened", "whitened_residual")
 FLOAT64 += ("resnet18", "resnet34", "resnet50", "bare18")
 FORWARD_ONLY = ("plain18", "resnet101", "resnet152")
+SLOW = ("resnet34", "resnet101", "resnet152")
 FLOAT32 = ("cnn", "light", "vgg_a", "vgg_bn", "resnet18")
 
 
-@pytest.mark.parametrize("name", FLOAT64 + FORWARD_ONLY)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in FLOAT64 + FORWARD_ONLY]
+)
 def test_training_pass_in_float64(name: str):
     with jax.enable_x64(True):
         run = Run(model=peers.NETWORKS[name])

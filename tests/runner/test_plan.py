@@ -21,6 +21,7 @@ CONFIGS = Path(__file__).parent.parent.parent / "configs"
 STUDIES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem != "paper")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STUDIES)
 def test_every_config_plans_one_epoch(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = CONFIGS / f"{name}.py"

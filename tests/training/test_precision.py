@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.append(str(Path(__file__).parents[2] / "scripts"))
 from bench_parts import Gap
 
@@ -21,6 +23,7 @@ print(json.dumps(dataclasses.asdict(precision_gap(run))))
 """
 
 
+@pytest.mark.slow
 def test_bfloat16_stays_within_the_spread_of_float32_over_seeds():
     # A process of its own, because the other tests compile without optimisation, which takes longer to train.
     environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}

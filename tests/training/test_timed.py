@@ -37,7 +37,9 @@ def narrow(name: str, epochs: int) -> Run:
     )
 
 
-@pytest.mark.parametrize(("name", "epochs"), [("speedrun_94", 2), ("speedrun_96", 4)])
+@pytest.mark.parametrize(
+    ("name", "epochs"), [("speedrun_94", 2), pytest.param("speedrun_96", 4, marks=pytest.mark.slow)]
+)
 def test_the_recipe_learns(name: str, epochs: int, tmp_path: Path):
     run = narrow(name, epochs)
     found = jaxcifar.train(run, tmp_path)
