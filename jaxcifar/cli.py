@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ USAGE = """usage: jaxcifar list
        jaxcifar run --config FILE [options] [--field value ...]
        jaxcifar copy NAME [FILE]
        jaxcifar report DIR [--config FILE]
-       jaxcifar landscape DIR --measure NAME[,NAME]
+       jaxcifar landscape DIR --measure NAME[,NAME] [--data.dir DIR]
        jaxcifar export DIR|CONFIG [--out FILE.onnx]
        jaxcifar --version
 
@@ -95,6 +96,7 @@ def _landscape(argv: list[str]) -> int:
 
     measures, folder = check_names(options.measure), options.folder
     run = read_run(folder)
+    run = replace(run, data=data.located(run.data, options.data_dir))
     runtime.configure()
     with records.locked(folder), progress.counting() as advance:
         measure_run(run, folder, folder, measures, data.load, progress.PlainProgress().message, advance)

@@ -68,9 +68,13 @@ class LandscapeOptions:
     folder: tyro.conf.Positional[Path]
     """The run folder."""
     measure: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]", help=f"Some of {', '.join(SNAPSHOT_NAMES)}.")]
+    data_dir: Annotated[Path | None, tyro.conf.arg(name="data.dir")] = None
+    """Where the training data are now, if they have moved; they must be the same."""
 
     def __post_init__(self):
         object.__setattr__(self, "folder", records.local_path("DIR", self.folder))
+        if self.data_dir is not None:
+            object.__setattr__(self, "data_dir", records.local_path("--data.dir", self.data_dir))
 
 
 @dataclass(frozen=True)

@@ -7,3 +7,4 @@ from jaxcifar.data.augment import views as views
 from jaxcifar.data.dataset import Dataset as Dataset
 from jaxcifar.data.dataset import train_size as train_size
 from jaxcifar.data.sources import load as load
+from jaxcifar.data.sources import located as located

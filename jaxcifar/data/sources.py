@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from jaxcifar.config import Data
@@ -65,6 +66,17 @@ def load(config: Data, notify: Callable[[str], None] = _to_stderr) -> Dataset:
                 return subset(found, config)
             notify(FALLBACK)
             return shapes.make(*rows)
+
+
+def located(config: Data, moved: Path | None) -> Data:
+    """Return where a record's data are looked for now: in a folder that the user names, else where they were.
+
+    A folder of the record that is gone is dropped, so that $JAXCIFAR_DATA and the usual places count.
+    """
+    if moved is not None:
+        return replace(config, dir=str(moved))
+    gone = config.dir is not None and not _expanded(config.dir).exists()
+    return replace(config, dir=None) if gone else config
 
 
 def data_folder(notify: Callable[[str], None] = _to_stderr) -> Path:

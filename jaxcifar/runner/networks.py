@@ -18,6 +18,7 @@ from jaxcifar.models.summary import LayerRow
 from jaxcifar.training import state as states
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
 from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.resume import check_data
 from jaxcifar.training.state import State
 from jaxcifar.training.step import loss_function
 
@@ -39,6 +40,17 @@ def restore(run: Run, folder: Path, step: int) -> State:
         return checkpoints.restore(step, template)
     finally:
         checkpoints.close()
+
+
+def trained_on(run: Run, folder: Path, load: Callable[..., Dataset]) -> Dataset:
+    """Return the data of a run, whose record in a folder must name the same.
+
+    Raises:
+        UserError: other data are found than the run was trained on.
+    """
+    dataset = load(run.data)
+    check_data(folder, dataset)
+    return dataset
 
 
 def gradient_norms(run: Run, dataset: Dataset) -> Callable[[State], dict[str, float]]:

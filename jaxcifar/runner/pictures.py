@@ -92,7 +92,8 @@ def _gradients(
         epochs = {step // per_epoch: step for step in steps if per_epoch and step % per_epoch == 0}
         if epochs and set(epochs) != set(pictures.read_gradients(item.folder)):
             notify(f"Measuring the gradients of {item.run.name}, seed {item.run.seed}, layer by layer.")
-            measure = networks.gradient_norms(item.run, load(item.run.data))
+            dataset = networks.trained_on(item.run, item.trained, load)
+            measure = networks.gradient_norms(item.run, dataset)
             norms = {str(e): measure(networks.restore(item.run, item.trained, s)) for e, s in sorted(epochs.items())}
             roles = {row.name: row.role for row in layer_rows(item.run.model)}
             pictures.write_gradients(item.folder, networks.GRADIENT_BATCH, norms, roles)
@@ -116,5 +117,6 @@ def _features(runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: 
         steps = networks.saved_steps(item.trained, notify) if records.is_complete(item.trained) else []
         if steps:
             state = networks.restore(item.run, item.trained, steps[-1])
-            records.write_arrays(path, networks.features(item.run, state, load(item.run.data)))
+            dataset = networks.trained_on(item.run, item.trained, load)
+            records.write_arrays(path, networks.features(item.run, state, dataset))
             return

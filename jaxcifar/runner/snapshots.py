@@ -17,7 +17,7 @@ from jaxcifar.data import Dataset, normalize
 from jaxcifar.landscape.memory import available_memory
 from jaxcifar.measures import SNAPSHOT_MEASURES, Snapshot, SnapshotMeasure, Snapshots, display
 from jaxcifar.records import snapshots as stored
-from jaxcifar.runner.networks import restore, saved_steps
+from jaxcifar.runner.networks import restore, saved_steps, trained_on
 from jaxcifar.training.optimizers import numbers, schedule_factor
 from jaxcifar.training.state import State
 from jaxcifar.training.step import loss_function
@@ -48,7 +48,8 @@ def measure_run(
         stopped: whether the user asked to end; then the measures that are left wait for the next time.
 
     Raises:
-        UserError: there are too few checkpoints, or a measure does not fit into memory.
+        UserError: there are too few checkpoints, a measure does not fit into memory, or the data found are others than
+            those in training.
     """
     steps = _snapshots(run, trained, notify)
     measures = _measurable(measures, trained, len(steps), notify)
@@ -60,7 +61,7 @@ def measure_run(
     keeps = f"; Lanczos keeps {needed / 1e6:,.0f} MB" if needed else ""
     notify(f"{folder}: {', '.join(measure.name for measure in left)} at {len(steps)} checkpoints{keeps}.")
     _check_memory(needed, states[0])
-    taken = _context(run, load(run.data), states)
+    taken = _context(run, trained_on(run, trained, load), states)
     shared = {"steps": np.array(steps), "images": np.array(len(taken.batch[1]))}
     for measure in left:
         if stopped():

@@ -26,11 +26,26 @@ def begin(run: Run, folder: Path, dataset: Dataset) -> None:
     """
     check_batch_size(run, len(dataset.train_labels))
     begin_records(folder, run)
+    check_data(folder, dataset, ", or --restart to begin again")
+
+
+def check_data(folder: Path, dataset: Dataset, otherwise: str = "") -> None:
+    """Check that these are the data that a run folder was begun on.
+
+    Args:
+        folder: the run's; one that names no data is taken.
+        dataset: what was loaded now.
+        otherwise: another way out, appended to the message.
+
+    Raises:
+        UserError: the fingerprints differ.
+    """
     stored = read_records(folder).data
     if stored and stored["sha256"] != dataset.fingerprint:
         raise UserError(
             f"{folder} was begun on the data set {stored['name']} with SHA-256 {stored['sha256'][:12]}, not on this "
-            f"{dataset.name} with {dataset.fingerprint[:12]}; give the same data, or --restart to begin again."
+            f"{dataset.name} with {dataset.fingerprint[:12]}; give the same data by --data.dir or "
+            f"$JAXCIFAR_DATA{otherwise}."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,6 +52,41 @@ def test_measures_are_stored_drawn_and_left_alone(trained, capsys: pytest.Captur
     assert main(command) == 0
     assert snapshots.path(trained, "eigenvalues").stat().st_mtime_ns == before
     assert not list(trained.rglob("*.partial"))
+
+
+def test_moved_data_are_named_and_other_data_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    old, new, other, folder = (tmp_path / name for name in ("old", "new", "other", "run"))
+    write_official(old, 5)
+    write_official(other, 6)
+    data = Data(source="auto", dir=str(old), train_size=32, test_size=8)
+    checkpoint = Checkpoint(snapshots=(0, 1))
+    jaxcifar.train(
+        Run(model=VGG(form="light", width=2), data=data, epochs=1, batch_size=16, checkpoint=checkpoint), folder
+    )
+    old.rename(new)
+    command = ["landscape", str(folder), "--measure", "trace"]
+    assert main([*command, "--data.dir", str(other)]) == 2
+    assert "not on this cifar10" in capsys.readouterr().err
+    monkeypatch.setenv("JAXCIFAR_DATA", str(other))
+    assert main(command) == 2
+    assert not snapshots.path(folder, "trace").exists()
+    assert main([*command, "--data.dir", str(new)]) == 0
+    assert np.isfinite(snapshots.read(folder, "trace")["mean"]).all()
+    assert main(command) == 0  # stored measures need no data
+    monkeypatch.setenv("JAXCIFAR_DATA", str(new))
+    assert main(["landscape", str(folder), "--measure", "sharpness"]) == 0
+
+
+def write_official(folder: Path, seed: int) -> None:
+    """Write files of CIFAR-10's official size in its binary form, with images of noise."""
+    folder.mkdir()
+    draw = np.random.default_rng(seed)
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        rows = np.repeat(draw.integers(0, 256, (100, 3073), np.uint8), 100, axis=0)
+        rows[:, 0] = np.arange(10_000) % 10
+        rows.tofile(folder / f"{name}.bin")
 
 
 def test_unknown_measure(trained, capsys: pytest.CaptureFixture[str]):

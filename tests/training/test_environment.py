@@ -88,5 +88,5 @@ def test_a_resumed_run_keeps_where_it_began_and_refuses_other_data(small_run: Ru
     found = read_records(tmp_path).environment
     assert found["device"] == stored["device"]
     assert [(past["device"]["kind"], past["until_step"]) for past in found["history"]] == [("another", 7)]
-    with pytest.raises(UserError, match="give the same data, or --restart to begin again"):
+    with pytest.raises(UserError, match=r"give the same data by .*, or --restart to begin again"):
         begin(small_run, tmp_path, dataclasses.replace(dataset, fingerprint="0" * 64))
