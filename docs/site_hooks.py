@@ -36,7 +36,7 @@ def _skip(app: Sphinx, what: str, name: str, obj: object, skip: bool, options: o
 
 
 def _unlink_folders(app: Sphinx, name: str, source: list[str]) -> None:
-    """Show a link to a folder of records as its path: on the site there is no page to go to."""
+    """Replace a link to a folder of records by its path, since the site has no page for it."""
     home = Path(app.env.doc2path(name)).parent
 
     def plain(link: re.Match[str]) -> str:

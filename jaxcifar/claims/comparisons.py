@@ -74,7 +74,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Open:
-    """What the records cannot say, and why."""
+    """A comparison that the records cannot decide, with the reason."""
 
     why: str
 
@@ -84,14 +84,14 @@ Comparison = Order | Equivalence | Level | Fact | Open
 
 @dataclass(frozen=True)
 class Decision:
-    """What a comparison says, and how that came about."""
+    """The result of a comparison, with the numbers that led to it."""
 
     answer: Answer
     how: str
 
 
 def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
-    """Return what the records say to each comparison of a page.
+    """Decide every comparison of a page.
 
     Differences and levels form one family of tests, equivalences another; each is adjusted for its number, so that a
     page errs in at most 5% of cases where there is no effect at all. An `Order`

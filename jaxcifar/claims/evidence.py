@@ -1,4 +1,4 @@
-"""What a claim rests on: measured numbers, and comparisons of them that are not decided yet."""
+"""The evidence for a claim: measured numbers, and comparisons of them that are not decided yet."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a claim rests on."""
+    """The numbers and comparisons that a claim is judged by."""
 
     numbers: tuple[Number, ...]
     comparisons: tuple[Comparison, ...]

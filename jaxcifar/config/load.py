@@ -134,7 +134,7 @@ def _importing(path: Path) -> Iterator[types.ModuleType]:
 
 @contextmanager
 def _telling_the_line(path: Path) -> Iterator[None]:
-    """What a config file raises becomes one sentence that names the file and the line."""
+    """Turn an error raised by a config file into one sentence that names the file and the line."""
     try:
         yield
     except UserError as error:
