@@ -149,10 +149,11 @@ def _run(argv: list[str], program: Sequence[str]) -> int:
     plain = [token for token in argv if token not in ("-h", "--help")]
     options, rest = parse(RunOptions, plain, "jaxcifar run --help", prog="jaxcifar run", return_unknown_args=True)
     usage = (
-        "Options besides the fields below: --out DIR, --restart, --summary, --plan, --seeds N, --scale S, "
-        "--only NAMES, --vectorize KIND, --max-minutes M (see jaxcifar run --help)."
+        "Options besides the fields below: --out DIR, --restart, --summary, --plan, --seeds N, --size NAME, "
+        "--scale S, --only NAMES, --vectorize KIND, --max-minutes M (see jaxcifar run --help)."
     )
-    config = load(options.config, [*rest, *(["--help"] if wants_help else [])], prog="jaxcifar run", usage=usage)
+    flagged = [*rest, *(["--help"] if wants_help else [])]
+    config = load(options.config, flagged, prog="jaxcifar run", usage=usage, size=options.size)
     if options.vectorize:
         config = vectorized(config, options.vectorize)
     if options.summary:
@@ -163,7 +164,7 @@ def _run(argv: list[str], program: Sequence[str]) -> int:
 
     # A study has a name of its own, a run is named by its file.
     name = options.config.stem if isinstance(config, Run) else ""
-    return _train(config, options, Invocation.of(given, flags(rest), options.scale, name, program))
+    return _train(config, options, Invocation.of(given, flags(rest), options.scale, options.size, name, program))
 
 
 def _with_file(argv: list[str]) -> list[str]:

@@ -25,7 +25,7 @@ class RunOptions:
     config: Path
     """A Python file with `get_config() -> Run | Study | Paper`."""
     out: Path | None = None
-    """Folder of the records; runs/<config name> by default."""
+    """Folder of the records; runs/<config name> by default, runs/<config name>-<size> with `--size`."""
     restart: bool = False
     """Delete the records of this config in `--out` and start again."""
     summary: bool = False
@@ -36,6 +36,9 @@ class RunOptions:
     """Repeat every member with N seeds."""
     scale: Annotated[float, tyro.conf.arg(metavar="S")] = 1.0
     """Multiply images and epochs by S, at most 1, down to 512 images and one epoch; such runs decide no claim."""
+    size: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
+    """Train the study at a smaller size that its file states, such as `cpu`, which two cores finish overnight; the
+    verdicts name the size."""
     only: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")] = ""
     """Train only these studies of a paper."""
     vectorize: Vectorize | None = None
@@ -46,11 +49,14 @@ class RunOptions:
 
     def __post_init__(self):
         object.__setattr__(self, "config", records.local_path("--config", self.config))
+        if self.size and self.scale != 1:
+            raise UserError(f"--size {self.size} and --scale {self.scale:g} are two ways to be smaller; give one.")
 
     @property
     def folder(self) -> Path:
         """The folder of the records."""
-        out = records.local_path("--out", self.out or Path("runs") / self.config.stem)
+        name = f"{self.config.stem}-{self.size}" if self.size else self.config.stem
+        out = records.local_path("--out", self.out or Path("runs") / name)
         if out.exists() and not out.is_dir():
             raise UserError(f"--out {str(out)!r} is a file; give a folder.")
         return out

@@ -43,12 +43,20 @@ class Band:
 
 def band_width(*rates: float) -> Band:
     """Return the greatest minus the least train loss over the rates at a step, mean over all steps."""
-    return _of_losses("width of the band", lambda losses: float(np.mean(losses.max(0) - losses.min(0))), "nats", rates)
+    return _of_losses(
+        "width of the band",
+        lambda losses: float(np.mean(losses.max(0) - losses.min(0))),
+        "nats",
+        rates,
+        smoothness=True,
+    )
 
 
 def band_variance(*rates: float) -> Band:
     """Return the variance of the train loss over the rates at a step, mean over all steps."""
-    return _of_losses("variance over the rates", lambda losses: float(np.mean(losses.var(0))), "nats²", rates)
+    return _of_losses(
+        "variance over the rates", lambda losses: float(np.mean(losses.var(0))), "nats²", rates, smoothness=True
+    )
 
 
 def band_mean(*rates: float) -> Band:
@@ -90,5 +98,11 @@ def stacked_losses(runs: Sequence[Result]) -> np.ndarray:
     return np.nan_to_num(np.stack([values[:steps] for values in columns]), nan=np.inf)
 
 
-def _of_losses(name: str, summary: Callable[[np.ndarray], float], unit: str, rates: tuple[float, ...]) -> Band:
-    return Band(name, lambda runs: summary(stacked_losses(runs)), unit, rates or None)
+def _of_losses(
+    name: str,
+    summary: Callable[[np.ndarray], float],
+    unit: str,
+    rates: tuple[float, ...],
+    smoothness: bool = False,
+) -> Band:
+    return Band(name, lambda runs: summary(stacked_losses(runs)), unit, rates or None, smoothness=smoothness)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from jaxcifar.claims.bands import Band
 from jaxcifar.claims.comparisons import Comparison, Equivalence, Level, Order, Relation, Side
 from jaxcifar.claims.evidence import Evidence, Judge, Missing, Number
-from jaxcifar.claims.members import norm_pairs
+from jaxcifar.claims.members import complete, norm_pairs
 from jaxcifar.claims.numbers import Measured, On, against, compared, number, number_of, on, scaled, titled
 from jaxcifar.errors import UserError
 from jaxcifar.records.study import StudyResults
@@ -98,7 +98,7 @@ def lowered_by_norm(quantity: On, *, by: float, among: Names = ()) -> Judge:
     Args:
         quantity: what is compared.
         by: the smallest difference that counts, as in `compare`.
-        among: the members that count; all where empty.
+        among: the members that count, each at all its learning rates; all where empty.
     """
     return _by_norm(quantity, "smaller", by, among)
 
@@ -165,9 +165,10 @@ def _by_norm(quantity: On, relation: Relation, by: float, among: Names, negated:
     def judge(study: StudyResults) -> Evidence:
         numbers: list[Number] = []
         orders: list[Order] = []
-        measured, chosen = on(quantity, study), study.only(_names(among)) if among else study
+        runs = tuple(run for name in _names(among) for run in complete(study, name))
+        measured, chosen = on(quantity, study), dataclasses.replace(study, runs=runs) if among else study
         for pair in norm_pairs(chosen, over_rates=isinstance(measured, Band)):
-            ours, others = (number_of(study, measured, runs) for runs in (pair.with_norm, pair.without))
+            ours, others = (number_of(study, measured, arm) for arm in (pair.with_norm, pair.without))
             numbers += [ours, others]
             orders.append(dataclasses.replace(_order(measured, relation, ours, others, by), negated=negated))
         return Evidence(tuple(dict.fromkeys(numbers)), tuple(orders))

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxcifar.claims.bands import Band
 from jaxcifar.claims.evidence import Missing, Number
-from jaxcifar.claims.members import by_seed, complete
+from jaxcifar.claims.members import by_seed, complete, learning_rate
 from jaxcifar.claims.quantities import Quantity
 from jaxcifar.records.study import Result, StudyResults
 
@@ -44,6 +44,9 @@ def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -
         Missing: the quantity is one of smoothness and the runs do not train.
     """
     label = _label(study, runs)
+    if isinstance(quantity, Band) and quantity.rates is not None:
+        # A rate outside the band may diverge, or stay on the plateau, without taking its seed out of the band.
+        runs = [run for run in runs if learning_rate(run) in quantity.rates]
     kept = list(runs) if quantity.of_diverged else ended_well(runs)
     if quantity.smoothness:
         _check_trained(kept, label)

@@ -34,6 +34,8 @@ class Judged:
     reasons: tuple[str, ...]
     """How each comparison that counts was decided, or what would decide it."""
     scaled: bool = False
+    size: str = ""
+    """The study's size for readers; empty for the full one."""
 
     @property
     def decides(self) -> str:
@@ -43,7 +45,9 @@ class Judged:
     @property
     def label(self) -> str:
         """The verdict as it is shown."""
-        return f"{self.verdict} (scaled)" if self.scaled and self.verdict == "not decided" else self.verdict
+        if self.verdict == "not decided":
+            return f"{self.verdict} (scaled)" if self.scaled else self.verdict
+        return f"{self.verdict} at {self.size}" if self.size else self.verdict
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -86,7 +90,7 @@ def judge_page(sources: Sequence[tuple[Study, StudyResults]]) -> list[list[Judge
     decisions = iter(decide_all([comparison for comparisons in counted for comparison in comparisons]))
     return [
         [
-            _judged(claim, evidence, reason, results, decisions)
+            dataclasses.replace(_judged(claim, evidence, reason, results, decisions), size=study.size_title)
             for claim, evidence in zip(study.claims, row, strict=True)
         ]
         for (study, results), row, reason in zip(sources, found, reasons, strict=True)

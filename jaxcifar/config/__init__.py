@@ -50,6 +50,7 @@ from jaxcifar.config.serialize import differences as differences
 from jaxcifar.config.serialize import from_json as from_json
 from jaxcifar.config.serialize import to_json as to_json
 from jaxcifar.config.study import Claim as Claim
+from jaxcifar.config.study import Size as Size
 from jaxcifar.config.study import Study as Study
 from jaxcifar.config.study import Variant as Variant
 from jaxcifar.config.study import Vectorize as Vectorize

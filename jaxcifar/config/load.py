@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jaxcifar.config.paper import Paper
+from jaxcifar.config.paper import Paper, sized
 from jaxcifar.config.parse import parse
 from jaxcifar.config.paths import get_path, set_path
 from jaxcifar.config.run import Run
@@ -21,7 +21,7 @@ from jaxcifar.errors import UserError
 
 
 def load(
-    path: str | Path, argv: Sequence[str] = (), *, prog: str | None = None, usage: str = ""
+    path: str | Path, argv: Sequence[str] = (), *, prog: str | None = None, usage: str = "", size: str = ""
 ) -> Run | Study | Paper:
     """Read a config file and apply overrides such as `--epochs 1 --optimizer.learning-rate 1e-3`.
 
@@ -30,6 +30,8 @@ def load(
         argv: flags for the fields of the Run, or of a study's base Run, where they win in every member of every study.
         prog: the command's name in messages of the parser.
         usage: text that `--help` shows before the fields.
+        size: name of a study's size, in place of the full one; flags win over it. A paper keeps the studies that have
+            the size.
 
     Returns:
         The Run, the Study or the Paper.
@@ -40,6 +42,8 @@ def load(
         SystemExit: with 0 after `--help`.
     """
     config, docstring = read_file(Path(path))
+    if size:
+        config = sized(config, size)
     description = f"{docstring}\n\n{usage}".strip()
     match config:
         case Run():

@@ -39,6 +39,25 @@ class Paper:
         return Paper(self.name, tuple(study for study in self.studies if study.name in names))
 
 
+def sized(config: Run | Study | Paper, size: str) -> Study | Paper:
+    """Return the config at a size; of a paper, the studies that have it.
+
+    Raises:
+        UserError: there is no such size.
+    """
+    match config:
+        case Run():
+            raise UserError(f"--size is {size!r}; the run {config.name!r} has no sizes, so change its fields by flags.")
+        case Study():
+            return config.sized(size)
+        case Paper():
+            having = tuple(study.sized(size) for study in config.studies if size in study.sizes)
+            if not having:
+                known = ", ".join(dict.fromkeys(name for study in config.studies for name in study.sizes)) or "none"
+                raise UserError(f"--size is {size!r}, which no study of {config.name!r} has; sizes are: {known}.")
+            return Paper(config.name, having)
+
+
 def vectorized(config: Run | Study | Paper, how: Vectorize) -> Run | Study | Paper:
     """Return the config with members trained in this way; a single run has no members to train together."""
     match config:

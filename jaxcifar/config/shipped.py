@@ -90,4 +90,5 @@ def sections(but: str) -> list[Study]:
         but: the name of the config that asks, which would load itself.
     """
     found = [study for name in names() if name != but and (study := find(name)) and study.section]
-    return sorted(found, key=lambda study: study.words.order)
+    # A study may have a second name, a file that only repeats it.
+    return sorted({study.name: study for study in found}.values(), key=lambda study: study.words.order)

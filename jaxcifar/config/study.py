@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jaxcifar.config.paths import apply_changes
 from jaxcifar.config.run import Run
 from jaxcifar.config.words import COLORS, DASHES, LOSS_UNIT, Color, Dash, MemberWords, Words
-from jaxcifar.errors import UserError, check_choice
+from jaxcifar.errors import UserError, check_choice, check_count
 
 if TYPE_CHECKING:
     from jaxcifar.claims.evidence import Evidence
@@ -48,6 +48,25 @@ class Variant:
         for name, value, allowed in (("color", self.color, COLORS), ("dash", self.dash, DASHES)):
             if value is not None and value not in allowed:
                 raise UserError(f"Variant {self.name!r} has {name} {value!r}; allowed are {', '.join(allowed)}.")
+
+
+@dataclass(frozen=True)
+class Size:
+    """A smaller form of a study that decides its claims on less hardware; every verdict names the size."""
+
+    changes: Mapping[str, Any]
+    """Dotted path -> value, in the base and in every variant; `model.` paths only where the network is of the base's
+    class."""
+    seeds: int
+    """Number of seeds for every member."""
+    hours: float
+    """Measured time of the whole study at this size, on the hardware that the size is named after."""
+    why: str
+    """Why the size is enough to decide the claims."""
+    sweep: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Swept values in place of the study's own, by dotted path."""
+    without: tuple[str, ...] = ()
+    """Variants that are left out."""
 
 
 Vectorize = Literal["auto", "vmap", "map", "off"]
@@ -99,6 +118,10 @@ class Study:
     """Whether losses have a logarithmic axis."""
     band_rates: tuple[float, ...] = ()
     """Learning rates of the figure of the loss band; all where empty."""
+    sizes: Mapping[str, Size] = field(default_factory=dict)
+    """Smaller forms of the study by name, for `--size`: `cpu` is decided overnight on two cores."""
+    size: str = ""
+    """The size that this study has; empty for the full one."""
 
     def __post_init__(self):
         for name in ("variants", "seeds", "pictures", "varies", "claims", "band_rates"):
@@ -131,6 +154,56 @@ class Study:
             raise UserError(f"Study {self.name!r} has two variants of one name in {names}; names must differ.")
         for variant in self._variants:
             apply_changes(self.base, variant.changes)
+        if not self.size:
+            for name in self.sizes:
+                self.sized(name)
+
+    def sized(self, name: str) -> Study:
+        """Return the study at one of its sizes.
+
+        Raises:
+            UserError: the study has no such size, or a change does not apply.
+        """
+        if name not in self.sizes:
+            known = ", ".join(self.sizes)
+            way_out = f"it has {known}" if known else "it has only its full size"
+            raise UserError(f"--size is {name!r}, which the study {self.name!r} does not have; {way_out}.")
+        size = self.sizes[name]
+        left = {variant.name for variant in self.variants}
+        for variant in size.without:
+            if variant not in left:
+                raise UserError(f"Size {name!r} of {self.name!r} leaves out {variant!r}; it has {', '.join(left)}.")
+        check_count(f"seeds of size {name!r} of {self.name!r}", size.seeds, 1, 10_000)
+        return dataclasses.replace(
+            self,
+            base=apply_changes(self.base, size.changes),
+            variants=tuple(self._at(variant, size) for variant in self.variants if variant.name not in size.without),
+            sweep={**self.sweep, **size.sweep},
+            seeds=tuple(range(size.seeds)),
+            size=name,
+        )
+
+    def _at(self, variant: Variant, size: Size) -> Variant:
+        """The variant with a size's changes put last, so that they win."""
+        kind = type(apply_changes(self.base, variant.changes).model)
+        own = {
+            path: value
+            for path, value in size.changes.items()
+            if not path.startswith("model.") or kind is type(self.base.model)
+        }
+        kept = {path: value for path, value in variant.changes.items() if path not in own}
+        return dataclasses.replace(variant, changes={**kept, **own})
+
+    @property
+    def size_title(self) -> str:
+        """The size for readers: `size cpu (VGG-A of width 16, 10,000 images, 15 epochs)`; empty at full size."""
+        if not self.size:
+            return ""
+        epochs = sorted({member.run.epochs for member in self.members()})
+        span = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
+        images = self.base.data.train_size
+        number = f"{images:,}" if images else "all"
+        return f"size {self.size} ({self.base.model.title}, {number} images, {span} epoch{'s' * (span != '1')})"
 
     @property
     def is_single(self) -> bool:

@@ -106,6 +106,8 @@ class StudyResults:
     changed: tuple[str, ...] = ()
     """Dotted paths of the fields that flags changed."""
     scale: float = 1.0
+    size: str = ""
+    """Name of the study's size; empty for the full one."""
     problems: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     """What readers see in place of a member's name."""
@@ -216,6 +218,7 @@ def _read_study(folder: Path, run_folders: Sequence[Path], decode: Decode) -> li
         "command": manifest.get("command", ""),
         "changed": tuple(manifest.get("changed", ())),
         "scale": manifest.get("scale", 1.0),
+        "size": manifest.get("size", ""),
     }
     return _by_data(shared, results, problems)
 
@@ -269,8 +272,12 @@ def _read_manifest(path: Path, problems: list[str]) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(path.read_text())
-        scale = value.get("scale", 1.0)
-        if isinstance(scale, int | float) and all(_is_row(row) for row in value.get("runs", [])):
+        scale, size = value.get("scale", 1.0), value.get("size", "")
+        if (
+            isinstance(scale, int | float)
+            and isinstance(size, str)
+            and all(_is_row(row) for row in value.get("runs", []))
+        ):
             return value
         problems.append(f"{path} is not a manifest of this program and was left out.")
     except (OSError, ValueError, TypeError, AttributeError) as error:

@@ -96,6 +96,8 @@ def _told(results: StudyResults, own: dict[str, Study]) -> _Told:
     study = own.get(results.name)
     if study is None and (not stored or stored["shipped"]):
         study = shipped.find(results.name)
+    if study is not None and results.size in study.sizes:
+        study = study.sized(results.size)
     if study is not None:
         return _Told(_described(results, study.words), study.words, study)
     try:
