@@ -8,7 +8,7 @@ Expect:   sigmoid and softplus oscillate on the test set; ReLU and leaky ReLU ar
 """
 
 from jaxcifar.claims import ACCURACY, LOSS, alike, best_accuracy, both, compare, oscillation
-from jaxcifar.config import SGD, Claim, Data, ResNet, Run, Study, Variant
+from jaxcifar.config import SGD, Claim, Data, ResNet, Run, Size, Study, Variant
 
 
 def get_config() -> Study:
@@ -57,4 +57,13 @@ def get_config() -> Study:
                 ),
             ),
         ),
+        sizes={
+            "cpu": Size(
+                changes={"model.width": 8, "data.train_size": 5_000, "data.test_size": 2_000, "epochs": 40},
+                seeds=5,
+                hours=1.2,
+                why="1,600 steps, and 20 epochs in the last half, over which fluctuations are taken; five "
+                "seeds show a difference of 1.7 seed deviations with a power of 0.8.",
+            )
+        },
     )

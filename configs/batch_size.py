@@ -19,7 +19,7 @@ from jaxcifar.claims import (
     ratio,
     seconds_per_epoch,
 )
-from jaxcifar.config import CNN, SGD, Claim, Data, Run, Study, Variant
+from jaxcifar.config import CNN, SGD, Claim, Data, Run, Size, Study, Variant
 
 EPOCHS = epochs_to_common_level("test_accuracy", ("batch-4", "batch-128", "batch-256"))
 
@@ -101,4 +101,13 @@ def get_config() -> Study:
                 ),
             ),
         ),
+        sizes={
+            "cpu": Size(
+                changes={},
+                seeds=3,
+                hours=2.0,
+                why="The full size: the text's levels are of all images. Three seeds, because epochs to a "
+                "level differ by a factor between the batches.",
+            )
+        },
     )

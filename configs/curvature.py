@@ -11,7 +11,7 @@ Expect:   figures for both; in a short run of VGG-A-light the trace and the scal
           BatchNorm, the largest eigenvalues at the end alike within three seeds' errors.
 """
 
-from jaxcifar.config import VGG, Adam, Checkpoint, Data, Run, Study, Variant
+from jaxcifar.config import VGG, Adam, Checkpoint, Data, Run, Size, Study, Variant
 from jaxcifar.measures import Density, Eigenvalues, Plane, Sharpness, Trace, Trajectory
 
 
@@ -33,4 +33,12 @@ def get_config() -> Study:
         title="Curvature along training",
         says="Beyond the study: eigenvalues, spectrum and planes of the loss along one run, with and without "
         "BatchNorm.",
+        sizes={
+            "cpu": Size(
+                changes={"model.width": 16, "data.train_size": 10_000, "data.test_size": 2_000},
+                seeds=1,
+                hours=0.3,
+                why="One seed, as at full size: it has no claims.",
+            )
+        },
     )

@@ -8,7 +8,7 @@ Expect:   the training loss falls more slowly with dropout: underfitting.
 """
 
 from jaxcifar.claims import LOSS, at_most, both, compare, last, mean, rise
-from jaxcifar.config import CNN, SGD, Claim, Data, Run, Study, Variant
+from jaxcifar.config import CNN, SGD, Claim, Data, Run, Size, Study, Variant
 
 ARMS = ("cnn-dropout", "cnn-dropout-all")
 
@@ -50,4 +50,12 @@ def get_config() -> Study:
                 ),
             ),
         ),
+        sizes={
+            "cpu": Size(
+                changes={},
+                seeds=3,
+                hours=0.5,
+                why="The full size: dropout moves the train loss by several tenths of a nat, seeds by hundredths.",
+            )
+        },
     )

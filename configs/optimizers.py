@@ -9,7 +9,7 @@ Expect:   Adadelta is best in training, SGD and Adam are steadier in test.
 """
 
 from jaxcifar.claims import ACCURACY, LOSS, both, compare, last, oscillation
-from jaxcifar.config import SGD, Adadelta, Adagrad, Adam, Claim, Data, ResNet, Run, Study, Variant
+from jaxcifar.config import SGD, Adadelta, Adagrad, Adam, Claim, Data, ResNet, Run, Size, Study, Variant
 
 
 def get_config() -> Study:
@@ -49,4 +49,12 @@ def get_config() -> Study:
                 compare(oscillation(), smaller=("sgd", "adam"), than=("adagrad", "adadelta"), by=0.5),
             ),
         ),
+        sizes={
+            "cpu": Size(
+                changes={"model.width": 8, "data.train_size": 10_000, "data.test_size": 2_000, "epochs": 20},
+                seeds=5,
+                hours=0.8,
+                why="1,600 steps; five seeds show a difference of 1.7 seed deviations with a power of 0.8.",
+            )
+        },
     )

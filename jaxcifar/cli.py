@@ -164,7 +164,7 @@ def _run(argv: list[str], program: Sequence[str]) -> int:
 
     # A study has a name of its own, a run is named by its file.
     name = options.config.stem if isinstance(config, Run) else ""
-    return _train(config, options, Invocation.of(given, flags(rest), options.scale, options.size, name, program))
+    return _train(config, options, Invocation.of(given, flags(rest), options.scale, name, program))
 
 
 def _with_file(argv: list[str]) -> list[str]:

@@ -12,11 +12,11 @@ from jaxcifar.claims.evidence import Evidence as Evidence
 from jaxcifar.claims.evidence import Judge as Judge
 from jaxcifar.claims.evidence import Missing as Missing
 from jaxcifar.claims.evidence import Number as Number
-from jaxcifar.claims.facts import equal_to as equal_to
 from jaxcifar.claims.facts import every_run as every_run
 from jaxcifar.claims.facts import grows as grows
 from jaxcifar.claims.facts import orders_of_magnitude as orders_of_magnitude
 from jaxcifar.claims.facts import ratio as ratio
+from jaxcifar.claims.facts import table_says as table_says
 from jaxcifar.claims.judges import about as about
 from jaxcifar.claims.judges import above as above
 from jaxcifar.claims.judges import alike as alike

@@ -12,6 +12,7 @@ from jaxcifar.claims.comparisons import Fact, Level
 from jaxcifar.claims.evidence import Evidence, Judge, Missing, Number
 from jaxcifar.claims.numbers import number
 from jaxcifar.claims.quantities import Quantity
+from jaxcifar.records import pictures
 from jaxcifar.records.study import StudyResults
 
 
@@ -53,15 +54,36 @@ def grows(quantity: Quantity, members: Sequence[str]) -> Judge:
     return judge
 
 
-def equal_to(quantity: Quantity, stated: Mapping[str, float], *, digits: int) -> Judge:
-    """Judge whether a quantity of each member, rounded to some digits, is the stated one; a plain fact."""
+def table_says(
+    form: str, key: str, stated: Mapping[int, float], *, unit: str, digits: int = 0, within: float = 0.0
+) -> Judge:
+    """Judge whether the full residual networks have the numbers that a table states, by depth; a plain fact.
+
+    They are counted from the networks themselves and need no training, whatever size the study was run at.
+
+    Args:
+        form: `cifar` or `imagenet`.
+        key: `parameters` or `multiply_adds`.
+        stated: depth -> the table's number.
+        unit: `million` or `billion`, of which the numbers are multiples.
+        digits: number of decimals to which both are rounded, where `within` is 0.
+        within: the share by which they may differ.
+    """
+    of = {"million": 1e6, "billion": 1e9}[unit]
 
     def judge(study: StudyResults) -> Evidence:
-        numbers = tuple(number(study, quantity, name) for name in stated)
-        if not all(np.isfinite(n.values[0]) for n in numbers):
-            raise Missing(f"A record lacks its {quantity.name}.")
-        equal = [round(n.values[0], digits) == value for n, value in zip(numbers, stated.values(), strict=True)]
-        return Evidence(numbers, (Fact(f"{sum(equal)} of {len(equal)} are equal", all(equal)),))
+        table = pictures.read_architecture(study.folder).get(form, {})
+        try:
+            found = {depth: float(table[str(depth)][key]) / of for depth in stated}
+        except (LookupError, TypeError, ValueError):
+            raise Missing(f"The table of {key.replace('_', '-')} has not been computed.") from None
+        name = key.replace("_", "-")
+        numbers = tuple(Number(name, f"ResNet-{depth}", (value,), unit) for depth, value in found.items())
+        equal = [
+            abs(found[depth] - value) <= within * value if within else round(found[depth], digits) == value
+            for depth, value in stated.items()
+        ]
+        return Evidence(numbers, (Fact(f"{sum(equal)} of {len(equal)} agree", all(equal)),))
 
     return judge
 

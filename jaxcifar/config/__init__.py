@@ -54,5 +54,6 @@ from jaxcifar.config.study import Size as Size
 from jaxcifar.config.study import Study as Study
 from jaxcifar.config.study import Variant as Variant
 from jaxcifar.config.study import Vectorize as Vectorize
+from jaxcifar.config.words import Color as Color
 from jaxcifar.config.words import Words as Words
 from jaxcifar.errors import UserError as UserError

@@ -29,6 +29,8 @@ class Claim:
     """The statement in numbers, for readers."""
     judge: Callable[[StudyResults], Evidence]
     """The evidence in the records; `jaxcifar.claims` has the parts to put it together from."""
+    members: tuple[str, ...] = ()
+    """Members that it is about, where they are not all: a size that leaves one of them out leaves the claim out."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,7 @@ class Study:
             variants=tuple(self._at(variant, size) for variant in self.variants if variant.name not in size.without),
             sweep={**self.sweep, **size.sweep},
             seeds=tuple(range(size.seeds)),
+            claims=tuple(claim for claim in self.claims if not set(claim.members) & set(size.without)),
             size=name,
         )
 
@@ -203,7 +206,13 @@ class Study:
         span = f"{epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else str(epochs[0])
         images = self.base.data.train_size
         number = f"{images:,}" if images else "all"
-        return f"size {self.size} ({self.base.model.title}, {number} images, {span} epoch{'s' * (span != '1')})"
+        model = self.base.model
+        start = (
+            f", {model.initialization} initialisation"
+            if "model.initialization" in self.sizes[self.size].changes
+            else ""
+        )
+        return f"size {self.size} ({model.title}{start}, {number} images, {span} epoch{'s' * (span != '1')})"
 
     @property
     def is_single(self) -> bool:

@@ -46,8 +46,10 @@ class GradientDirection(StepMeasure):
         """Return least and greatest loss and distance of the gradient to that at the start, and the effective β."""
         from jaxcifar import landscape
 
-        around = (step.learning_rate, POINTS) if self.steps is None else (1.0, POINTS, *self.steps)
-        step_sizes = landscape.probe_step_sizes(*around)
+        if self.steps is None:
+            step_sizes = landscape.probe_step_sizes(step.learning_rate, POINTS)
+        else:
+            step_sizes = landscape.probe_step_sizes(1.0, POINTS, *self.steps)
         return values("gradient_direction", landscape.gradient_direction_probe(step.loss, step.before, step_sizes))
 
 

@@ -23,14 +23,12 @@ class Invocation:
     changed: tuple[str, ...] = ()
     """Dotted paths of the fields that flags changed."""
     scale: float = 1.0
-    size: str = ""
-    """Name of the study's size; empty for the full one."""
     name: str = ""
     """Of a single run's config file, under which its records stand as a study; empty for a study, which has its own."""
 
     @classmethod
     def of(
-        cls, argv: Sequence[str], changed: Sequence[str], scale: float, size: str, name: str, program: Sequence[str]
+        cls, argv: Sequence[str], changed: Sequence[str], scale: float, name: str, program: Sequence[str]
     ) -> Invocation:
         """Return it for a command, such as `jaxcifar run`, and its arguments, without folders of this machine."""
         kept, skip = [], False
@@ -43,10 +41,17 @@ class Invocation:
                 skip = not equals
             elif flag != "--restart":
                 kept.append(token)
-        return cls(shlex.join([*program, *kept]), tuple(changed), scale, size, name)
+        return cls(shlex.join([*program, *kept]), tuple(changed), scale, name)
 
 
-def write(folder: Path, study: str, alone: bool, rows: Sequence[Mapping[str, Any]], invocation: Invocation) -> None:
+def write(
+    folder: Path,
+    study: str,
+    alone: bool,
+    rows: Sequence[Mapping[str, Any]],
+    invocation: Invocation,
+    size: str = "",
+) -> None:
     """Replace the manifest of a study, if it changed.
 
     Args:
@@ -56,13 +61,14 @@ def write(folder: Path, study: str, alone: bool, rows: Sequence[Mapping[str, Any
         rows: one for each run: member, seed, folder, network, epochs, steps, flops, and `same_as` where an equal run is
             trained instead.
         invocation: how the user started it.
+        size: name of the study's size, empty for the full one.
     """
     value = {
         "study": study,
         "command": invocation.command,
         "changed": list(invocation.changed),
         "scale": invocation.scale,
-        **({"size": invocation.size} if invocation.size else {}),
+        **({"size": size} if size else {}),
         "alone": alone,
         "runs": list(rows),
     }

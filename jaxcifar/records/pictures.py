@@ -52,6 +52,11 @@ def read_gradients(folder: Path, *roles: str) -> dict[int, dict[str, float]]:
     }
 
 
+def read_architecture(folder: Path) -> dict[str, Any]:
+    """Return a study's architecture tables and graphs, empty where they have not been computed."""
+    return read_json(folder / FOLDER / ARCHITECTURE)
+
+
 def _role_by_name(layer: str) -> str:
     """The role of a layer in a record of the first version, which did not store roles."""
     return "shortcut" if "shortcut" in layer else "convolution" if "conv" in layer else "linear"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from jaxcifar import records
 from jaxcifar.records import pictures
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report.tables import Cell, Table
@@ -15,7 +14,7 @@ STUDY_FLOPS = {"18": "1.8×10⁹", "34": "3.6×10⁹", "50": "3.8×10⁹", "101"
 
 def tables(study: StudyResults) -> list[Table]:
     """Return the table in the ImageNet form and in the CIFAR form; none where the study stored none."""
-    value = records.read_json(study.folder / pictures.FOLDER / pictures.ARCHITECTURE)
+    value = pictures.read_architecture(study.folder)
     if not isinstance(value, dict) or not {"imagenet", "cifar"} <= set(value):
         return []
     caption = (

@@ -42,7 +42,7 @@ def _samples(study: StudyResults, common: dict[str, Any]) -> Figure | None:
 
 
 def _blocks(study: StudyResults, common: dict[str, Any]) -> Figure | None:
-    value = records.read_json(study.folder / pictures.FOLDER / pictures.ARCHITECTURE)
+    value = pictures.read_architecture(study.folder)
     if not isinstance(value, dict) or not {"block", "conv2_x"} <= set(value):
         return None
     panels = []

@@ -111,7 +111,7 @@ def execute(
 def _write_manifest(out: Path, planned: PlannedStudy, invocation: Invocation) -> None:
     name = planned.study.name if planned.folder.parts else invocation.name or planned.study.name
     rows = [_row(item) for item in planned.runs]
-    manifest.write(out / planned.folder, name, planned.study.alone, rows, invocation)
+    manifest.write(out / planned.folder, name, planned.study.alone, rows, invocation, planned.study.size)
 
 
 def _row(item: Planned) -> dict[str, Any]:
