@@ -171,7 +171,7 @@ class Study:
             way_out = f"it has {known}" if known else "it has only its full size"
             raise UserError(f"--size is {name!r}, which the study {self.name!r} does not have; {way_out}.")
         size = self.sizes[name]
-        left = {variant.name for variant in self.variants}
+        left = [variant.name for variant in self.variants]
         for variant in size.without:
             if variant not in left:
                 raise UserError(f"Size {name!r} of {self.name!r} leaves out {variant!r}; it has {', '.join(left)}.")

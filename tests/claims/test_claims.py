@@ -15,11 +15,12 @@ from synthetic import write_study
 
 from jaxcifar import records
 from jaxcifar.claims import Evidence, Judged, at_least, best_accuracy, compare, judge
-from jaxcifar.config import SGD, VGG, Adam, Claim, Data, Run, Study, UserError, shipped
+from jaxcifar.config import Claim, Data, Run, Study, UserError, shipped
 from jaxcifar.config.stored import read_studies
 from jaxcifar.records import pictures
 from jaxcifar.records.files import finite
 from jaxcifar.records.study import StudyResults, Wanted
+from jaxcifar.runner import residual_blocks
 
 RISING = [0.3, 0.4, 0.5, 0.6, 0.65, 0.7]
 SLOW = [0.1, 0.2, 0.3, 0.4, 0.5, 0.7]
@@ -29,8 +30,7 @@ FALLING = [2.0, 1.5, 1.0, 0.8, 0.7, 0.6]
 LATE = [2.2, 2.1, 2.0, 1.5, 1.0, 0.6]
 LOW, HIGH = "-learning-rate-0.01", "-learning-rate-0.1"
 BATCHES = ("batch-4", "batch-128", "batch-256")
-DEPTHS = {"resnet-18": 11_173_962, "resnet-34": 21_282_122, "resnet-50": 23_520_842}
-DEPTHS |= {"resnet-101": 42_512_970, "resnet-152": 58_156_618}
+DEPTHS = ("resnet-18", "resnet-34", "resnet-50", "resnet-101", "resnet-152")
 LOSSES = ("cross-entropy", "mse", "smooth-l1", "bce-with-logits")
 
 
@@ -40,7 +40,7 @@ def members(names, **columns) -> dict[str, M]:
 
 
 def depths(**columns) -> dict[str, M]:
-    return members(DEPTHS, parameters=list(DEPTHS.values()), **columns)
+    return members(DEPTHS, **columns)
 
 
 def losses(entropy: M, other: M, status: str = "diverged") -> dict[str, M]:
@@ -53,26 +53,33 @@ def vgg(**members_: M) -> dict[str, M]:
     return {name: M() for name in names} | {name.replace("_", "-"): value for name, value in members_.items()}
 
 
-def band(width_with: float, width_without: float, high: tuple[float, float] = (0.6, 2.0)) -> dict[str, M]:
-    """Runs at the study's four rates, and two higher ones that end at the losses `high` with and without BatchNorm."""
+XAVIER, HE = "", "-he"
+RATES = (1e-3, 2e-3, 1e-4, 5e-4, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+
+
+def band(
+    width_with: float, width_without: float, high: tuple[float, float] = (0.6, 2.0), start: str = XAVIER
+) -> dict[str, M]:
+    """Runs at the study's four rates, and five higher ones that end at the losses `high` with and without BatchNorm."""
     found = {}
-    for batch_norm, width, late in ((True, width_with, high[0]), (False, width_without, high[1])):
-        for i, rate in enumerate((1e-3, 2e-3, 1e-4, 5e-4, 1e-2, 1e-1)):
-            run = Run(model=VGG(norm="batch" if batch_norm else "none"), optimizer=Adam(learning_rate=rate))
+    for norm, width, late in (("-bn", width_with, high[0]), ("", width_without, high[1])):
+        for i, rate in enumerate(RATES):
             loss = np.full(60, 1.0 + width * min(i, 3) / 3)
             train = 0.6 if i < 4 else late
-            found[f"{'bn' if batch_norm else 'plain'}-{rate:g}"] = M(run=run, steps={"loss": loss}, train_loss=train)
+            found[f"vgg-a{norm}{start}-learning-rate-{rate:g}"] = M(steps={"loss": loss}, train_loss=train)
     return found
 
 
-def probed(name: str, with_: float, without: float) -> dict[str, M]:
-    """Runs by Adam and SGD with a per-step array of one level."""
+def probed(names: str | tuple[str, ...], with_: float, without: float, start: str = XAVIER) -> dict[str, M]:
+    """Runs by Adam and SGD with per-step arrays of one level; arrays that end in `safe` have its inverse."""
     found = {}
-    for optimizer in (Adam(), SGD()):
-        for batch_norm, level in ((True, with_), (False, without)):
-            run = Run(model=VGG(norm="batch" if batch_norm else "none"), optimizer=optimizer)
-            values = np.where(np.arange(60) % 10 == 0, level, np.nan)
-            found[f"{batch_norm}-{type(optimizer).__name__}".lower()] = M(run=run, steps={name: values})
+    for optimizer in ("", "-sgd"):
+        for norm, level in (("-bn", with_), ("", without)):
+            steps = {
+                name: np.where(np.arange(60) % 10 == 0, 1 / level if name.endswith("safe") else level, np.nan)
+                for name in ((names,) if isinstance(names, str) else names)
+            }
+            found[f"vgg-a{norm}{optimizer}{start}"] = M(steps=steps)
     return found
 
 
@@ -81,6 +88,7 @@ def along(with_: float, without: float) -> dict[str, M]:
     found = {}
     for member, level in (
         *(("vgg-a", without), ("vgg-a-bn", with_), ("vgg-a-noisy-bn", with_)),
+        *(("vgg-a-he", without), ("vgg-a-bn-he", with_)),
         *(("linear-25", without), ("linear-25-bn", with_)),
     ):
         probes = {"loss_low": 0.0, "loss_high": level, "distance_high": level, "beta": level}
@@ -92,13 +100,17 @@ def along(with_: float, without: float) -> dict[str, M]:
 
 
 DISTANCE, BETA = "gradient_distance/{}/last_linear", "beta/{}"
+RELIABILITY = ("step_reliability/gradient_change/0.1", "step_reliability/largest_safe")
 GOOD, BAD = M(test_accuracy=0.8), M(test_accuracy=0.5)
 RISES = M(test_loss=[1.0, 0.8, 0.9, 1.2, 1.5, 1.8])
 TRIO = ("cnn", "cnn-dropout", "cnn-dropout-all")
 ACTIVATIONS = ("relu", "sigmoid", "softplus")
+COUNTED = None
+"""A claim about the networks themselves, which has a test of its own."""
 CASES = {
     "cnn": [
         ({"cnn": M(test_accuracy=0.706)}, {"cnn": M(test_accuracy=0.69)}),
+        ({"cnn-42-epochs": M(test_accuracy=0.714)}, {"cnn-42-epochs": M(test_accuracy=0.69)}),
     ],
     "batch_size": [
         (
@@ -135,7 +147,8 @@ CASES = {
         ({"r": M(test_loss=0.0011 * 128)}, {"r": M(test_loss=0.002 * 128)}),
     ],
     "resnet_depth": [
-        (depths(), depths() | {"resnet-34": M(parameters=21_283_122)}),
+        COUNTED,
+        COUNTED,
         (depths(seconds=[1, 2, 3, 4, 5]), depths(seconds=[1, 3, 2, 4, 5])),
         (
             depths(train_loss=[[0.6] * 6, FALLING, FALLING, LATE, LATE]),
@@ -221,39 +234,34 @@ CASES = {
         (vgg(), vgg(vgg_a_bn_dropout=BAD)),
     ],
     "loss_landscape": [
-        (band(0.2, 0.8), band(0.8, 0.2)),
-        (band(0.2, 0.8), band(0.8, 0.2)),
-        (band(0.2, 0.8), band(0.8, 0.2)),
-        (band(0.2, 0.8), band(0.2, 0.8, high=(2.0, 0.6))),
+        case
+        for start in (XAVIER, HE)
+        for case in (
+            *([(band(0.2, 0.8, start=start), band(0.8, 0.2, start=start))] * 3),
+            (band(0.2, 0.8, start=start), band(0.2, 0.8, high=(2.0, 0.6), start=start)),
+        )
     ],
-    "gradient_distance": [
-        (
-            probed(DISTANCE.format("same_batch"), 0.1, 0.5),
-            probed(DISTANCE.format("same_batch"), 0.5, 0.1),
-        ),
-        (
-            probed(DISTANCE.format("cross_batch"), 0.1, 0.5),
-            probed(DISTANCE.format("cross_batch"), 0.5, 0.1),
-        ),
-    ],
-    "beta_smoothness": [
-        (probed(BETA.format("same_batch"), 1, 50), probed(BETA.format("same_batch"), 50, 1)),
-        (probed(BETA.format("same_batch"), 1, 50), probed(BETA.format("same_batch"), 50, 1)),
-        (
-            probed(BETA.format("cross_batch"), 1, 50),
-            probed(BETA.format("cross_batch"), 50, 1),
-        ),
+    "gradients": [
+        (probed(names, 1, 50, start), probed(names, 50, 1, start))
+        for start in (XAVIER, HE)
+        for names in (
+            DISTANCE.format("same_batch"),
+            DISTANCE.format("cross_batch"),
+            BETA.format("same_batch"),
+            BETA.format("same_batch"),
+            BETA.format("cross_batch"),
+            RELIABILITY,
+        )
     ],
     "santurkar": [
-        (along(0.01, 1.0), along(0.1, 1.0)),
-        (along(0.1, 0.5), along(0.5, 0.1)),
-        (along(0.1, 0.5), along(0.5, 0.1)),
+        *([(along(0.01, 1.0), along(0.1, 1.0))] * 2),
+        *([(along(0.1, 0.5), along(0.5, 0.1))] * 4),
         (along(0.5, 0.1), along(0.1, 0.5)),
         (along(0.1, 0.5), along(0.5, 0.1)),
     ],
 }
 """By study, a pair of records for each claim in its order: one on which it holds, one on which it does not."""
-NUMBERED = [(name, index) for name, cases in CASES.items() for index in range(len(cases))]
+NUMBERED = [(name, index) for name, cases in CASES.items() for index, case in enumerate(cases) if case is not COUNTED]
 
 
 THREE_SEEDS = (0.0, 1e-4, -1e-4)
@@ -282,16 +290,16 @@ def study(folder: Path, name: str, spec: dict[str, M], **changes: Any) -> StudyR
 
 
 def judge_one(results: StudyResults, statement: str) -> Judged:
-    """The shipped claim whose statement contains these words."""
+    """The first shipped claim whose statement contains these words."""
     own = shipped_study(results.name)
-    (claim,) = [claim for claim in own.claims if statement in claim.statement]
+    claim = next(claim for claim in own.claims if statement in claim.statement)
     (judged,) = judge(dataclasses.replace(own, claims=(claim,)), results)
     return judged
 
 
 def test_every_claim_has_its_case():
     claims = {study.name: len(study.claims) for study in shipped.sections(but="paper") if study.claims}
-    assert {name: len(cases) for name, cases in CASES.items()} | {"residual": 2} == claims
+    assert {name: len(cases) for name, cases in CASES.items()} | {"residual": 6} == claims
 
 
 @pytest.mark.parametrize(("name", "index"), NUMBERED, ids=lambda value: str(value))
@@ -317,17 +325,37 @@ def assert_same(read: Judged, judged: Judged) -> None:
     assert shown[0] == shown[1]
 
 
-@pytest.mark.parametrize(("ratio", "answer"), [(0.001, "holds"), (3.0, "does not hold")])
-def test_the_gradients_claims(tmp_path: Path, ratio: float, answer: str):
-    names = {f"{kind}-{depth}": M() for kind in ("plain", "resnet") for depth in (18, 34)}
+@pytest.mark.parametrize(("ratio", "late", "answer"), [(0.001, 1.5, "holds"), (3.0, 0.2, "does not hold")])
+def test_the_gradients_claims(tmp_path: Path, ratio: float, late: float, answer: str):
+    depths = (18, 34, 50, 101)
+    names = {
+        f"{kind}-{depth}{norm}": M() for kind in ("plain", "resnet") for depth in depths for norm in ("", "-no-bn")
+    }
+    names["plain-101"] = M(train_loss=late)
     found = study(tmp_path, "residual", names)
     for name in names:
-        first = ratio if name.startswith("plain") else 1.0
+        first = ratio ** (1 + name.startswith("plain-101")) if name.startswith("plain") else 1.0
         norms = {"conv1/kernel": first, "stage2_block1/conv_shortcut": 9.0, "stage4_block2/conv2": 1.0, "output": 7.0}
         for seed in range(3):
             folder = tmp_path / "residual" / name / f"seed-{seed}"
             records.write_json(folder / pictures.GRADIENTS, {"norms": {"0": norms, "6": norms}})
-    assert [judged.verdict for judged in judge(shipped_study("residual"), found)] == [answer, answer]
+    assert [judged.verdict for judged in judge(shipped_study("residual"), found)] == [answer] * 6
+
+
+def test_the_tables_of_the_networks(tmp_path: Path):
+    found = study(tmp_path, "resnet_depth", depths())
+    for statement in ("million parameters", "operations per image"):
+        assert "has not been computed" in judge_one(found, statement).decides
+    file = found.folder / pictures.FOLDER / pictures.ARCHITECTURE
+    tables = residual_blocks.tables()
+    records.write_json(file, tables)
+    assert judge_one(found, "million parameters").verdict == "holds"
+    assert judge_one(found, "operations per image").verdict == "holds"
+    tables["cifar"]["34"]["parameters"] += 1000
+    tables["imagenet"]["18"]["multiply_adds"] *= 2
+    records.write_json(file, tables)
+    assert judge_one(found, "million parameters").verdict == "does not hold"
+    assert judge_one(found, "operations per image").decides == "4 of 5 agree"
 
 
 def test_several_seeds_are_tested(tmp_path: Path):
@@ -356,7 +384,7 @@ def test_one_seed_decides_no_comparison(tmp_path: Path):
 def test_a_level_is_decided_by_its_interval_and_by_one_seed_far_away(tmp_path: Path):
     def verdict(folder: str, accuracy: float, **changes: Any) -> str:
         found = study(tmp_path / folder, "cnn", {"cnn": M(test_accuracy=accuracy, **changes)})
-        return judge_one(found, "reaches 71%").verdict
+        return judge_one(found, "reaches 71% after 6").verdict
 
     assert verdict("a", 0.708, spread=(0.0, 0.05, -0.05)) == "not decided"
     assert verdict("b", 0.71, one_seed=True) == "not decided"
@@ -366,8 +394,8 @@ def test_a_level_is_decided_by_its_interval_and_by_one_seed_far_away(tmp_path: P
 
 def test_a_network_on_its_plateau_is_not_smooth(tmp_path: Path):
     flat = probed(BETA.format("same_batch"), 50, 0.1)
-    flat["false-sgd"] = dataclasses.replace(flat["false-sgd"], train_loss=2.3025)
-    claim = judge_one(study(tmp_path, "beta_smoothness", flat), "greatly decreases")
+    flat["vgg-a-sgd"] = dataclasses.replace(flat["vgg-a-sgd"], train_loss=2.3025)
+    claim = judge_one(study(tmp_path, "gradients", flat), "greatly decreases")
     assert claim.verdict == "not decided"
     assert "does not train: its last train loss is 2.3, guessing gives 2.3" in claim.decides
 
@@ -375,10 +403,10 @@ def test_a_network_on_its_plateau_is_not_smooth(tmp_path: Path):
 def test_every_rate_diverges_and_none_is_usable(tmp_path: Path):
     found = band(0.2, 0.8)
     for name in found:
-        if name.startswith("plain"):
+        if not name.startswith("vgg-a-bn"):
             found[name] = dataclasses.replace(found[name], status="diverged")
     claim = judge_one(study(tmp_path, "loss_landscape", found), "wider range")
-    assert [number.text for number in claim.numbers] == ["3 decades", "0 decades"]
+    assert [number.text for number in claim.numbers] == ["3.477 decades", "0 decades"]
     assert claim.verdict == "holds"
 
 
@@ -396,7 +424,7 @@ def test_what_leaves_a_claim_open(tmp_path: Path):
     good = {"cnn": M(test_accuracy=0.8)}
 
     def judged(folder: str, members: dict[str, M], **changes) -> Judged:
-        return judge_one(study(tmp_path / folder, "cnn", members, **changes), "reaches 71%")
+        return judge_one(study(tmp_path / folder, "cnn", members, **changes), "reaches 71% after 6")
 
     scaled = judged("a", good, scale=0.02)
     assert scaled.label == "not decided (scaled)"
@@ -465,4 +493,4 @@ def test_json_of_a_manifest_that_is_none(tmp_path: Path):
     folder = write_study(tmp_path, "cnn", {"cnn": M()})
     (folder / "study.json").write_text(json.dumps({"runs": [{"x": 1}]}))
     (found,) = read_studies(tmp_path)
-    assert judge_one(found, "reaches 71%").verdict == "not decided"
+    assert judge_one(found, "reaches 71% after 6").verdict == "not decided"

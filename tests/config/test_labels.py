@@ -88,8 +88,9 @@ def test_every_member_of_every_config_has_a_label_of_its_own(path: Path):
     for study in make_plan(config.load(path)):
         found = {item.member: item.label for item in study.runs}
         assert len({*found.values()} - {""}) == len(found)
-        own = labels({item.member: item.run for item in study.runs})
-        renamed = labels({f"member {index}": item.run for index, item in enumerate(study.runs)})
+        runs = {item.member: item.run for item in study.runs}
+        own = labels(runs)
+        renamed = labels({f"member {index}": run for index, run in enumerate(runs.values())})
         assert [*renamed.values()] == [*own.values()], "a label comes from configs, not from names"
 
 

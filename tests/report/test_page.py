@@ -17,7 +17,7 @@ from synthetic import Member, text_of, write_study
 
 from jaxcifar import records
 from jaxcifar.cli import main
-from jaxcifar.config import MSE, VGG, Adam, BCEWithLogits, Run
+from jaxcifar.config import MSE, SGD, VGG, Adam, BCEWithLogits, Run
 from jaxcifar.report import write_report
 
 CHROMIUM = next(
@@ -77,9 +77,10 @@ def some_studies(folder: Path) -> None:
     arms = {}
     for name, model, beta in (("vgg-a", VGG(), 30.0), ("vgg-a-bn", VGG(norm="batch"), 3.0)):
         steps = {"beta/same_batch": np.where(np.arange(60) % 10 == 0, beta, np.nan)}
-        run = Run(model=model, optimizer=Adam())
-        arms[name] = Member(run=run, spread=(0, 0.1), steps=steps)
-    write_study(folder, "beta_smoothness", arms)
+        for suffix, optimizer in (("", Adam()), ("-sgd", SGD())):
+            run = Run(model=model, optimizer=optimizer)
+            arms[name + suffix] = Member(run=run, spread=(0, 0.1), steps=steps)
+    write_study(folder, "gradients", arms)
     losses = {
         "cross-entropy-learning-rate-0.1": Member(),
         "mse-learning-rate-0.1": Member(run=Run(loss=MSE()), status="diverged", epochs=2),
@@ -113,11 +114,14 @@ def test_what_the_page_says(tmp_path: Path):
     some_studies(tmp_path / "paper")
     page = write_report(tmp_path / "paper")
     text = text_of(page)
-    assert "6 of 7 runs have come to their end, on CIFAR-10 (a JPEG copy, cifar10-jpeg)" in text
+    assert "10 of 11 runs have come to their end, on CIFAR-10 (a JPEG copy, cifar10-jpeg)" in text
     assert "1 run has not come to the end: BCE with logits (3 of 3 epochs)" in text
     assert "MSE (diverged at step 23)" in text
     assert "A cross marks where the loss stopped being finite" in text
-    assert "BatchNorm greatly decreases the maximum difference in gradient over the distance." in text
+    assert (
+        "BatchNorm greatly decreases the maximum difference in gradient over the distance (Xavier initialisation)."
+        in text
+    )
     assert "Not decided The runs are not the study's: " in text
     assert "The numbers point" in text
     assert "a processor, 2 cores" in text
@@ -128,7 +132,7 @@ def test_what_the_page_says(tmp_path: Path):
     assert "silent: our choice" in text
     assert "scaled" not in text.lower()
     names = {path.name for path in (page.parent / "figures").iterdir()}
-    for figure in ("losses-epochs", "beta_smoothness-epochs", "beta_smoothness-beta-same-batch"):
+    for figure in ("losses-epochs", "gradients-epochs", "gradients-beta-same-batch"):
         assert {f"{figure}.png", f"{figure}.svg", f"{figure}.csv"} <= names
     rows = (page.parent / "tables" / "losses-results.csv").read_text().splitlines()
     assert rows[0].startswith("run,parameters,epochs,train loss")

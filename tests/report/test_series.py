@@ -22,7 +22,7 @@ def probes(tmp_path: Path, **more: float) -> list[Figure]:
     models = {"vgg-a": VGG(), "vgg-a-bn": VGG(norm="batch")}
     taken = (Beta(), GradientDistance(), NoiseFloor())
     runs = {name: Member(run=Run(model=model, probes=taken), steps=values) for name, model in models.items()}
-    found = study(tmp_path, "beta_smoothness", runs)
+    found = study(tmp_path, "gradients", runs)
     return series.figures(found, line_styles(found, Words(found.name)), {})
 
 
