@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from jaxcifar.config.network import activation_title
+from jaxcifar.config.network import INITIALIZATIONS, activation_title
 from jaxcifar.config.run import Run
 
 
@@ -49,8 +49,12 @@ def _topics(run: Run) -> Iterator[tuple[str, str]]:
     yield "loss", run.loss.title
     yield "batch_size", f"batch {run.batch_size}"
     yield "optimizer.learning_rate", f"rate {run.optimizer.learning_rate:g}"
+    initialization = getattr(run.model, "initialization", None)
+    if initialization is not None:
+        yield "model.initialization", f"{INITIALIZATIONS[initialization]} initialisation"
     said = {
         "model.activation",
+        "model.initialization",
         "optimizer.learning_rate",
         "batch_size",
         "name",

@@ -7,6 +7,8 @@ from typing import ClassVar, Literal, Self, assert_never
 
 Activation = Literal["relu", "sigmoid", "leaky_relu", "tanh", "softplus", "gelu"]
 Initialization = Literal["torch", "xavier", "he", "dirac"]
+INITIALIZATIONS: dict[Initialization, str] = {"torch": "PyTorch's", "xavier": "Xavier", "he": "He", "dirac": "Dirac"}
+"""For readers."""
 Norm = Literal["none", "batch"]
 TimedAs = Literal["CNN", "VGG", "ResNet"]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from jaxcifar.config.network import INITIALIZATIONS
 from jaxcifar.config.paths import apply_changes
 from jaxcifar.config.run import Run
 from jaxcifar.config.words import COLORS, DASHES, LOSS_UNIT, Color, Dash, MemberWords, Words
@@ -207,11 +208,8 @@ class Study:
         images = self.base.data.train_size
         number = f"{images:,}" if images else "all"
         model = self.base.model
-        start = (
-            f", {model.initialization} initialisation"
-            if "model.initialization" in self.sizes[self.size].changes
-            else ""
-        )
+        own_start = "model.initialization" in self.sizes[self.size].changes
+        start = f" with {INITIALIZATIONS[model.initialization]} initialisation" if own_start else ""
         return f"size {self.size} ({model.title}{start}, {number} images, {span} epoch{'s' * (span != '1')})"
 
     @property

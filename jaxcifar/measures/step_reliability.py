@@ -35,7 +35,9 @@ class StepReliability(StepMeasure):
         for name, (short, what) in WHAT.items():
             arrays = {c: f"step_reliability/{name}/{c:g}" for c in DECREASES}
             where = f"a step that should lower the loss by {SHOWN:.0%}"
-            figure = series(arrays[SHOWN], f"Step reliability: {short} over {where}", short=f"{short}, c = {SHOWN:g}")
+            title = f"Step reliability: {short} over {where}"
+            scale = "log" if name == "gradient_change" else "linear"
+            figure = series(arrays[SHOWN], title, short=f"{short}, c = {SHOWN:g}", scale=scale)
             caption = f"{what[0].upper()}{what[1:]}, over {where}: α = c L/‖g‖², on the step's own batch."
             others = tuple(arrays[c] for c in DECREASES if c != SHOWN)
             found.append(dataclasses.replace(figure, caption=caption, others=others))
@@ -50,7 +52,9 @@ class StepReliability(StepMeasure):
             )
         )
         own = [f"update_reliability/{name}" for name in WHAT]
-        figure = series(own[0], "The optimizer's own step: change of the gradient κ", short="κ of the own step")
+        figure = series(
+            own[0], "The optimizer's own step: change of the gradient κ", short="κ of the own step", scale="log"
+        )
         return (*found, dataclasses.replace(figure, others=(*own[1:], "update_reliability/relative_decrease")))
 
     def gradients(self, layers: Layers) -> int:

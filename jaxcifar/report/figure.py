@@ -74,7 +74,8 @@ def together(figure: Figure) -> Any:
     cells = [figure.panels[i : i + columns] for i in range(0, len(figure.panels), columns)]
     width = max(sum(panel.size[0] for panel in row) for row in cells)
     heights = [max(panel.size[1] for panel in row) for row in cells]
-    legend = 0.24 * -(-len(figure.legend) // 3)
+    beside = _legend_columns(figure.legend, width)
+    legend = 0.24 * -(-len(figure.legend) // beside)
     title = textwrap.fill(f"{figure.title} ({figure.note})" if figure.note else figure.title, round(14 * width))
     head = 0.2 + 0.16 * (title.count("\n") + 1)
     canvas = Canvas(figsize=(width, head + sum(heights) + legend))
@@ -86,8 +87,14 @@ def together(figure: Figure) -> Any:
             _draw(panel, canvas, left, bottom + height - panel.size[1])
             left += panel.size[0]
     if figure.legend:
-        canvas.legend(handles=_handles(figure.legend), loc="lower left", ncols=3, borderaxespad=0.2)
+        canvas.legend(handles=_handles(figure.legend), loc="lower left", ncols=beside, borderaxespad=0.2)
     return canvas
+
+
+def _legend_columns(legend: Sequence[LineStyle], width: float) -> int:
+    """Columns of the legend that fit a width in inches: a label takes about 0.063 inches per character."""
+    longest = max((len(look.label) for look in legend), default=0)
+    return max(1, min(3, int(width / (0.5 + 0.063 * longest))))
 
 
 def _draw(panel: Panel, canvas: Any, left: float, bottom: float) -> None:

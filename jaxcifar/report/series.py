@@ -68,7 +68,7 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
     (axis,) = display.axes
     (name,) = axis.arrays
     groups = _arms(study, name, looks)
-    floor = any(np.isfinite(run.step_values(axis.floor)).any() for run in study.runs) if axis.floor else False
+    rounding, floor = _floor(study, axis, name)
     panels = []
     for optimizer, arms in groups.items():
         text = "; ".join(f"{look.label}: median {_median(runs, name):.3g}" for look, runs in arms)
@@ -89,7 +89,7 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
     return Figure(
         name=display.name,
         title=display.title,
-        caption=f"{said}Faint: the values of every run, and least to greatest of bins of steps; line: "
+        caption=f"{said}{rounding}Faint: the values of every run, and least to greatest of bins of steps; line: "
         f"smoothed, over learning rates and seeds; {TRAINING_MODE}.",
         panels=tuple(panels),
         legend=tuple(legend),
@@ -97,6 +97,21 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
         rows=rows,
         **common,
     )
+
+
+def _floor(study: StudyResults, axis: Axis, name: str) -> tuple[str, bool]:
+    """A sentence on the rounding alone, and whether it is drawn: not where it would press the lines into a corner."""
+    floors = _finite(study, axis.floor) if axis.floor else np.zeros(0)
+    if not len(floors):
+        return "", False
+    typical = float(np.median(floors))
+    drawn = typical > 0.01 * float(np.median(_finite(study, name)))
+    return f"Rounding alone gives {typical:.1g} (median){'' if drawn else ', below the picture'}. ", drawn
+
+
+def _finite(study: StudyResults, name: str) -> np.ndarray:
+    values = np.concatenate([run.step_values(name) for run in study.runs])
+    return values[np.isfinite(values)]
 
 
 RUNNING = LineStyle("largest so far", "grey", "dashed")

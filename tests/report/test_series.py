@@ -43,12 +43,20 @@ def _dots(line) -> bool:
 
 
 def test_the_noise_floor_is_drawn_beside_what_it_qualifies(tmp_path: Path):
-    floors = {"noise_floor/beta": 1e-3, "noise_floor/distance": 1e-6}
+    floors = {"noise_floor/beta": 0.3, "noise_floor/distance": 0.01}
     found = {figure.name: figure for figure in probes(tmp_path, **floors)}
-    for name, floor in (("beta-same-batch", 1e-3), ("gradient-distance-same-batch-all", 1e-6)):
+    for name, floor in (("beta-same-batch", 0.3), ("gradient-distance-same-batch-all", 0.01)):
         assert [look.label for look in found[name].legend][-1] == "noise floor: rounding alone"
         assert dotted(found[name]) == pytest.approx([floor, floor])
     assert dotted(found["noise-floor-distance"]) == []
+
+
+def test_a_noise_floor_far_below_is_said_and_not_drawn(tmp_path: Path):
+    found = {figure.name: figure for figure in probes(tmp_path, **{"noise_floor/beta": 1e-3})}
+    figure = found["beta-same-batch"]
+    assert "Rounding alone gives 0.001 (median), below the picture." in figure.caption
+    assert "noise floor: rounding alone" not in [look.label for look in figure.legend]
+    assert dotted(figure) == []
 
 
 def test_without_a_noise_floor_none_is_drawn(tmp_path: Path):
