@@ -98,10 +98,11 @@ def _landscape(argv: list[str]) -> int:
     run = read_run(folder)
     run = replace(run, data=data.located(run.data, options.data_dir))
     runtime.configure()
-    with records.locked(folder), progress.counting() as advance:
-        measure_run(run, folder, folder, measures, data.load, progress.PlainProgress().message, advance)
-    for path in write_figures(folder):
-        print(f"Figure:  {os.path.relpath(path)}")
+    with records.disk_errors_told(folder), records.locked(folder):
+        with progress.counting() as advance:
+            measure_run(run, folder, folder, measures, data.load, progress.PlainProgress().message, advance)
+        for path in write_figures(folder):
+            print(f"Figure:  {os.path.relpath(path)}")
     return 0
 
 
@@ -116,7 +117,8 @@ def _export(argv: list[str]) -> int:
     export.check_installed()
     runtime.configure()
     network = export.read(options.network, rest, progress.PlainProgress().message)
-    difference = export.export(network, file)
+    with records.disk_errors_told(file):
+        difference = export.export(network, file)
     print(f"Network: {network.origin}; onnxruntime's logits differ from ours by {difference:.1e} at most")
     print(f"File:    {os.path.relpath(file)}")
     return 0
@@ -135,7 +137,7 @@ def _copy(argv: list[str]) -> int:
     file = records.local_path("FILE", options.file or Path(source.name))
     if file.exists():
         raise UserError(f"{str(file)!r} exists already; give another file name after the config's.")
-    with records.replacing(file) as copy:
+    with records.disk_errors_told(file), records.replacing(file) as copy:
         copy.write(source.read_bytes())
     print(f"Config:  {os.path.relpath(file)}; train it by jaxcifar run --config {os.path.relpath(file)}")
     return 0
@@ -211,7 +213,7 @@ def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocat
 
     out = options.folder
     runtime.configure()
-    with records.locked(out):
+    with records.disk_errors_told(out), records.locked(out):
         try:
             folders = execute(
                 config,
@@ -257,7 +259,9 @@ def _report(argv: list[str]) -> int:
     options = parse(ReportOptions, argv, "jaxcifar report --help", prog="jaxcifar report")
     from jaxcifar.report import write_report
 
-    page = write_report(options.folder, load(options.config) if options.config else None)
+    study = load(options.config) if options.config else None
+    with records.disk_errors_told(options.folder):
+        page = write_report(options.folder, study)
     print(f"Report:  {os.path.relpath(page)}")
     return 0
 

@@ -1,9 +1,10 @@
 """The room of every file below OUT: named, written, checked and read here. Knows no JAX and no config class.
 
 `run` has the folder of one run, `study` the runs of a study, `pictures` and `snapshots` what is measured after
-training, `files` the atomic writes, `lock` the lock of an output folder.
+training, `files` the atomic writes, `disk` its errors in one sentence, `lock` the lock of an output folder.
 """
 
+from jaxcifar.records.disk import disk_errors_told as disk_errors_told
 from jaxcifar.records.files import Arrays as Arrays
 from jaxcifar.records.files import local_path as local_path
 from jaxcifar.records.files import read_arrays as read_arrays

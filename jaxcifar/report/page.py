@@ -10,7 +10,7 @@ from pathlib import Path
 import jinja2
 
 from jaxcifar.claims import Judged, Number
-from jaxcifar.config import Paper, Run, Study, UserError
+from jaxcifar.config import Paper, Run, Study
 from jaxcifar.records import report as own_files
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import figure, style
@@ -33,14 +33,11 @@ def write_report(folder: Path, config: Run | Study | Paper | None = None) -> Pat
         The page, `folder/report/index.html`; next to it figures/*.png, *.svg, *.csv and tables/*.csv.
 
     Raises:
-        UserError: the folder holds no records or cannot be written, or the config is of none of its studies.
+        UserError: the folder holds no records, or the config is of none of its studies.
+        OSError: the report cannot be written.
     """
     sources = gather(folder, config)
-    try:
-        return own_files.replace(folder, lambda out: _write(folder, sources, out))
-    except OSError as error:
-        place = folder / own_files.FOLDER
-        raise UserError(f"{place} cannot be written ({error.strerror}); make room or give another folder.") from None
+    return own_files.replace(folder, lambda out: _write(folder, sources, out))
 
 
 def _write(folder: Path, sources: Sequence[Source], out: Path) -> None:

@@ -57,10 +57,7 @@ def store_claims(folder: Path, config: Study | Paper, *, is_shipped: bool) -> No
         by_folder.setdefault(source.results.folder, []).append(source)
     for place, sources in by_folder.items():
         judged = {source.results.data: [claim.to_json() for claim in source.claims] for source in sources}
-        try:
-            stored_claims.write(place, sources[0].words.to_json(), judged, shipped=is_shipped)
-        except OSError as error:
-            raise UserError(f"{place} cannot be written ({error.strerror}); make room there.") from None
+        stored_claims.write(place, sources[0].words.to_json(), judged, shipped=is_shipped)
 
 
 def _own(config: Run | Study | Paper | None, found: Sequence[StudyResults]) -> dict[str, Study]:

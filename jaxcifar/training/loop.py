@@ -25,7 +25,7 @@ from jaxcifar.training.history import History
 from jaxcifar.training.interrupt import Interrupted, Stop
 from jaxcifar.training.optimizers import schedule_factor
 from jaxcifar.training.progress import Progress, Status
-from jaxcifar.training.resume import begin, common_steps, full_disk_told, record_environment
+from jaxcifar.training.resume import begin, common_steps, record_environment
 
 LONGEST_CHUNK = 8192
 """Steps; a chunk returns one value per step and measure, which stay on the device until it ends."""
@@ -56,19 +56,19 @@ def train_members(
         stop: asks the loop to save and end.
 
     Raises:
-        UserError: a config that does not fit the data or the folder, or a full disk.
+        UserError: a config that does not fit the data or the folder.
+        OSError, ValueError: the disk is full; `records.disk_errors_told` makes one sentence of them.
         Interrupted: after saving, if `stop` asked for it.
     """
     for member in members:
         begin(member.run, member.folder, dataset)
     trainer = _Trainer(members, dataset, vectorize, progress)
-    with full_disk_told(members[0].folder):
-        trainer.restore()
-        for member in members:
-            record_environment(member.folder, dataset, trainer.step)
-            if member.run.step_measures:
-                records.write_displays(member.folder, probes.displays(member.run))
-        trainer.fit(stop)
+    trainer.restore()
+    for member in members:
+        record_environment(member.folder, dataset, trainer.step)
+        if member.run.step_measures:
+            records.write_displays(member.folder, probes.displays(member.run))
+    trainer.fit(stop)
 
 
 CHUNK_SECONDS = 1.0

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,17 +72,3 @@ def common_steps(histories: Sequence[History], notify: Callable[[str], None]) ->
         else:
             notify(f"The records in {damaged} are damaged before step {step}, which is passed over.")
     return found
-
-
-@contextmanager
-def full_disk_told(folder: Path) -> Iterator[None]:
-    """A full disk ends with one sentence; what was saved before can be continued."""
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError) as error:
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        # Orbax passes on the messages of its C++ library.
-        if full or "No space left" in str(error) or "RESOURCE_EXHAUSTED: Error writing" in str(error):
-            message = f"The disk that holds {folder} is full; make room and give the same command again to continue."
-            raise UserError(message) from error
-        raise

@@ -22,7 +22,8 @@ def train(run: Run, out: str | Path | None = None) -> records.Records:
         The run folder's records: `metrics` has a row per epoch, `steps` the arrays with an entry per step.
 
     Raises:
-        UserError: the data cannot be found or downloaded, or the folder holds another run or is in use.
+        UserError: the data cannot be found or downloaded, the folder holds another run or is in use, or the disk is
+            full.
         Interrupted: after Ctrl-C or SIGTERM, once the state is saved.
 
     Examples:
@@ -38,7 +39,12 @@ def train(run: Run, out: str | Path | None = None) -> records.Records:
         )
     runtime.configure()
     folder = records.local_path("out", out) if out is not None else Path("runs") / run.name
-    with records.locked(folder), interrupt.handling() as stop, progress.showing() as shown:
+    with (
+        records.disk_errors_told(folder),
+        records.locked(folder),
+        interrupt.handling() as stop,
+        progress.showing() as shown,
+    ):
         if records.is_complete(folder):
             begin_records(folder, run)
         else:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -130,21 +131,28 @@ def tiny_disk(tmp_path: Path):
     subprocess.run(["umount", str(path)], check=True)
 
 
-def test_a_full_disk_ends_with_a_sentence_and_resumes_once_there_is_room(config: Path, whole: Path, tiny_disk: Path):
-    filler = tiny_disk / "filler"
+def fill(disk: Path) -> Path:
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+@pytest.mark.parametrize("lines", [0, 1, 2])
+def test_a_full_disk_ends_with_a_sentence_and_resumes_once_there_is_room(
+    config: Path, whole: Path, tiny_disk: Path, lines: int
+):
+    """Full from the start, or once the process has told so many lines."""
     out = tiny_disk / "out"
     out.mkdir()
+    filler = None if lines else fill(tiny_disk)
     process = subprocess.Popen(command(config, out), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     assert process.stderr is not None
-    process.stderr.readline()
-    with filler.open("wb", buffering=0) as file:
-        while True:
-            try:
-                file.write(bytes(4096))
-            except OSError:
-                break
-    _, said = process.communicate(timeout=300)
-    assert process.returncode == 2
+    told = [process.stderr.readline() for _ in range(lines)]
+    filler = filler or fill(tiny_disk)
+    said = "".join(told) + process.communicate(timeout=300)[1]
+    assert process.returncode == 2, said
     assert "is full; make room" in said
     assert "Traceback" not in said
     filler.unlink()

@@ -1,0 +1,68 @@
+"""One sentence for a disk that is full or files that the system refuses, whichever library met them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from jaxcifar.errors import UserError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+# Orbax passes on the messages of its C++ library, in errors of any class.
+_FULL_TEXTS = ("No space left", "Disk quota exceeded", "RESOURCE_EXHAUSTED: Error writing")
+
+
+@contextmanager
+def disk_errors_told(place: Path) -> Iterator[None]:
+    """Turn what the system or a library raises for a full disk, or for a file it refuses, into one sentence.
+
+    Args:
+        place: the folder or file that is being written; what was written before stays.
+
+    Raises:
+        UserError: in place of such an error, also where it is only the cause or the context of another.
+    """
+    try:
+        yield
+    except (UserError, BrokenPipeError):
+        raise
+    except Exception as error:
+        chain = list(_chain(error))
+        if any(_is_full(each) for each in chain):
+            lacks = "has no inodes left; delete some files" if _without_inodes(place) else "is full; make room"
+            raise UserError(
+                f"The disk that holds {place} {lacks} and give the same command again to continue."
+            ) from error
+        refused = next((each for each in chain if isinstance(each, OSError) and each.filename is not None), None)
+        if refused is None:
+            raise
+        name = os.fsdecode(refused.filename)
+        raise UserError(
+            f"{name} cannot be used ({refused.strerror}); mend or move it, and give the same command again."
+        ) from error
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, those of a group, and what it was raised from or while."""
+    if error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for each in error.exceptions:
+                yield from _chain(each)
+        yield from _chain(error.__cause__ or (None if error.__suppress_context__ else error.__context__))
+
+
+def _is_full(error: BaseException) -> bool:
+    by_number = isinstance(error, OSError) and error.errno in _FULL
+    return by_number or any(text in str(error) for text in _FULL_TEXTS)
+
+
+def _without_inodes(place: Path) -> bool:
+    """Whether the file system has space, but no room for one more file."""
+    with suppress(OSError, AttributeError):
+        found = os.statvfs(next(folder for folder in (place, *place.absolute().parents) if folder.exists()))
+        return found.f_files > 0 and found.f_favail == 0 and found.f_bavail > 0
+    return False
