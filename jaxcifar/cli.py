@@ -202,7 +202,7 @@ def _plan(config: Run | Study | Paper, options: RunOptions) -> int:
     from jaxcifar.training import runtime
 
     runtime.configure()
-    planned = plan(config, options.folder, options.seeds, options.scale, options.studies)
+    planned = plan(config, options.folder, options.chosen_seeds, options.scale, options.studies)
     plan_table(outline(planned, speed.of_plan(planned)))
     return 0
 
@@ -218,7 +218,7 @@ def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocat
             folders = execute(
                 config,
                 out,
-                options.seeds,
+                options.chosen_seeds,
                 scale=options.scale,
                 only=options.studies,
                 max_minutes=options.max_minutes,

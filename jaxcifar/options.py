@@ -32,8 +32,8 @@ class RunOptions:
     """Print the network's layers (output shape, parameters, FLOPs) without training."""
     plan: bool = False
     """Print the list of runs and the estimated time without training."""
-    seeds: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Repeat every member with N seeds."""
+    seeds: Annotated[str, tyro.conf.arg(metavar="N|A-B")] = ""
+    """Repeat every member with N seeds, or with the seeds A to B, such as 5-9 for another five."""
     scale: Annotated[float, tyro.conf.arg(metavar="S")] = 1.0
     """Multiply images and epochs by S, at most 1, down to 512 images and one epoch; such runs decide no claim."""
     size: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
@@ -60,6 +60,19 @@ class RunOptions:
         if out.exists() and not out.is_dir():
             raise UserError(f"--out {str(out)!r} is a file; give a folder.")
         return out
+
+    @property
+    def chosen_seeds(self) -> int | range | None:
+        """The number of seeds, or the seeds, that `--seeds` gives; None for the study's own."""
+        if not self.seeds:
+            return None
+        first, dash, last = self.seeds.partition("-")
+        try:
+            return range(int(first), int(last) + 1) if first and dash else int(self.seeds)
+        except ValueError:
+            raise UserError(
+                f"--seeds is {self.seeds!r}; give their number, such as 3, or a range such as 5-9."
+            ) from None
 
     @property
     def studies(self) -> tuple[str, ...]:

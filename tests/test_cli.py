@@ -86,6 +86,9 @@ def make_pickle_bomb(folder: Path, mark: Path) -> None:
         (["--batch-size", "65"], "batch_size is 65 with 64 training images"),
         (["--data.train-size", "50001"], "at most 50,000"),
         (["--seeds", "0"], "--seeds is 0"),
+        (["--seeds", "5-4"], "--seeds is '5-4'; give their number"),
+        (["--seeds", "a-4"], "--seeds is 'a-4'; give their number, such as 3, or a range such as 5-9."),
+        (["--seeds=-3"], "--seeds is -3"),
         (["--data.source", "cifar100"], "cifar10"),
     ],
 )

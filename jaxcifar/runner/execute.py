@@ -35,7 +35,7 @@ from jaxcifar.training.step import check_measures
 def plan(
     config: Run | Study | Paper,
     out: Path | None = None,
-    seeds: int | None = None,
+    seeds: int | range | None = None,
     scale: float = 1.0,
     only: Sequence[str] = (),
 ) -> list[PlannedStudy]:
@@ -44,7 +44,7 @@ def plan(
     Args:
         config: a run, a study or a paper.
         out: the folder that may hold records already.
-        seeds: number of seeds for every member.
+        seeds: number of seeds for every member, or the seeds themselves.
         scale: multiplies images and epochs.
         only: names of a paper's studies; empty means all.
 
@@ -63,7 +63,7 @@ def plan(
 def execute(
     config: Run | Study | Paper,
     out: Path,
-    seeds: int | None = None,
+    seeds: int | range | None = None,
     *,
     scale: float = 1.0,
     only: Sequence[str] = (),
@@ -76,7 +76,8 @@ def execute(
     Args:
         config: what to train.
         out: the run folder, or the study's with `<member>/seed-<n>/` in it, or the paper's with a folder per study.
-        seeds: number of seeds for every member; a single run then becomes a study of one member.
+        seeds: number of seeds for every member, or the seeds themselves; a single run then becomes a study of one
+            member.
         scale: multiplies images and epochs.
         only: names of a paper's studies; empty means all.
         max_minutes: start nothing that would end later than this many minutes from now.

@@ -38,13 +38,13 @@ class PlannedStudy:
 
 
 def make_plan(
-    config: Run | Study | Paper, seeds: int | None = None, scale: float = 1.0, only: Sequence[str] = ()
+    config: Run | Study | Paper, seeds: int | range | None = None, scale: float = 1.0, only: Sequence[str] = ()
 ) -> list[PlannedStudy]:
     """Return what a config file trains, study by study.
 
     Args:
         config: a run, a study or a paper.
-        seeds: number of seeds for every member; 1 by default if scale is below 1.
+        seeds: number of seeds for every member, or the seeds themselves; 1 by default if scale is below 1.
         scale: multiplies images and epochs.
         only: names of a paper's studies; empty means all.
 
@@ -78,11 +78,11 @@ def _plan_study(study: Study, folder: Path, scale: float) -> PlannedStudy:
     return PlannedStudy(study, folder, tuple(dataclasses.replace(item, label=names[item.member]) for item in runs))
 
 
-def _with_seeds(study: Study, seeds: int | None) -> Study:
-    """The study with this number of seeds, counted from its first; unchanged for None."""
+def _with_seeds(study: Study, seeds: int | range | None) -> Study:
+    """The study with these seeds, or with this number counted from its first; unchanged for None."""
     if seeds is None:
         return study
-    first = study.seeds[0]
+    first, seeds = (seeds.start, len(seeds)) if isinstance(seeds, range) else (study.seeds[0], seeds)
     check_count("--seeds", seeds, 1, 10_000)
     check_count("the last of the --seeds", first + seeds - 1, 0, 2**31 - 1)
     return dataclasses.replace(study, seeds=tuple(range(first, first + seeds)))

@@ -110,6 +110,8 @@ def test_a_study_without_variants_is_one_run_in_the_folder_itself():
     assert [(item.member, item.run.seed, item.folder) for item in single.runs] == [("a", 4, Path())]
     (several,) = make_plan(study, seeds=2)
     assert [item.folder.as_posix() for item in several.runs] == ["a/seed-4", "a/seed-5"]
+    (others,) = make_plan(study, seeds=range(7, 9))
+    assert [item.folder.as_posix() for item in others.runs] == ["a/seed-7", "a/seed-8"]
     (paper,) = make_plan(Paper("p", (study,)))
     assert [(paper.folder / item.folder).as_posix() for item in paper.runs] == ["s/a/seed-4"]
 
