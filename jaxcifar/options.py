@@ -68,11 +68,12 @@ class RunOptions:
             return None
         first, dash, last = self.seeds.partition("-")
         try:
-            return range(int(first), int(last) + 1) if first and dash else int(self.seeds)
+            chosen = range(int(first), int(last) + 1) if first and dash else int(self.seeds)
         except ValueError:
-            raise UserError(
-                f"--seeds is {self.seeds!r}; give their number, such as 3, or a range such as 5-9."
-            ) from None
+            chosen = range(0)
+        if chosen == range(0):
+            raise UserError(f"--seeds is {self.seeds!r}; give their number, such as 3, or a range such as 5-9.")
+        return chosen
 
     @property
     def studies(self) -> tuple[str, ...]:

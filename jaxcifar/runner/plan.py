@@ -85,7 +85,8 @@ def _with_seeds(study: Study, seeds: int | range | None) -> Study:
     first, seeds = (seeds.start, len(seeds)) if isinstance(seeds, range) else (study.seeds[0], seeds)
     check_count("--seeds", seeds, 1, 10_000)
     check_count("the last of the --seeds", first + seeds - 1, 0, 2**31 - 1)
-    return dataclasses.replace(study, seeds=tuple(range(first, first + seeds)))
+    base = dataclasses.replace(study.base, seed=first)
+    return dataclasses.replace(study, base=base, seeds=tuple(range(first, first + seeds)))
 
 
 def expand(study: Study) -> list[Planned]:
