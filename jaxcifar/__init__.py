@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from jaxcifar.config import Module as Module
+    from jaxcifar.config import Optax as Optax
     from jaxcifar.training import train as train
+
+_PLACES = {"train": "jaxcifar.training", "Module": "jaxcifar.config", "Optax": "jaxcifar.config"}
 
 
 def __getattr__(name: str) -> Any:
-    """`jaxcifar.train`, imported on first use so that `jaxcifar --help` stays quick."""
-    if name == "train":
-        from jaxcifar.training import train
-
-        return train
+    """A public name, imported on first use so that `jaxcifar --help` stays quick."""
+    if name in _PLACES:
+        return getattr(importlib.import_module(_PLACES[name]), name)
     raise AttributeError(f"module 'jaxcifar' has no attribute {name!r}")

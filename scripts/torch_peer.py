@@ -205,6 +205,8 @@ def criterion(loss: config.Loss) -> Callable[[torch.Tensor, torch.Tensor], torch
             return on_onehot(nn.SmoothL1Loss())
         case config.BCEWithLogits():
             return on_onehot(nn.BCEWithLogitsLoss())
+        case config.OwnLoss():
+            raise ValueError(f"The loss {loss.title} has no PyTorch twin; compare networks with another loss.")
 
 
 def optimizer(kind: config.Optimizer, parameters: Any, fused: bool = False) -> torch.optim.Optimizer:

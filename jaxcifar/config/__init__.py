@@ -14,6 +14,7 @@ from jaxcifar.config.loss import MSE as MSE
 from jaxcifar.config.loss import BCEWithLogits as BCEWithLogits
 from jaxcifar.config.loss import CrossEntropy as CrossEntropy
 from jaxcifar.config.loss import Loss as Loss
+from jaxcifar.config.loss import OwnLoss as OwnLoss
 from jaxcifar.config.loss import SmoothL1 as SmoothL1
 from jaxcifar.config.model import CNN as CNN
 from jaxcifar.config.model import VGG as VGG
@@ -22,6 +23,7 @@ from jaxcifar.config.model import Depth as Depth
 from jaxcifar.config.model import Model as Model
 from jaxcifar.config.model import ResNet as ResNet
 from jaxcifar.config.model import WhitenedCNN as WhitenedCNN
+from jaxcifar.config.module import Module as Module
 from jaxcifar.config.network import Activation as Activation
 from jaxcifar.config.network import Initialization as Initialization
 from jaxcifar.config.network import Norm as Norm
@@ -31,6 +33,7 @@ from jaxcifar.config.optimizer import Adagrad as Adagrad
 from jaxcifar.config.optimizer import Adam as Adam
 from jaxcifar.config.optimizer import AdamW as AdamW
 from jaxcifar.config.optimizer import Muon as Muon
+from jaxcifar.config.optimizer import Optax as Optax
 from jaxcifar.config.optimizer import Optimizer as Optimizer
 from jaxcifar.config.paper import Paper as Paper
 from jaxcifar.config.paper import vectorized as vectorized

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jaxcifar.config.network import INITIALIZATIONS, activation_title
+from jaxcifar.config.own import is_stored
 from jaxcifar.config.run import Run
 
 
@@ -69,7 +70,7 @@ def _topics(run: Run) -> Iterator[tuple[str, str]]:
 def _fields(config: Any, prefix: str, said: set[str]) -> Iterator[tuple[str, str]]:
     for field in dataclasses.fields(config):
         path, value = prefix + field.name, getattr(config, field.name)
-        if path in said:
+        if path in said or not is_stored(field):
             continue
         if dataclasses.is_dataclass(value):
             title = getattr(value, "title", type(value).__name__)

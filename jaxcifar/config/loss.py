@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from jaxcifar.errors import check_number
+from jaxcifar.config.own import NOT_STORED, Hidden, name_of, source_sha256
+from jaxcifar.errors import UserError, check_number
 
 
 @dataclass(frozen=True)
@@ -64,4 +65,40 @@ class BCEWithLogits:
         return -p * math.log(p) - (1 - p) * math.log(1 - p)
 
 
-Loss = CrossEntropy | MSE | SmoothL1 | BCEWithLogits
+@dataclass(frozen=True)
+class OwnLoss:
+    """A loss of your own: a function of logits [N, K] and labels [N] that returns the loss of each example, [N].
+
+    `Run(loss=function)` makes it. A record keeps the function's name and a hash of its source, never the code.
+    """
+
+    function: Hidden = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
+    function_name: str = ""
+    source_sha256: str | None = None
+
+    unit: ClassVar[str] = ""
+
+    def __post_init__(self):
+        if self.function is not None:
+            object.__setattr__(self, "function_name", name_of(self.function))
+            object.__setattr__(self, "source_sha256", source_sha256(self.function))
+
+    @property
+    def title(self) -> str:
+        """The loss's name for readers."""
+        return self.function_name
+
+    def of_best_constant(self, classes: int = 10) -> float:
+        """Return NaN: nothing is known of the loss."""
+        return math.nan
+
+    def check_given(self) -> None:
+        """Raise UserError if this was read from a record, which holds no code."""
+        if self.function is None:
+            raise UserError(
+                f"The loss {self.function_name} is a user's own, which a record describes but does not hold; give its "
+                "config file, or the run, again."
+            )
+
+
+Loss = CrossEntropy | MSE | SmoothL1 | BCEWithLogits | OwnLoss

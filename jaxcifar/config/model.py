@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
+from jaxcifar.config.module import Module
 from jaxcifar.config.network import Activation, Initialization, Network, Norm, TimedAs, norm_title, plus
 from jaxcifar.errors import UserError, check_choice, check_count, check_number
 
@@ -45,14 +46,18 @@ class CNN(Network):
         check_choice("model.activation", self.activation, Activation)
         check_choice("model.initialization", self.initialization, Initialization)
         check_choice("model.norm", self.norm, Norm)
-        side = 32
-        for _ in self.widths:
-            side = (side + 2 * self.padding - self.kernel + 1) // 2
-        if side < 1:
+        if self.least_side > 32:
             raise UserError(
                 f"model.kernel is {self.kernel} with padding {self.padding}; after {len(self.widths)} "
                 "convolutions and poolings no pixel of a 32 x 32 image is left, so take a smaller kernel."
             )
+
+    @property
+    def least_side(self) -> int:
+        side = 1
+        for _ in self.widths:
+            side = max(2 * side - 2 * self.padding + self.kernel - 1, 1)
+        return side
 
     @property
     def title(self) -> str:
@@ -158,6 +163,10 @@ class VGG(Network):
     def norm_title(self) -> str:
         return norm_title(self.norm)
 
+    @property
+    def least_side(self) -> int:
+        return 32 if self.form == "a" else 4
+
     def smaller_form(self) -> Self:
         return replace(self, form="light")
 
@@ -246,6 +255,10 @@ class WhitenedCNN(Network):
         return norm_title("batch")
 
     @property
+    def least_side(self) -> int:
+        return 9
+
+    @property
     def whitening_epochs(self) -> int:
         return self.bias_epochs
 
@@ -257,4 +270,4 @@ class WhitenedCNN(Network):
         return None
 
 
-Model = CNN | ResNet | VGG | DeepLinear | WhitenedCNN
+Model = CNN | ResNet | VGG | DeepLinear | WhitenedCNN | Module

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, Self, assert_never
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Literal, Self, assert_never
+
+from tyro.conf import Suppress
+
+from jaxcifar.errors import UserError, check_count
 
 Activation = Literal["relu", "sigmoid", "leaky_relu", "tanh", "softplus", "gelu"]
 Initialization = Literal["torch", "xavier", "he", "dirac"]
@@ -39,8 +44,14 @@ def norm_title(norm: Norm) -> str:
             assert_never(unknown)
 
 
+@dataclass(frozen=True)
 class Network(ABC):
     """What every network's config says of itself."""
+
+    image: Annotated[tuple[int, int, int], Suppress] = field(default=(32, 32, 3), kw_only=True, repr=False)
+    """Height, width and channels of the images; filled in from the data."""
+    classes: Annotated[int, Suppress] = field(default=10, kw_only=True, repr=False)
+    """Number of classes; filled in from the data."""
 
     timed_as: ClassVar[TimedAs]
     """The network whose measured speed estimates the time that this one takes per operation."""
@@ -64,6 +75,25 @@ class Network(ABC):
     def scaled_run(self) -> tuple[int, int] | None:
         """Images and batch size of a run made small by `--scale`; None for 512 images and the run's own batch size."""
         return None
+
+    @property
+    def least_side(self) -> int:
+        """Least height and width of its images in pixels."""
+        return 1
+
+    def for_data(self, image: tuple[int, int, int], classes: int) -> Self:
+        """Return the network for images [N, *image] of this many classes.
+
+        Raises:
+            UserError: such images are too small for it.
+        """
+        check_count("The number of classes", classes, 2)
+        if min(image[:2]) < self.least_side:
+            raise UserError(
+                f"{self.title} needs images of at least {self.least_side} x {self.least_side} pixels, and these have "
+                f"{image[0]} x {image[1]}; take another network."
+            )
+        return replace(self, image=image, classes=classes)
 
     def smaller_form(self) -> Self:
         """Return the network that stands for this one in small runs that measure curvature."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Any, get_args
 
+from jaxcifar.config.own import NOT_STORED, Hidden, name_of, named, source_sha256
 from jaxcifar.config.schedule import Constant, Schedule
 from jaxcifar.errors import UserError, check_count, check_number
 
@@ -149,4 +150,71 @@ class Muon(_Optimizer):
         return 1
 
 
-Optimizer = SGD | Adagrad | Adadelta | Adam | AdamW | Muon
+@dataclass(frozen=True)
+class Optax(_Optimizer):
+    """An optimizer of Optax, or of your own that is made like those: `factory(learning_rate, **arguments)`.
+
+    Args:
+        factory: such as `optax.lion`; called at every step with that step's learning rate.
+        arguments: further arguments of the factory, such as `{"b1": 0.95}`, weight decay included.
+
+    The other fields describe them in records, which never name code that is then run.
+    """
+
+    learning_rate: float = 1e-3
+    factory: Hidden = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
+    arguments: Hidden = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
+    factory_name: str = ""
+    factory_arguments: str = ""
+    source_sha256: str | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.weight_decay:
+            raise UserError(
+                f"optimizer.weight_decay is {self.weight_decay:g} with Optax, whose factory has its own name for it; "
+                "give it in arguments."
+            )
+        if self.factory is None:
+            return
+        if not callable(self.factory):
+            raise UserError(f"Optax got the factory {self.factory!r}; give a function such as optax.lion.")
+        object.__setattr__(self, "factory_name", name_of(self.factory))
+        object.__setattr__(self, "factory_arguments", named(self.arguments or {}, f"Optax({self.factory_name})"))
+        object.__setattr__(self, "source_sha256", source_sha256(self.factory))
+
+    @property
+    def title(self) -> str:
+        """The optimizer's name for readers."""
+        return self.factory_name
+
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        import jax
+
+        weight = jax.ShapeDtypeStruct((8, 8), "float32")
+        state = jax.eval_shape(lambda w: self.made(1.0).init({"kernel": w}), weight)
+        return sum(leaf.size == 64 for leaf in jax.tree.leaves(state))
+
+    def made(self, learning_rate: Any) -> Any:
+        """Return the factory's `optax.GradientTransformation`.
+
+        Raises:
+            UserError: this was read from a record, which holds no code, or the factory fails or returns anything else.
+        """
+        if self.factory is None:
+            raise UserError(
+                f"The optimizer {self.factory_name} is a user's own, which a record describes but does not hold; give "
+                "its config file, or the run, again."
+            )
+        try:
+            made = self.factory(learning_rate, **(self.arguments or {}))
+        except Exception as error:
+            raise UserError(f"Optax({self.factory_name}) fails with {type(error).__name__}: {error}") from error
+        if not hasattr(made, "init") or not hasattr(made, "update"):
+            raise UserError(f"Optax({self.factory_name}) made {made!r}; it must make an optax.GradientTransformation.")
+        return made
+
+
+Optimizer = SGD | Adagrad | Adadelta | Adam | AdamW | Muon | Optax

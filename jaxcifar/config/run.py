@@ -8,8 +8,8 @@ from typing import Literal, get_args
 
 from jaxcifar.config.average import Average, NoAverage
 from jaxcifar.config.data import Data
-from jaxcifar.config.loss import CrossEntropy, Loss
-from jaxcifar.config.model import CNN, Model
+from jaxcifar.config.loss import CrossEntropy, Loss, OwnLoss
+from jaxcifar.config.model import CNN, Model, Module
 from jaxcifar.config.optimizer import SGD, Optimizer
 from jaxcifar.errors import UserError, check_choice, check_count, check_number
 from jaxcifar.measures import SHIPPED, SNAPSHOT_MEASURES, Measure, SnapshotMeasure, StepMeasure
@@ -66,6 +66,8 @@ class Run:
 
     def __post_init__(self):
         object.__setattr__(self, "probes", tuple(self.probes))
+        if callable(self.loss):
+            object.__setattr__(self, "loss", OwnLoss(self.loss))
         for name, kind in _PARTS.items():
             if not isinstance(getattr(self, name), kind):
                 allowed = ", ".join(part.__name__ for part in get_args(kind) or (kind,))
@@ -74,6 +76,11 @@ class Run:
         check_count("batch_size", self.batch_size, 1)
         check_count("seed", self.seed, 0, 2**31 - 1)
         check_choice("precision", self.precision, Precision)
+        if self.precision != "float32" and isinstance(self.model, Module):
+            raise UserError(
+                f"precision is {self.precision!r} with {self.model.title}, a network of your own; give it its dtype "
+                "among its arguments."
+            )
         check_choice("test_views", self.test_views, TestViews)
         for probe in self.probes:
             _check_probe(probe, self.model)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_type_hints
 
+from jaxcifar.config.own import is_stored
 from jaxcifar.config.run import Run
 from jaxcifar.config.upgrade import upgrade
 from jaxcifar.errors import UserError
@@ -22,7 +23,7 @@ def to_json(config: Any) -> Any:
     if isinstance(config, UnknownMeasure):
         return json.loads(config.stored)
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
-        fields = {f.name: to_json(getattr(config, f.name)) for f in dataclasses.fields(config)}
+        fields = {f.name: to_json(getattr(config, f.name)) for f in dataclasses.fields(config) if is_stored(f)}
         return {CLASS: type(config).__name__, **fields}
     if isinstance(config, tuple | list):
         return [to_json(item) for item in config]
@@ -72,7 +73,7 @@ def _decode(value: Any, known: Mapping[str, type]) -> Any:
     name = value.get(CLASS)
     if name not in known:
         raise UserError(f"The stored config has the class {name!r}, which this version does not know.")
-    names = {field.name for field in dataclasses.fields(known[name])}
+    names = {field.name for field in dataclasses.fields(known[name]) if is_stored(field)}
     fields = {key: _decode(item, known) for key, item in value.items() if key not in (CLASS, "probes")}
     if isinstance(value.get("probes"), list):
         fields["probes"] = tuple(_measure(item, known) for item in value["probes"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -77,7 +77,7 @@ class Step:
         """Return the last linear layer's kernel of a pytree shaped like the parameters."""
         for part in self.output.split("/"):
             tree = tree[part]
-        return tree["kernel"]
+        return tree["kernel"] if isinstance(tree, Mapping) else tree
 
 
 class Snapshot(NamedTuple):

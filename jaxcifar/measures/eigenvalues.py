@@ -75,7 +75,7 @@ def _stability(snapshots: Snapshots, loss: Loss, state: Snapshot, key: jax.Array
     import jax.numpy as jnp
 
     from jaxcifar import landscape
-    from jaxcifar.config.optimizer import SGD, Adadelta, Adagrad, Adam, AdamW, Muon
+    from jaxcifar.config.optimizer import SGD, Adadelta, Adagrad, Adam, AdamW, Muon, Optax
 
     rate = snapshots.learning_rate(state.step)
     match snapshots.optimizer:
@@ -99,7 +99,7 @@ def _stability(snapshots: Snapshots, loss: Loss, state: Snapshot, key: jax.Array
                 "stability_residual": hessian.top.residuals[0],
                 "threshold": jnp.asarray(threshold(rate, momentum)),
             }
-        case Adagrad() | Adadelta() | Muon():
+        case Adagrad() | Adadelta() | Muon() | Optax():
             # No stability line is known for these.
             return {}
         case other:

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 from flax import linen as nn
 
 from jaxcifar import config
-from jaxcifar.models import layers
+from jaxcifar.models import layers, own
 from jaxcifar.models.activations import activation
 from jaxcifar.models.cnn import CNN
 from jaxcifar.models.deep_linear import DeepLinear
@@ -28,7 +28,7 @@ _STAGE_SIZES = {
 }
 
 
-def build(model: config.Model, dtype: Any = None) -> nn.Module:
+def build(model: config.Model, dtype: Any = None) -> nn.Module | own.Own:
     """Return the module of a model's config; call it as `module.apply(variables, images, train)`.
 
     Args:
@@ -37,9 +37,12 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
             Parameters, statistics and logits have float32 or higher in any case.
 
     Returns:
-        A module from normalised images [N, 32, 32, 3] to logits [N, 10], with the collections `params` and, where it
-        has BatchNorm or whitening, `batch_stats`. Dropout needs the rng `dropout` where `train` is True, noise `noise`.
+        A module from normalised images [N, *model.image] to logits [N, classes], with the collections `params` and,
+        where it has BatchNorm or whitening, `batch_stats`. Dropout needs the rng `dropout` where `train` is True,
+        noise `noise`.
     """
+    if isinstance(model, config.Module):
+        return own.build(model)
     linear = partial(layers.Linear, initialization=model.initialization, dtype=dtype)
     conv = partial(layers.Conv, initialization=model.initialization, dtype=dtype)
     match model:
@@ -50,7 +53,9 @@ def build(model: config.Model, dtype: Any = None) -> nn.Module:
         case config.VGG():
             return _vgg(model, conv, linear, dtype)
         case config.DeepLinear():
-            return DeepLinear(model.depth, model.width, norm=_norm(model.norm, dtype), linear=linear)
+            return DeepLinear(
+                model.depth, model.width, norm=_norm(model.norm, dtype), linear=linear, classes=model.classes
+            )
         case config.WhitenedCNN():
             return _whitened(model, conv, linear, dtype)
         case unknown:
@@ -77,6 +82,7 @@ def _cnn(model: config.CNN, conv: Layer, linear: Layer, dtype: Any) -> CNN:
         norm=_norm(model.norm, dtype),
         linear=linear,
         activation=activation(model.activation),
+        classes=model.classes,
     )
 
 
@@ -93,6 +99,7 @@ def _resnet(model: config.ResNet, conv: Layer, linear: Layer, dtype: Any) -> Res
         norm=_norm(model.norm, dtype),
         linear=linear,
         activation=activation(model.activation),
+        classes=model.classes,
     )
 
 
@@ -107,6 +114,7 @@ def _vgg(model: config.VGG, conv: Layer, linear: Layer, dtype: Any) -> VGG:
         noise=layers.ActivationNoise if model.noise else layers.without_noise,
         linear=linear,
         activation=activation(model.activation),
+        classes=model.classes,
     )
 
 
@@ -120,6 +128,7 @@ def _whitened(model: config.WhitenedCNN, conv: Layer, linear: Layer, dtype: Any)
         norm=partial(layers.BatchNorm, momentum=model.norm_momentum, epsilon=1e-12, use_scale=False, dtype=dtype),
         linear=partial(linear, use_bias=False),
         activation=activation(model.activation),
+        classes=model.classes,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -12,7 +13,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxcifar import config
-from jaxcifar.models import layers
+from jaxcifar.errors import UserError
+from jaxcifar.models import layers, trace
 from jaxcifar.models.build import build
 
 
@@ -33,7 +35,10 @@ class LayerRow:
 
 def layer_rows(model: config.Model) -> list[LayerRow]:
     """Return the layers of a network that have a role, in the order they are applied."""
-    return module_rows(build(model))
+    if isinstance(model, config.Module):
+        return _own_rows(model)
+    module: Any = build(model)
+    return module_rows(module, model.image)
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Roles:
     """The layers of a network by what they are for, as paths in the parameters, in the order they are applied."""
 
     output: str
-    """The last linear layer."""
+    """The last linear layer; of a user's own network without any, the last layer with a kernel."""
     kernels: tuple[str, ...]
     """All layers whose kernel is trained."""
     norms: tuple[str, ...]
@@ -61,9 +66,27 @@ def roles(model: config.Model) -> Roles:
         return tuple(row.name for row in rows if row.role in wanted)
 
     rows = layer_rows(model)
+    if isinstance(model, config.Module):
+        return Roles(_own_output(model, rows), named(*layers.KERNELS), named("norm"), ())
     if not named("linear"):
         raise ValueError(f"{model} has no linear layer; its last one makes the logits.")
     return Roles(named("linear")[-1], named(*layers.KERNELS), named("norm"), named("whitening"))
+
+
+def _own_output(model: config.Module, rows: Sequence[LayerRow]) -> str:
+    kernels = [row for row in rows if row.role in layers.KERNELS]
+    if model.output and model.output not in (row.name for row in kernels):
+        raise UserError(
+            f"Module got the output {model.output!r}; {model.class_name} has {', '.join(row.name for row in kernels)}."
+        )
+    linear = [row for row in kernels if row.role == "linear"]
+    return model.output or (linear or kernels)[-1].name
+
+
+def kernel(tree: Any, layer: str) -> Any:
+    """Return a layer's kernel from a tree of parameters; of a parameter that is its own layer, itself."""
+    part = at(tree, layer)
+    return part["kernel"] if isinstance(part, Mapping) else part
 
 
 def at(tree: Any, layer: str) -> Any:
@@ -89,6 +112,68 @@ def module_rows(module: nn.Module, shape: tuple[int, int, int] = (32, 32, 3)) ->
 
     jax.eval_shape(init, jax.random.key(0))
     return rows
+
+
+def _own_rows(model: config.Module) -> list[LayerRow]:
+    """The layers of a user's own network: kernels by the products that take them, normalisations by their scale."""
+    uses, params = _own_uses(model)
+    rows = []
+    for use in uses:
+        layer, _, last = use.leaf.rpartition("/")
+        if use.kind or last == "scale":
+            name = layer if last in ("kernel", "scale") and layer else use.leaf
+            own = count_parameters(at(params, name))
+            role: Any = use.kind or "norm"
+            rows.append(LayerRow(name, role, role, use.output_shape, own, use.multiply_adds))
+    if not any(row.multiply_adds for row in rows):
+        raise UserError(
+            f"The network {model.class_name} has no kernel that meets its images in a convolution or matrix product."
+        )
+    return rows
+
+
+@functools.cache
+def _own_uses(model: config.Module) -> tuple[list[trace.Use], Any]:
+    """The first use of each parameter of a user's own network, and the parameters' shapes."""
+    network, images = build(model), jax.ShapeDtypeStruct((1, *model.image), jnp.float32)
+    variables: Any = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, False), images)
+
+    def forward(params: Any, stats: Any, images: jax.Array) -> Any:
+        return network.apply({"params": params, "batch_stats": stats}, images, False)
+
+    return trace.uses(forward, variables["params"], variables["batch_stats"], images), variables["params"]
+
+
+def layer_groups(model: config.Model) -> dict[str, list[str]]:
+    """Return the layers with a kernel from input to output, each with the paths of the parameters that go with it.
+
+    These are the layer's own and those of the normalisation after it; of a user's own network also every other
+    parameter that is used before the next layer, or before the first one.
+    """
+    if isinstance(model, config.Module):
+        return _own_groups(model)
+    found: dict[str, list[str]] = {}
+    for row in layer_rows(model):
+        if row.role == "norm":
+            list(found.values())[-1].append(row.name)
+        else:
+            found[row.name] = [row.name]
+    return found
+
+
+def _own_groups(model: config.Module) -> dict[str, list[str]]:
+    rows = {row.name: row for row in layer_rows(model) if row.role in layers.KERNELS}
+    unknown = next((name for name in model.layers if name not in rows), None)
+    if unknown is not None:
+        raise UserError(f"Module got the layer {unknown!r}; {model.class_name} has {', '.join(rows)}.")
+    wanted = [name for name in rows if not model.layers or name in model.layers]
+    found: dict[str, list[str]] = {name: [] for name in wanted}
+    current = wanted[0]
+    for use in _own_uses(model)[0]:
+        owner = next((name for name in wanted if use.leaf == name or use.leaf.startswith(f"{name}/")), current)
+        found[owner].append(use.leaf)
+        current = owner if use.kind else current
+    return found
 
 
 def _row(module: nn.Module, output: jax.Array) -> LayerRow:

@@ -184,7 +184,7 @@ def _settings_of(run: Run) -> dict[str, str]:
     return {
         "network": run.model.title,
         "activation": activation_title(activation) if activation else "none",
-        "initialisation": run.model.initialization,
+        "initialisation": getattr(run.model, "initialization", "the network's own"),
         "epochs": f"{run.epochs}",
         "batch size": f"{run.batch_size}",
         "optimizer": optimizer.title,

@@ -15,7 +15,7 @@ from flax import linen as nn
 
 import jaxcifar
 from jaxcifar import data, records
-from jaxcifar.config import Run, Study, UserError, load
+from jaxcifar.config import Module, Run, Study, UserError, load
 from jaxcifar.config.stored import read_run
 from jaxcifar.models import build, layers, whitened
 from jaxcifar.runner.networks import restore, saved_steps
@@ -110,6 +110,7 @@ def export(network: Network, path: Path) -> float:
             written.
     """
     check_installed()
+    _check_known(network.run)
     images = np.random.default_rng(0).normal(size=(CHECKED_IMAGES, 32, 32, 3)).astype(np.float32)
     module = build(network.run.model)
     with jax.default_matmul_precision("highest"):
@@ -127,6 +128,11 @@ def export(network: Network, path: Path) -> float:
     with records.replacing(path) as file:
         file.write(stored)
     return difference
+
+
+def _check_known(run: Run) -> None:
+    if isinstance(run.model, Module):
+        raise UserError(f"{run.model.title} is a network of the user's own, which is not written as ONNX.")
 
 
 def logits(model: bytes, images: np.ndarray) -> np.ndarray:

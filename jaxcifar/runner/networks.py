@@ -13,7 +13,7 @@ from flax import linen as nn
 
 from jaxcifar.config import Model, Run
 from jaxcifar.data import Dataset, normalize
-from jaxcifar.models import at, layer_rows, roles
+from jaxcifar.models import kernel, layer_rows, roles
 from jaxcifar.models.summary import LayerRow
 from jaxcifar.training import state as states
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
@@ -69,7 +69,7 @@ def gradient_norms(run: Run, dataset: Dataset) -> Callable[[State], dict[str, fl
 
     def measured(state: State) -> dict[str, float]:
         tree = jax.device_get(norms(state.params, state.batch_stats, jnp.int32(state.step)))
-        return {name: float(at(tree, name)["kernel"]) for name in roles(run.model).kernels}
+        return {name: float(kernel(tree, name)) for name in roles(run.model).kernels}
 
     return measured
 
@@ -101,7 +101,7 @@ def features(run: Run, state: State, dataset: Dataset) -> dict[str, np.ndarray]:
     found = jax.device_get(jax.jit(apply)(variables, normalize(jnp.asarray(image), run.data)))
     first = roles(run.model).kernels[0]
     return {
-        "filters": np.asarray(at(state.params, first)["kernel"]),
+        "filters": np.asarray(kernel(state.params, first)),
         "image": image[0],
         "label": np.array(dataset.class_names[int(dataset.test_labels[0])]),
         **{f"map/{name}": found[name] for name in wanted},

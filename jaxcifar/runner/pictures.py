@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxcifar import records
-from jaxcifar.config import Run
+from jaxcifar.config import Module, Run
 from jaxcifar.config.stored import read_records
 from jaxcifar.data import Dataset
 from jaxcifar.models import layer_rows
@@ -111,6 +111,9 @@ def _snapshot_measures(
 def _features(runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: Callable[[str], None]) -> None:
     """Filters and feature maps of the study's first finished run."""
     for item in runs:
+        if isinstance(item.run.model, Module):
+            notify(f"Filters and feature maps are not drawn of {item.run.model.title}, a network of the user's own.")
+            continue
         path = item.folder / pictures.FEATURES
         if path.is_file():
             return

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxcifar.config import MSE, BCEWithLogits, CrossEntropy, Loss, SmoothL1
+from jaxcifar.config import MSE, BCEWithLogits, CrossEntropy, Loss, OwnLoss, SmoothL1, UserError
 
 
 def per_example(loss: Loss, logits: jax.Array, labels: jax.Array, label_smoothing: jax.Array | float) -> jax.Array:
@@ -38,5 +38,23 @@ def per_example(loss: Loss, logits: jax.Array, labels: jax.Array, label_smoothin
             return jnp.mean(optax.huber_loss(logits, onehot, delta=1.0), axis=-1)
         case BCEWithLogits():
             return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, onehot), axis=-1)
+        case OwnLoss():
+            return _own(loss, logits, labels)
         case unknown:
             assert_never(unknown)
+
+
+def _own(loss: OwnLoss, logits: jax.Array, labels: jax.Array) -> jax.Array:
+    """The values of a user's own function, whose slips are one sentence each."""
+    loss.check_given()
+    try:
+        values = loss.function(logits, labels)
+    except Exception as error:
+        raise UserError(f"The loss {loss.title} fails with {type(error).__name__}: {error}") from error
+    shape = getattr(values, "shape", type(values).__name__)
+    if shape != labels.shape:
+        raise UserError(
+            f"The loss {loss.title} returns {shape} for {len(labels)} examples; it must return one loss per example, "
+            "[N], and leave the mean to training."
+        )
+    return values

@@ -39,6 +39,8 @@ def numbers(run: config.Run) -> Numbers:
 def direction(optimizer: config.Optimizer, values: Numbers, roles: Roles) -> optax.GradientTransformation:
     """Return the transformation of gradients to the direction u of the update w <- w - learning rate x u.
 
+    That of `Optax` needs `rate`, the step's learning rate, and returns the whole update of the parameters.
+
     PyTorch's order: weight decay is added to the gradient before momentum and preconditioning, except in AdamW, where
     it is added to the direction. Adagrad divides by sqrt(s) + ε with s from 0, Adadelta has ε under both roots.
     Muon's kernels move along their orthogonalised momentum plus weight decay x w, its other parameters as with SGD.
@@ -57,6 +59,8 @@ def direction(optimizer: config.Optimizer, values: Numbers, roles: Roles) -> opt
             return decay
         case config.SGD():
             return optax.chain(decay, optax.trace(values.momentum, optimizer.nesterov))
+        case config.Optax():
+            return _optax(optimizer)
         case config.Muon():
             others = optax.chain(decay, optax.trace(optimizer.other_momentum, nesterov=True))
             parts: dict[Any, Any] = {"matrix": optax.chain(_muon(optimizer), decay), "other": others}
@@ -97,7 +101,7 @@ def rate_factors(optimizer: config.Optimizer, params: Any, roles: Roles) -> Any:
                 if w.ndim == 1:
                     return optimizer.bias_factor
                 return optimizer.output_factor if _layer(path) == roles.output else 1.0
-            case config.Adagrad() | config.Adadelta() | config.Adam():
+            case config.Adagrad() | config.Adadelta() | config.Adam() | config.Optax():
                 return 1.0
             case unknown:
                 assert_never(unknown)
@@ -117,6 +121,8 @@ def descend(run: config.Run, values: Numbers, params: Any, update: Any, rate: ja
         epochs: number of finished epochs; in the first ones a whitening layer's bias has its own schedule.
     """
     optimizer, layers = run.optimizer, roles(run.model)
+    if isinstance(optimizer, config.Optax):
+        return optax.apply_updates(params, update)
 
     def move(path: Any, w: jax.Array, u: jax.Array, factor: float) -> jax.Array:
         own = rate
@@ -133,6 +139,19 @@ def descend(run: config.Run, values: Numbers, params: Any, update: Any, rate: ja
 def _normalized(kernel: jax.Array) -> jax.Array:
     """The kernel with the Frobenius norm sqrt(F), F its outputs."""
     return kernel * (kernel.shape[-1] ** 0.5 / jnp.linalg.norm(kernel.ravel()))
+
+
+def _optax(optimizer: config.Optax) -> optax.GradientTransformation:
+    """A user's own optimizer; its update is the whole step, so it needs the step's learning rate.
+
+    It is made again at every step with the traced rate: optimizers that use the rate in other places than a last
+    factor are right too, and several rates train as one program.
+    """
+
+    def update(updates: Any, state: Any, params: Any = None, *, rate: Any = None, **extra: Any) -> Any:
+        return optax.with_extra_args_support(optimizer.made(rate)).update(updates, state, params, **extra)
+
+    return optax.GradientTransformationExtraArgs(lambda params: optimizer.made(1.0).init(params), update)
 
 
 def _adam(optimizer: config.Adam) -> optax.GradientTransformation:

@@ -15,7 +15,7 @@ from jaxcifar import landscape
 from jaxcifar.config import Model, Run, UserError
 from jaxcifar.measures import Layers, Previous, Step, StepMeasure, display
 from jaxcifar.measures.context import Loss
-from jaxcifar.models import layer_rows, roles
+from jaxcifar.models import layer_groups, roles
 
 OWN = ("loss", "accuracy")
 """Per-step arrays that training itself writes."""
@@ -36,13 +36,7 @@ def displays(run: Run) -> list[dict[str, Any]]:
 @functools.cache
 def layers(model: Model) -> Layers:
     """Return the layers from input to output, each convolution or linear layer with its BatchNorm."""
-    found: dict[str, list[str]] = {}
-    for row in layer_rows(model):
-        if row.role == "norm":
-            list(found.values())[-1].append(row.name)
-        else:
-            found[row.name] = [row.name]
-    return found
+    return layer_groups(model)
 
 
 def gradients(run: Run) -> float:

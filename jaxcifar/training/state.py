@@ -12,6 +12,7 @@ from flax import struct
 from jaxcifar.config import Run
 from jaxcifar.data import normalize
 from jaxcifar.models import build, roles, whitening_kernel
+from jaxcifar.models.own import Own
 from jaxcifar.training import averaging, probes
 from jaxcifar.training.averaging import Weights
 from jaxcifar.training.optimizers import Numbers, direction
@@ -31,7 +32,7 @@ class State:
     """The average of the weights, where one is taken."""
 
 
-def module(run: Run) -> nn.Module:
+def module(run: Run) -> nn.Module | Own:
     """Return the network of a run, computing in its precision."""
     return build(run.model, jnp.bfloat16 if run.precision == "bfloat16" else None)
 
@@ -48,7 +49,7 @@ def create(run: Run, values: Numbers, images: jax.Array | None = None) -> State:
         images: the training images, uint8 [N, 32, 32, 3]; the first 5,000 make the filters of a whitening layer.
             Without them only the shapes of such a network's state are right.
     """
-    variables = module(run).init(key(values, "init"), jnp.zeros((1, 32, 32, 3), jnp.float32), False)
+    variables = module(run).init(key(values, "init"), jnp.zeros((1, *run.model.image), jnp.float32), False)
     params = variables["params"]
     batch_stats: Any = variables.get("batch_stats", {})
     if images is not None and (layers := roles(run.model).whitening):

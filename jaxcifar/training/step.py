@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax import lax
 
 from jaxcifar.config import Run
@@ -57,13 +58,15 @@ def train_step(
     Returns:
         The state after the step; the loss (mean per example) and accuracy of the batch before it, and the measures.
     """
-    grad = jax.value_and_grad(loss_function(run, values), has_aux=True)
+    loss = loss_function(run, values)
+    grad = jax.value_and_grad(loss, has_aux=True)
     (value, (logits, batch_stats)), gradient = grad(state.params, state.batch_stats, batch, step)
     values = _once_known(gradient, values)
-    update, opt_state = direction(run.optimizer, values, roles(run.model)).update(
-        gradient, state.opt_state, state.params
-    )
     rate = values.learning_rate * schedule_factor(run.optimizer.schedule, step, steps_per_epoch, run.epochs)
+    # What optimizers of Optax may ask for; the package's own take none of it.
+    extra = {"value": value, "grad": gradient, "value_fn": lambda w: loss(w, state.batch_stats, batch, step)[0]}
+    transformation = optax.with_extra_args_support(direction(run.optimizer, values, roles(run.model)))
+    update, opt_state = transformation.update(gradient, state.opt_state, state.params, rate=rate, **extra)
     params = descend(run, values, state.params, update, rate, step / steps_per_epoch)
     steps = run.epochs * steps_per_epoch
     (params, batch_stats), average = averaging.update(run, Weights(params, batch_stats), state.average, step, steps)
@@ -115,6 +118,6 @@ def check_measures(run: Run) -> None:
         return
     values = numbers(run)
     states = jax.eval_shape(lambda: create(run, values))
-    images = jax.ShapeDtypeStruct((run.batch_size, 32, 32, 3), jnp.float32)
+    images = jax.ShapeDtypeStruct((run.batch_size, *run.model.image), jnp.float32)
     labels, step = jax.ShapeDtypeStruct((run.batch_size,), jnp.int32), jax.ShapeDtypeStruct((), jnp.int32)
     jax.eval_shape(partial(train_step, run, 1), values, states, (images, labels), step)

@@ -102,6 +102,9 @@ def test_every_network_says_what_it_is(cls):
     if isinstance(model, WhitenedCNN):
         assert (model.norm_title, model.without_norm()) == ("BatchNorm", None)
         return
+    if isinstance(model, config.Module):
+        assert (model.norm_title, model.without_norm()) == ("", None)
+        return
     with_norm = dataclasses.replace(model, norm="batch")
     assert with_norm.norm_title == "BatchNorm"
     assert with_norm.without_norm() == dataclasses.replace(model, norm="none")

@@ -1,0 +1,177 @@
+"""A user's own Flax module, called as the networks of the package are: `init(key, images, train)` and `apply`.
+
+Collections other than `params` travel together under the name `batch_stats`, which the training state carries.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from flax import nnx
+
+from jaxcifar import config
+from jaxcifar.errors import UserError
+
+TRAIN, EVALUATE = ("train", "training", "is_training"), ("deterministic", "use_running_average", "inference")
+"""Names of the arguments that say whether the network trains, or the opposite."""
+Variables = Mapping[str, Any]
+
+
+class Own(NamedTuple):
+    """What the package calls of a network."""
+
+    init: Callable[..., dict[str, Any]]
+    """`(key, images, train) -> {"params": …, "batch_stats": …}`."""
+    apply: Callable[..., Any]
+    """`(variables, images, train, rngs=None, mutable=None) -> logits`, or `(logits, {"batch_stats": …})`."""
+
+
+def build(model: config.Module) -> Own:
+    """Return a user's own network.
+
+    Raises:
+        UserError: it was read from a record; later, when called: it fails, has no parameters, or its logits have
+            another shape than [N, classes].
+    """
+    model.check_given()
+    network = model.network
+    if isinstance(network, type) and issubclass(network, nnx.Module):
+        return _told(model, _nnx(_Structure.of(model)))
+    module = network(**(model.arguments or {})) if isinstance(network, type) else network
+    if not isinstance(module, nn.Module):
+        raise UserError(f"Module got {model.class_name}, which is neither a flax.linen nor a flax.nnx module.")
+    return _told(model, _linen(module))
+
+
+def _told(model: config.Module, own: Own) -> Own:
+    """The network with its slips as one sentence each."""
+
+    def init(key: Any, images: Any, train: bool) -> dict[str, Any]:
+        with _Telling(model.class_name):
+            variables = own.init(key, images, train)
+        if not jax.tree.leaves(variables["params"]):
+            raise UserError(f"The network {model.class_name} has no parameters, so there is nothing to train.")
+        apply(variables, images, train)
+        return variables
+
+    def apply(variables: Variables, images: Any, train: bool, rngs: Any = None, mutable: Any = None) -> Any:
+        with _Telling(model.class_name):
+            logits, updated = own.apply(variables, images, train, rngs)
+        shape = getattr(logits, "shape", type(logits).__name__)
+        if shape != (images.shape[0], model.classes):
+            raise UserError(
+                f"The network {model.class_name} returns {shape} for images {images.shape}; it must return logits "
+                f"[N, classes], here {(images.shape[0], model.classes)}."
+            )
+        logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+        return (logits, {"batch_stats": updated}) if mutable else logits
+
+    return Own(init, apply)
+
+
+class _Telling:
+    """Turn what a user's own code raises into one sentence."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, Exception) and not isinstance(error, UserError):
+            why = " ".join(str(error).split())
+            raise UserError(f"The network {self.name} fails with {type(error).__name__}: {why}") from error
+
+
+def _flags(call: Callable[..., Any], train: bool) -> dict[str, Any]:
+    """The arguments by which a module's call is told whether it trains."""
+    names = inspect.signature(call).parameters
+    return {name: train for name in TRAIN if name in names} | {name: not train for name in EVALUATE if name in names}
+
+
+def _linen(module: nn.Module) -> Own:
+    call = type(module).__call__
+
+    def init(key: Any, images: Any, train: bool) -> dict[str, Any]:
+        rngs = {"params": key, **{use: jax.random.fold_in(key, i) for i, use in enumerate(("dropout", "noise"))}}
+        variables = dict(module.init(rngs, images, **_flags(call, train)))
+        return {"params": variables.pop("params", {}), "batch_stats": variables}
+
+    def apply(variables: Variables, images: Any, train: bool, rngs: Any) -> Any:
+        others = variables["batch_stats"]
+        whole = {"params": variables["params"], **others}
+        logits, updated = module.apply(whole, images, **_flags(call, train), rngs=rngs, mutable=list(others))
+        return logits, {**others, **updated}
+
+    return Own(init, apply)
+
+
+class _Structure(NamedTuple):
+    """An nnx module without its values: what is static in it, and its variables by path."""
+
+    create: Callable[[Any], nnx.Module]
+    graph: Any
+    params: dict[Any, Any]
+    random: dict[Any, Any]
+    others: dict[Any, Any]
+
+    @classmethod
+    @functools.cache
+    def of(cls, model: config.Module) -> _Structure:
+        def create(key: Any) -> nnx.Module:
+            return model.network(**(model.arguments or {}), rngs=nnx.Rngs(key))
+
+        with _Telling(model.class_name):
+            shapes = nnx.eval_shape(lambda: create(jax.random.key(0)))
+            graph, *parts = nnx.split(shapes, nnx.Param, nnx.RngState, ...)
+        return cls(create, graph, *(dict(nnx.to_flat_state(part)) for part in parts))
+
+    def module(self, variables: Variables, rngs: Mapping[str, Any]) -> nnx.Module:
+        """The module with these values and its random keys made from those of the step."""
+        key = rngs.get("dropout", jax.random.key(0))
+        values = dict(_leaves(self.params, variables["params"])) | dict(_leaves(self.others, variables["batch_stats"]))
+        for index, (path, variable) in enumerate(self.random.items()):
+            is_key = jnp.issubdtype(variable.get_value().dtype, jax.dtypes.prng_key)
+            values[path] = jax.random.fold_in(key, index) if is_key else jnp.zeros((), jnp.uint32)
+        every = self.params | self.others | self.random
+        return nnx.merge(self.graph, nnx.from_flat_state([(path, every[path].replace(values[path])) for path in every]))
+
+
+def _leaves(shapes: Mapping[Any, Any], tree: Any) -> Any:
+    for path in shapes:
+        value = tree
+        for part in path:
+            value = value[str(part)]
+        yield path, value
+
+
+def _tree(module: nnx.Module, shapes: Mapping[Any, Any]) -> dict[str, Any]:
+    """The values of some variables of a module as nested dictionaries, whose keys are text."""
+    values, found = dict(nnx.to_flat_state(nnx.state(module))), {}
+    for path in shapes:
+        place = found
+        for part in path[:-1]:
+            place = place.setdefault(str(part), {})
+        place[str(path[-1])] = values[path].get_value()
+    return found
+
+
+def _nnx(structure: _Structure) -> Own:
+    def init(key: Any, images: Any, train: bool) -> dict[str, Any]:
+        module = structure.create(key)
+        return {"params": _tree(module, structure.params), "batch_stats": _tree(module, structure.others)}
+
+    def apply(variables: Variables, images: Any, train: bool, rngs: Any) -> Any:
+        module = structure.module(variables, rngs or {})
+        (module.train if train else module.eval)()
+        logits = module(images, **_flags(type(module).__call__, train))  # type: ignore[operator]
+        return logits, _tree(module, structure.others)
+
+    return Own(init, apply)
