@@ -208,8 +208,8 @@ class Study:
         images = self.base.data.train_size
         number = f"{images:,}" if images else "all"
         model = self.base.model
-        own_start = "model.initialization" in self.sizes[self.size].changes
-        start = f" with {INITIALIZATIONS[model.initialization]} initialisation" if own_start else ""
+        own = self.sizes[self.size].changes.get("model.initialization")
+        start = f" with {INITIALIZATIONS[own]} initialisation" if own else ""
         return f"size {self.size} ({model.title}{start}, {number} images, {span} epoch{'s' * (span != '1')})"
 
     @property
