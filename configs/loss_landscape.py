@@ -31,8 +31,8 @@ def get_config() -> Study:
         variants=(
             Variant("vgg-a"),
             Variant("vgg-a-bn", WITH_BATCH_NORM),
-            Variant("vgg-a-he", BY_HE, color="orange"),
-            Variant("vgg-a-bn-he", {**WITH_BATCH_NORM, **BY_HE}, color="sky"),
+            Variant("vgg-a-he", BY_HE, color="vermillion", dash="dashed"),
+            Variant("vgg-a-bn-he", {**WITH_BATCH_NORM, **BY_HE}, color="blue", dash="dashed"),
         ),
         varies=("model.norm", "model.initialization"),
         sweep={"optimizer.learning_rate": (*STUDY_RATES, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)},

@@ -49,8 +49,8 @@ def get_config() -> Study:
         variants=(
             Variant("vgg-a"),
             Variant("vgg-a-bn", WITH_BATCH_NORM),
-            Variant("vgg-a-he", BY_HE, color="orange"),
-            Variant("vgg-a-bn-he", {**WITH_BATCH_NORM, **BY_HE}, color="sky"),
+            Variant("vgg-a-he", BY_HE, color="vermillion", dash="dashed"),
+            Variant("vgg-a-bn-he", {**WITH_BATCH_NORM, **BY_HE}, color="blue", dash="dashed"),
             Variant("vgg-a-noisy-bn", {"model": VGG(norm="batch", noise=True)}, color="purple"),
             Variant("linear-25", {"model": DeepLinear()}, color="brown"),
             Variant("linear-25-bn", {"model": DeepLinear(norm="batch")}, color="grey"),

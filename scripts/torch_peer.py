@@ -5,6 +5,7 @@ Modules have the names of their Flax equivalents, so only the layout of the arra
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,6 +19,7 @@ from torch_whitened import WhitenedCNN
 
 from jaxcifar import config
 from jaxcifar.config import UserError
+from jaxcifar.models.build import GROUP_SIZE
 
 CLASSES = 10
 _STAGE_SIZES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -61,8 +63,8 @@ def _cnn(model: config.CNN) -> nn.Sequential:
     channels, side = 3, 32
     for index, width in enumerate(model.widths, 1):
         layers[f"conv{index}"] = nn.Conv2d(channels, width, model.kernel, padding=model.padding)
-        if model.norm == "batch":
-            layers[f"norm{index}"] = nn.BatchNorm2d(width)
+        if model.norm != "none":
+            layers[f"norm{index}"] = _norm(model)(width)
         layers[f"pool{index}"] = nn.MaxPool2d(2)
         layers[f"activation{index}"] = _activation(model.activation)
         channels, side = width, (side + 2 * model.padding - model.kernel + 1) // 2
@@ -85,6 +87,8 @@ def _deep_linear(model: config.DeepLinear) -> nn.Sequential:
     inputs = 32 * 32 * 3
     for index in range(1, model.depth):
         layers[f"linear{index}"] = nn.Linear(inputs, model.width)
+        if model.norm not in ("none", "batch"):
+            raise ValueError(f"{model} has no PyTorch equivalent here.")
         if model.norm == "batch":
             layers[f"norm{index}"] = nn.BatchNorm1d(model.width)
         inputs = model.width
@@ -99,8 +103,8 @@ def _vgg(model: config.VGG) -> nn.Sequential:
     for stage, widths in enumerate(stages, 1):
         for index, width in enumerate(widths, 1):
             layers[f"conv{stage}_{index}"] = nn.Conv2d(channels, width, 3, padding=1)
-            if model.norm == "batch":
-                layers[f"norm{stage}_{index}"] = nn.BatchNorm2d(width)
+            if model.norm != "none":
+                layers[f"norm{stage}_{index}"] = _norm(model)(width)
             layers[f"activation{stage}_{index}"] = _activation(model.activation)
             channels = width
         layers[f"pool{stage}"] = nn.MaxPool2d(2)
@@ -124,8 +128,20 @@ def _vgg_form(model: config.VGG) -> tuple[tuple[tuple[int, ...], ...], int]:
     return ((w,), (2 * w,), (4 * w, 4 * w), (8 * w, 8 * w), (8 * w, 8 * w)), 8 * w
 
 
-def _norm(model: config.ResNet) -> Callable[[int], nn.Module]:
-    return nn.BatchNorm2d if model.norm == "batch" else lambda channels: nn.Identity()
+def _norm(model: config.CNN | config.VGG | config.ResNet) -> Callable[[int], nn.Module]:
+    match model.norm:
+        case "none":
+            return lambda channels: nn.Identity()
+        case "batch":
+            return nn.BatchNorm2d
+        case "group":
+            return lambda channels: nn.GroupNorm(channels // math.gcd(GROUP_SIZE, channels), channels)
+        case "layer":
+            return lambda channels: nn.GroupNorm(1, channels)
+        case "instance":
+            return lambda channels: nn.InstanceNorm2d(channels, affine=True)
+        case "l1" | "linf":
+            raise ValueError(f"{model} has no PyTorch equivalent here.")
 
 
 class Block(nn.Module):

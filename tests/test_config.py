@@ -90,7 +90,10 @@ def test_json_keeps_every_class():
         (lambda: CNN(widths=()), "one to four"),
         (lambda: CNN(kernel=11, padding=0, widths=(8, 8, 8)), "smaller kernel"),
         (lambda: CrossEntropy(label_smoothing=1.0), "loss.label_smoothing is 1.0"),
-        (lambda: VGG(norm="group"), "model.norm is 'group'; allowed are none, batch"),  # type: ignore[arg-type]
+        (
+            lambda: VGG(norm="weight"),
+            "model.norm is 'weight'; allowed are none, batch, group, layer, instance, l1, linf",
+        ),  # type: ignore[arg-type]
         (lambda: StepDecay(epochs=0.0), "optimizer.schedule.epochs is 0.0"),
         (lambda: Cosine(final_factor=-1.0), "optimizer.schedule.final_factor is -1.0"),
         (lambda: Constant(warmup=-1.0), "optimizer.schedule.warmup is -1.0"),

@@ -150,8 +150,10 @@ class VGG(Network):
         check_choice("model.activation", self.activation, Activation)
         check_choice("model.initialization", self.initialization, Initialization)
         check_choice("model.norm", self.norm, Norm)
-        if self.noise and self.norm == "none":
-            raise UserError("model.noise is on without BatchNorm, after which it is added; give --model.norm batch.")
+        if self.noise and self.norm != "batch":
+            raise UserError(
+                f"model.noise is on with model.norm {self.norm!r}; it follows BatchNorm, so give --model.norm batch."
+            )
 
     @property
     def title(self) -> str:
@@ -193,6 +195,11 @@ class DeepLinear(Network):
         check_count("model.width", self.width, 1)
         check_choice("model.initialization", self.initialization, Initialization)
         check_choice("model.norm", self.norm, Norm)
+        if self.norm == "instance":
+            raise UserError(
+                "model.norm is 'instance', which would set every activation of a fully-connected layer to zero; take "
+                "another normalisation."
+            )
 
     @property
     def title(self) -> str:

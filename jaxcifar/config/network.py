@@ -14,7 +14,9 @@ Activation = Literal["relu", "sigmoid", "leaky_relu", "tanh", "softplus", "gelu"
 Initialization = Literal["torch", "xavier", "he", "dirac"]
 INITIALIZATIONS: dict[Initialization, str] = {"torch": "PyTorch's", "xavier": "Xavier", "he": "He", "dirac": "Dirac"}
 """For readers."""
-Norm = Literal["none", "batch"]
+Norm = Literal["none", "batch", "group", "layer", "instance", "l1", "linf"]
+"""Normalisation after each convolution: BatchNorm; GroupNorm with 8 channels per group, LayerNorm over image and
+channels, InstanceNorm; the batch's mean with its l1 or maximum norm (Santurkar et al. 2018, section 3.3)."""
 TimedAs = Literal["CNN", "VGG", "ResNet"]
 
 
@@ -40,6 +42,16 @@ def norm_title(norm: Norm) -> str:
             return ""
         case "batch":
             return "BatchNorm"
+        case "group":
+            return "GroupNorm"
+        case "layer":
+            return "LayerNorm"
+        case "instance":
+            return "InstanceNorm"
+        case "l1":
+            return "l1 norm"
+        case "linf":
+            return "l∞ norm"
         case unknown:
             assert_never(unknown)
 

@@ -18,6 +18,8 @@ from jaxcifar.models.vgg import VGG
 from jaxcifar.models.whitened import WhitenedCNN, Whitening
 
 Layer = Callable[..., Any]
+GROUP_SIZE = 8
+"""Channels per group of GroupNorm: 8 groups of 8 in 64 channels; a narrow network keeps groups of more than one."""
 
 _STAGE_SIZES = {
     18: (BasicBlock, (2, 2, 2, 2)),
@@ -68,6 +70,16 @@ def _norm(norm: config.Norm, dtype: Any) -> Layer:
             return layers.without_norm
         case "batch":
             return partial(layers.BatchNorm, dtype=dtype)
+        case "group":
+            return partial(layers.GroupNorm, group_size=GROUP_SIZE, dtype=dtype)
+        case "layer":
+            return partial(layers.GroupNorm, group_size=None, dtype=dtype)
+        case "instance":
+            return partial(layers.GroupNorm, group_size=1, dtype=dtype)
+        case "l1":
+            return partial(layers.LpNorm, order="1", dtype=dtype)
+        case "linf":
+            return partial(layers.LpNorm, order="inf", dtype=dtype)
         case unknown:
             assert_never(unknown)
 
@@ -94,7 +106,7 @@ def _resnet(model: config.ResNet, conv: Layer, linear: Layer, dtype: Any) -> Res
         width=model.width,
         skip=model.skip,
         dropout=model.dropout,
-        # BatchNorm subtracts the mean, so a bias before it would have no effect.
+        # A normalisation subtracts the mean, so a bias before it would have no effect.
         conv=partial(conv, use_bias=model.norm == "none"),
         norm=_norm(model.norm, dtype),
         linear=linear,

@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.claims.bands import stacked_losses
-from jaxcifar.claims.members import by_seed, has_norm, setting_of
+from jaxcifar.claims.members import by_seed, setting_of
 from jaxcifar.config import Run
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line
-from jaxcifar.report.style import BATCH_NORM
+from jaxcifar.report.style import norm_styles
 
-Bands = dict[bool, list[np.ndarray]]
-"""With normalisation or without -> losses [rates, steps] of each seed."""
+Bands = dict[str, list[np.ndarray]]
+"""Name of the normalisation, empty for none -> losses [rates, steps] of each seed."""
 
 
 def band_figures(study: StudyResults, rates: Sequence[float], common: dict[str, Any]) -> list[Figure]:
     """Return the band between the least and the greatest loss over the learning rates, a figure for each network.
 
-    There is one where a network was trained at two rates or more both with and without normalisation, or at three or
-    more, all other settings equal.
+    There is one where a network was trained at two rates or more with several normalisations, none included, or at
+    three or more rates, all other settings equal.
 
     Args:
         study: the runs.
@@ -38,22 +38,25 @@ def band_figures(study: StudyResults, rates: Sequence[float], common: dict[str, 
             settings.setdefault(setting_of(run.config, bare, over_rates=True), []).append(run)
     found = []
     for runs in settings.values():
-        bands = {norm: band for norm in BATCH_NORM if (band := _band(runs, norm, rates))}
-        if len(bands) == 2 or any(len(losses) > 2 for band in bands.values() for losses in band):
+        norms = norm_styles(_norm(run) for run in runs)
+        bands = {norm: band for norm in norms if (band := _band(runs, norm, rates))}
+        if len(bands) > 1 or any(len(losses) > 2 for band in bands.values() for losses in band):
             name = f"band-{len(found) + 1}" if found else "band"
             found.append(_figure(name, bands, _shown_rates(runs, rates), common))
     return found
 
 
 def _figure(name: str, bands: Bands, rates: Sequence[float], common: dict[str, Any]) -> Figure:
+    styles = norm_styles(bands if len(bands) > 1 else [*bands, ""])
+
     def draw(axis: Any) -> None:
         for norm, band in bands.items():
-            _draw_band(axis, band, line(BATCH_NORM[norm])["color"])
+            _draw_band(axis, band, line(styles[norm])["color"])
         axis.set_xlabel("step")
         axis.set_ylim(bottom=0)
 
     ends = {norm: _ends(band) for norm, band in bands.items()}
-    alt = "; ".join(f"{BATCH_NORM[norm].label}: between {low:.3g} and {high:.3g}" for norm, (low, high) in ends.items())
+    alt = "; ".join(f"{styles[norm].label}: between {low:.3g} and {high:.3g}" for norm, (low, high) in ends.items())
     return Figure(
         name=name,
         title="Band of the train loss over learning rates",
@@ -62,16 +65,20 @@ def _figure(name: str, bands: Bands, rates: Sequence[float], common: dict[str, A
             f"step (faint), smoothed (lines), mean over seeds; {TRAINING_MODE}."
         ),
         panels=(Panel("Train loss (nats per image)", draw, f"Bands of train loss. At the end {alt}.", (7.4, 3.4)),),
-        legend=tuple(BATCH_NORM[norm] for norm in bands),
-        columns=("batch_norm", "step", "least", "greatest"),
-        rows=[[norm, *row] for norm, band in bands.items() for row in zip(*_mean_band(band), strict=True)],
+        legend=tuple(styles[norm] for norm in bands),
+        columns=("normalisation", "step", "least", "greatest"),
+        rows=[[norm or "none", *row] for norm, band in bands.items() for row in zip(*_mean_band(band), strict=True)],
         **common,
     )
 
 
-def _band(runs: Sequence[Result], norm: bool, rates: Sequence[float]) -> list[np.ndarray]:
+def _norm(run: Result) -> str:
+    return run.config.model.norm_title if run.config else ""
+
+
+def _band(runs: Sequence[Result], norm: str, rates: Sequence[float]) -> list[np.ndarray]:
     """Losses of each seed that has two rates or more."""
-    chosen = [run for run in runs if run.config and has_norm(run.config.model) is norm]
+    chosen = [run for run in runs if _norm(run) == norm]
     seeds = [_at(own, rates) for own in by_seed(chosen).values()]
     return [stacked_losses(own) for own in seeds if len({_rate(run) for run in own}) > 1]
 

@@ -15,7 +15,7 @@ from jaxcifar.report import displays
 from jaxcifar.report.binning import binned, binned_together, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.style import BATCH_NORM, LineStyle
+from jaxcifar.report.style import LineStyle, norm_styles
 from jaxcifar.report.tables import Cell, Table
 
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
@@ -141,11 +141,12 @@ def _by_norm(members: dict[str, list[Result]]) -> Arms:
     normalised = {model for model in models if model and has_norm(model)}
     if len(networks) != 1 or None in networks or len(normalised) > 1:
         return []
-    arms: dict[bool, list[Result]] = {}
+    arms: dict[str, list[Result]] = {}
     for runs in members.values():
         for run in runs:
-            arms.setdefault(run.config is not None and has_norm(run.config.model), []).append(run)
-    return [(BATCH_NORM[kind], arms[kind]) for kind in sorted(arms)]
+            arms.setdefault(run.config.model.norm_title if run.config else "", []).append(run)
+    styles = norm_styles([*arms, *(model.norm_title for model in normalised)])
+    return [(styles[norm], arms[norm]) for norm in sorted(arms)]
 
 
 def _median(runs: Sequence[Result], name: str) -> float:

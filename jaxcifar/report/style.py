@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +59,25 @@ def applied() -> AbstractContextManager[Any]:
     return matplotlib.rc_context(values)
 
 
-BATCH_NORM = {True: LineStyle("with BatchNorm", "blue"), False: LineStyle("without BatchNorm", "vermillion")}
+NORM_COLORS: dict[str, Color] = {
+    "BatchNorm": "blue",
+    "GroupNorm": "green",
+    "LayerNorm": "purple",
+    "InstanceNorm": "orange",
+    "l1 norm": "sky",
+    "l∞ norm": "brown",
+    "": "vermillion",
+}
+"""By the normalisation's name, empty for none; also the order in which normalisations are shown."""
+
+
+def norm_styles(titles: Iterable[str]) -> dict[str, LineStyle]:
+    """Return how networks are drawn that differ in their normalisation only, by its name, empty for none."""
+    found = sorted(set(titles), key=list(NORM_COLORS).index)
+    normed = [title for title in found if title]
+    bare = f"without {normed[0]}" if len(normed) == 1 else "without normalisation"
+    return {title: LineStyle(f"with {title}" if title else bare, NORM_COLORS[title]) for title in found}
+
 
 RC = {
     "font.family": "sans-serif",

@@ -99,6 +99,17 @@ def along(with_: float, without: float) -> dict[str, M]:
     return found
 
 
+def normed(others: M, none: M, batch: M | None = None) -> dict[str, M]:
+    """VGG-A at rate 0.01 with every normalisation alike, without any, and with BatchNorm where it differs."""
+    found = dict.fromkeys(("batch", "group", "layer", "instance", "l1", "linf"), others) | {"none": none}
+    found["batch"] = batch or others
+    return {f"vgg-a-{name}-learning-rate-0.01": member for name, member in found.items()}
+
+
+def trusted(change: float) -> M:
+    return M(steps={"step_reliability/gradient_change/0.1": np.full(60, change)})
+
+
 DISTANCE, BETA = "gradient_distance/{}/last_linear", "beta/{}"
 RELIABILITY = ("step_reliability/gradient_change/0.1", "step_reliability/largest_safe")
 GOOD, BAD = M(test_accuracy=0.8), M(test_accuracy=0.5)
@@ -252,6 +263,12 @@ CASES = {
             BETA.format("cross_batch"),
             RELIABILITY,
         )
+    ],
+    "normalizations": [
+        (normed(M(), M(train_loss=1.5)), normed(M(), M(train_loss=0.3))),
+        (normed(M(train_loss=0.9), M(), M(train_loss=0.3)), normed(M(train_loss=0.3), M(), M(train_loss=0.9))),
+        (normed(trusted(0.2), trusted(2.0)), normed(trusted(2.0), trusted(0.2))),
+        (normed(BAD, M(), GOOD), normed(GOOD, M(), BAD)),
     ],
     "santurkar": [
         *([(along(0.01, 1.0), along(0.1, 1.0))] * 2),

@@ -1,5 +1,7 @@
 """Layers against `lax.conv_general_dilated` and `flax.linen`: values, both derivatives, vmap, scan, NaN."""
 
+from typing import get_args
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from jaxcifar.models import layers
+from jaxcifar import config
+from jaxcifar.models import build, layers
 from jaxcifar.models.layers import choice, linear
 from jaxcifar.models.layers.choice import Form
 from jaxcifar.models.layers.geometry import Geometry
@@ -283,3 +286,49 @@ def test_modules_compute_in_the_dtype_asked_for():
     linear = layers.Linear(2)
     variables = {"params": {"kernel": jnp.eye(3, 2), "bias": jnp.array([1.0, 2.0])}}
     np.testing.assert_array_equal(linear.apply(variables, jnp.ones((1, 3))), [[2, 3]])
+
+
+def test_group_norm_has_known_answers():
+    x = jnp.array([[[[1.0, 3.0, 0.0, 8.0]]], [[[5.0, 5.0, 2.0, 6.0]]]])
+    by_two, _ = layers.GroupNorm(group_size=2, epsilon=0.0).init_with_output(jax.random.key(0), x[:1], False)
+    np.testing.assert_allclose(by_two, [[[[-1, 1, -1, 1]]]], rtol=1e-6)
+    whole, variables = layers.GroupNorm(epsilon=0.0).init_with_output(jax.random.key(0), x, False)
+    np.testing.assert_allclose(np.mean(whole, axis=-1), 0, atol=1e-6)
+    np.testing.assert_allclose(np.var(whole, axis=-1), 1, rtol=1e-5)
+    assert set(variables) == {"params"}
+    images = jax.random.normal(jax.random.key(1), (2, 4, 4, 3))
+    alone, _ = layers.GroupNorm(group_size=1).init_with_output(jax.random.key(0), images, True)
+    expected = (images - images.mean((1, 2), keepdims=True)) / jnp.sqrt(images.var((1, 2), keepdims=True) + 1e-5)
+    np.testing.assert_allclose(alone, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("order", "norm"), [("1", 3.0), ("inf", 6.0)])
+def test_lp_norm_has_known_answers(order, norm):
+    x = jnp.array([[[[2.0]]], [[[-1.0]]], [[[6.0]]]])
+    layer = layers.LpNorm(order, epsilon=0.0)
+    variables = layer.init(jax.random.key(0), x, False)
+    y, updates = layer.apply(variables, x, False, mutable=["batch_stats"])
+    mean = 7 / 3
+    np.testing.assert_allclose(y[:, 0, 0, 0], (x[:, 0, 0, 0] - mean) / norm, rtol=1e-6)
+    stats = updates["batch_stats"]
+    np.testing.assert_allclose(stats["mean"], 0.1 * mean, rtol=1e-6)
+    np.testing.assert_allclose(stats["norm"], 0.9 + 0.1 * norm, rtol=1e-6)
+    evaluated = layer.apply({**variables, "batch_stats": stats}, x, True)
+    np.testing.assert_allclose(evaluated[:, 0, 0, 0], (x[:, 0, 0, 0] - 0.1 * mean) / (0.9 + 0.1 * norm), rtol=1e-6)
+
+
+@pytest.mark.parametrize("norm", get_args(config.Norm))
+def test_every_normalisation_ignores_the_scale_of_the_weights_before_it(norm):
+    module = build(config.CNN(widths=(8,), head=(8,), norm=norm))
+    images = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
+    variables = module.init(jax.random.key(1), images, True)
+    params = variables["params"]
+    scaled = {**params, "conv1": jax.tree.map(lambda leaf: 3 * leaf, params["conv1"])}
+    first, second = (
+        module.apply({**variables, "params": each}, images, True, mutable=["batch_stats"])[0]
+        for each in (params, scaled)
+    )
+    if norm == "none":
+        assert np.abs(first - second).max() > 1e-3
+    else:
+        np.testing.assert_allclose(first, second, rtol=2e-3, atol=2e-4)

@@ -33,6 +33,10 @@ NETWORKS: dict[str, config.Model] = {
     "vgg_a": config.VGG(),
     "vgg_bn": config.VGG(norm="batch"),
     **{f"resnet{depth}": config.ResNet(depth) for depth in (18, 34, 50, 101, 152)},  # pyright: ignore
+    "light_group": config.VGG(form="light", norm="group"),
+    "light_instance": config.VGG(form="light", norm="instance"),
+    "cnn_layer": config.CNN(widths=(8, 12), head=(32,), norm="layer"),
+    "group18": config.ResNet(18, width=8, norm="group"),
     "bare18": config.ResNet(18, width=8, norm="none"),
     "plain18": config.ResNet(18, skip=False),
     "whitened": config.WhitenedCNN(widths=(8, 12, 16)),

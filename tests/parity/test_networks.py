@@ -10,7 +10,7 @@ import pytest
 from jaxcifar.config import Run
 
 FLOAT64 = ("cnn", "cnn_bn", "light", "light_bn", "vgg_a", "vgg_bn", "linear", "whitened", "whitened_residual")
-FLOAT64 += ("resnet18", "resnet34", "resnet50", "bare18")
+FLOAT64 += ("light_group", "light_instance", "cnn_layer", "group18", "resnet18", "resnet34", "resnet50", "bare18")
 FORWARD_ONLY = ("plain18", "resnet101", "resnet152")
 SLOW = ("resnet34", "resnet101", "resnet152")
 FLOAT32 = ("cnn", "light", "vgg_a", "vgg_bn", "resnet18")
