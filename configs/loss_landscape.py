@@ -29,8 +29,8 @@ def get_config() -> Study:
             batch_size=128,
         ),
         variants=(
-            Variant("vgg-a"),
-            Variant("vgg-a-bn", WITH_BATCH_NORM),
+            Variant("vgg-a", color="vermillion"),
+            Variant("vgg-a-bn", WITH_BATCH_NORM, color="blue"),
             Variant("vgg-a-he", BY_HE, color="vermillion", dash="dashed"),
             Variant("vgg-a-bn-he", {**WITH_BATCH_NORM, **BY_HE}, color="blue", dash="dashed"),
         ),

@@ -47,8 +47,8 @@ def get_config() -> Study:
             probes=(GradientDirection(every=10, steps=(0.05, 0.4)), CovariateShift(every=25)),
         ),
         variants=(
-            Variant("vgg-a"),
-            Variant("vgg-a-bn", WITH_BATCH_NORM),
+            Variant("vgg-a", color="vermillion"),
+            Variant("vgg-a-bn", WITH_BATCH_NORM, color="blue"),
             Variant("vgg-a-he", BY_HE, color="vermillion", dash="dashed"),
             Variant("vgg-a-bn-he", {**WITH_BATCH_NORM, **BY_HE}, color="blue", dash="dashed"),
             Variant("vgg-a-noisy-bn", {"model": VGG(norm="batch", noise=True)}, color="purple"),
