@@ -10,9 +10,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from jaxcifar.config import Module as Module
     from jaxcifar.config import Optax as Optax
+    from jaxcifar.data import arrays as arrays
     from jaxcifar.training import train as train
 
 _PLACES = {"train": "jaxcifar.training", "Module": "jaxcifar.config", "Optax": "jaxcifar.config"}
+_PLACES |= {"arrays": "jaxcifar.data"}
 
 
 def __getattr__(name: str) -> Any:

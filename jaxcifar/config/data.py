@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from tyro.conf import Suppress
 
 from jaxcifar import records
-from jaxcifar.errors import check_choice, check_count
+from jaxcifar.config.own import NOT_STORED, Hidden
+from jaxcifar.errors import UserError, check_choice, check_count, check_number
 
-Source = Literal["auto", "cifar10", "shapes"]
+Source = Literal["auto", "cifar10", "shapes", "cifar100", "svhn", "fashion_mnist", "npz", "folder", "arrays"]
 Normalization = Literal["channel", "half"]
 Flip = Literal["none", "random", "alternating"]
 Padding = Literal["zero", "reflect"]
@@ -19,9 +22,12 @@ class Data:
     """Settings of the images and of what is done to them on the device."""
 
     source: Source = "cifar10"
-    """`cifar10` finds or downloads CIFAR-10, `shapes` makes procedural images, `auto` takes what is on the disk."""
+    """`cifar10` finds or downloads CIFAR-10, `shapes` makes procedural images, `auto` takes what is on the disk;
+    `cifar100`, `svhn` and `fashion_mnist` read official files, `npz` and `folder` your own, and `jaxcifar.arrays` takes
+    arrays."""
     dir: str | None = None
-    """A folder or .tar.gz with CIFAR-10's official files; $JAXCIFAR_DATA where this is not given."""
+    """A folder or .tar.gz with CIFAR-10's official files, $JAXCIFAR_DATA where this is not given; for the other sources
+    the folder of their files, or the .npz file."""
     train_size: int | None = None
     """Use only the first N training images."""
     test_size: int | None = None
@@ -30,8 +36,12 @@ class Data:
     """Hold the last N training images out and evaluate on them instead of the test set."""
     normalization: Normalization = "channel"
     """`channel`: the training set's mean and deviation per channel; `half`: mean 0.5 and deviation 0.5."""
+    mean: tuple[float, ...] | None = None
+    """Each channel's mean for pixels in [0, 1]; by default that of the training images."""
+    deviation: tuple[float, ...] | None = None
+    """Each channel's standard deviation; given together with the mean."""
     crop: int = 0
-    """Pad by this many pixels, then crop 32 x 32 at random; 0 is off."""
+    """Pad by this many pixels, then crop at random to the images' size; 0 is off."""
     crop_padding: Padding = "zero"
     """What the crop pads with: black, or the image mirrored at its border."""
     flip: Flip = "none"
@@ -39,7 +49,13 @@ class Data:
     cutout: int = 0
     """Side in pixels of a square set to the mean at a random place; 0 is off."""
 
+    arrays: Hidden = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
+    """The images of the source `arrays`; `jaxcifar.arrays` makes them."""
+    sha256: Annotated[str | None, Suppress] = None
+    """Fingerprint of the source `arrays`."""
+
     def __post_init__(self):
+        self._check_statistics()
         if self.dir is not None:
             records.local_path("data.dir", self.dir)
         check_choice("data.source", self.source, Source)
@@ -51,4 +67,16 @@ class Data:
                 check_count(f"data.{name}", getattr(self, name), 1)
         check_count("data.holdout", self.holdout, 0, 49_999)
         check_count("data.crop", self.crop, 0, 16)
-        check_count("data.cutout", self.cutout, 0, 32)
+        check_count("data.cutout", self.cutout, 0, 96)
+
+    def _check_statistics(self) -> None:
+        for name in ("mean", "deviation"):
+            values = getattr(self, name)
+            if values is not None:
+                object.__setattr__(self, name, tuple(values))
+                for value in values:
+                    check_number(f"data.{name}", value, 0, 1, above=name == "deviation")
+        if (self.mean is None) != (self.deviation is None) or len(self.mean or ()) != len(self.deviation or ()):
+            raise UserError(
+                f"data.mean is {self.mean} and data.deviation {self.deviation}; give both, with a number per channel."
+            )

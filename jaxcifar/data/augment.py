@@ -9,7 +9,6 @@ from jax.typing import DTypeLike
 
 from jaxcifar.config import Data, Padding, TestViews
 
-SIZE = 32
 CHANNEL_MEAN, CHANNEL_DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
@@ -22,7 +21,7 @@ def augment(
     cut out after normalisation, so it has the value 0, the mean.
 
     Args:
-        images: uint8 [B, 32, 32, 3].
+        images: uint8 [B, H, W, C].
         indices: integers [B], positions in the training set; only the alternating flip reads them.
         epoch: number of whole epochs before this batch; only the alternating flip reads it.
         key: PRNG key of this step.
@@ -30,7 +29,7 @@ def augment(
         dtype: dtype of the result; the arithmetic is float32.
 
     Returns:
-        dtype [B, 32, 32, 3].
+        dtype [B, H, W, C].
     """
     crop_key, flip_key, cutout_key = jax.random.split(key, 3)
     batch = images.shape[0]
@@ -46,7 +45,9 @@ def augment(
             pass
     images = normalize(images, config, dtype)
     if config.cutout:
-        images = cutout(images, jax.random.randint(cutout_key, (batch, 2), 0, SIZE), config.cutout)
+        images = cutout(
+            images, jax.random.randint(cutout_key, (batch, 2), 0, jnp.array(images.shape[1:3])), config.cutout
+        )
     return images
 
 
@@ -54,12 +55,12 @@ def normalize(images: Array, config: Data, dtype: DTypeLike = jnp.float32) -> Ar
     """Return (pixel / 255 - mean) / deviation, per channel.
 
     Args:
-        images: uint8 [..., 3].
-        config: `channel` uses CIFAR-10's published statistics, `half` uses mean 0.5 and deviation 0.5.
+        images: uint8 [..., C].
+        config: the given statistics; else `channel` uses CIFAR-10's published ones, `half` mean 0.5 and deviation 0.5.
         dtype: dtype of the result; the arithmetic is float32.
 
     Returns:
-        dtype [..., 3].
+        dtype [..., C].
     """
     mean, deviation = (jnp.array(values, jnp.float32) for values in statistics(config))
     return ((images.astype(jnp.float32) * (1 / 255) - mean) / deviation).astype(dtype)
@@ -67,11 +68,13 @@ def normalize(images: Array, config: Data, dtype: DTypeLike = jnp.float32) -> Ar
 
 def statistics(config: Data) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return each channel's mean and deviation, for pixels in [0, 1], with which images are normalised."""
+    if config.mean is not None and config.deviation is not None:
+        return config.mean, config.deviation
     match config.normalization:
         case "channel":
             return CHANNEL_MEAN, CHANNEL_DEVIATION
         case "half":
-            return (0.5,) * 3, (0.5,) * 3
+            return (0.5,), (0.5,)
 
 
 def crop(images: Array, offsets: Array, padding: int, mode: Padding = "zero") -> Array:

@@ -12,6 +12,8 @@ from jaxcifar.config import Data
 from jaxcifar.errors import UserError
 
 TRAIN_SIZE, TEST_SIZE = 50_000, 10_000
+CIFAR_FORM = ("auto", "cifar10", "shapes")
+"""Sources of 50,000 and 10,000 images, 32 x 32 x 3, in ten classes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,10 +23,10 @@ class Dataset:
     Args:
         name: name of the data in every record, title and table, e.g. `cifar10`, `cifar10-jpeg`, `shapes`.
         fingerprint: SHA-256 (hex) of the loaded data before any subset was taken, see `fingerprint`.
-        class_names: the ten names, in the order of the labels.
-        train_images: uint8 [N, 32, 32, 3].
-        train_labels: int32 [N], 0 to 9.
-        test_images: uint8 [M, 32, 32, 3]; held-out training images where `data.holdout` is set.
+        class_names: the names of the classes, in the order of the labels.
+        train_images: uint8 [N, H, W, C].
+        train_labels: int32 [N], from 0, below the number of classes.
+        test_images: uint8 [M, H, W, C]; held-out training images where `data.holdout` is set.
         test_labels: int32 [M].
     """
 
@@ -41,7 +43,7 @@ def fingerprint(images: Iterable[np.ndarray], labels: Iterable[np.ndarray]) -> s
     """Return the SHA-256 of the images' bytes followed by the labels' bytes (as uint8).
 
     Args:
-        images: uint8 arrays [N, 32, 32, 3], row-major: training, then test.
+        images: uint8 arrays [N, H, W, C], row-major: training, then test.
         labels: integer arrays [N]: training, then test.
 
     Returns:
@@ -53,18 +55,25 @@ def fingerprint(images: Iterable[np.ndarray], labels: Iterable[np.ndarray]) -> s
     return digest.hexdigest()
 
 
-def split_rows(config: Data) -> tuple[range, range, bool]:
+def split_rows(config: Data, sizes: tuple[int, int] | None = None) -> tuple[range, range, bool]:
     """Return the training rows, the evaluation rows, and whether the latter are held-out training rows.
+
+    Args:
+        config: which images are asked for.
+        sizes: the numbers of training and test images; by default CIFAR-10's, or what a fitted config says.
 
     Raises:
         UserError: the config asks for more images than exist.
     """
-    available = TRAIN_SIZE - config.holdout
+    whole_train, whole_test = sizes or _sizes(config)
+    if config.holdout >= whole_train:
+        raise UserError(f"data.holdout is {config.holdout:,} of {whole_train:,} training images; leave some to train.")
+    available = whole_train - config.holdout
     train_size = available if config.train_size is None else config.train_size
     if train_size > available:
         left = f" with data.holdout {config.holdout:,}" if config.holdout else ""
         raise UserError(f"data.train_size is {train_size:,}; at most {available:,} training images exist{left}.")
-    evaluation = range(available, TRAIN_SIZE) if config.holdout else range(TEST_SIZE)
+    evaluation = range(available, whole_train) if config.holdout else range(whole_test)
     test_size = len(evaluation) if config.test_size is None else config.test_size
     if test_size > len(evaluation):
         kind = "held-out" if config.holdout else "test"
@@ -72,9 +81,19 @@ def split_rows(config: Data) -> tuple[range, range, bool]:
     return range(train_size), evaluation[:test_size], bool(config.holdout)
 
 
+def _sizes(config: Data) -> tuple[int, int]:
+    """Training and test images of a source; those of the user's own are in a config that was fitted to its data."""
+    if config.source in CIFAR_FORM:
+        return TRAIN_SIZE, TEST_SIZE
+    if config.train_size is None or config.test_size is None:
+        raise UserError(f"The number of images of the source {config.source!r} is not known before they are loaded.")
+    return config.train_size + config.holdout, config.test_size
+
+
 def subset(data: Dataset, config: Data) -> Dataset:
-    """Return the images that the config asks for, from a whole data set of 50,000 and 10,000 images."""
-    train, evaluation, held_out = split_rows(config)
+    """Return the images that the config asks for, from a whole data set."""
+    own = None if config.source in CIFAR_FORM else (len(data.train_labels), len(data.test_labels))
+    train, evaluation, held_out = split_rows(config, own)
     train, evaluation = slice(train.start, train.stop), slice(evaluation.start, evaluation.stop)
     images, labels = (data.train_images, data.train_labels) if held_out else (data.test_images, data.test_labels)
     return replace(

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from jaxcifar.config import Data
-from jaxcifar.data import download, formats, prepared, shapes
-from jaxcifar.data.dataset import Dataset, split_rows, subset
+from jaxcifar.data import download, formats, official, own, prepared, shapes
+from jaxcifar.data.dataset import CIFAR_FORM, Dataset, split_rows, subset
 from jaxcifar.errors import UserError
 
 VARIABLE = "JAXCIFAR_DATA"
@@ -49,6 +49,8 @@ def load(config: Data, notify: Callable[[str], None] = _to_stderr) -> Dataset:
         >>> load(Data(source="shapes", train_size=500, test_size=100)).train_images.shape
         (500, 32, 32, 3)
     """
+    if config.source not in CIFAR_FORM:
+        return subset(_own(config), config)
     rows = split_rows(config)
     given = config.dir or os.environ.get(VARIABLE)
     match config.source:
@@ -66,6 +68,28 @@ def load(config: Data, notify: Callable[[str], None] = _to_stderr) -> Dataset:
                 return subset(found, config)
             notify(FALLBACK)
             return shapes.make(*rows)
+
+
+def _own(config: Data) -> Dataset:
+    """All images of a source that is neither CIFAR-10 nor shapes."""
+    if config.source == "arrays":
+        if config.arrays is None:
+            raise UserError(
+                "The images of this run were arrays in Python, which a record does not hold; give them again by "
+                "data=jaxcifar.arrays(…)."
+            )
+        return config.arrays
+    if config.dir is None:
+        what = official.WHERE.get(config.source, "your images")
+        raise UserError(f"data.source is {config.source} without data.dir; give the place of {what}.")
+    path = _expanded(config.dir)
+    match config.source:
+        case "npz":
+            return own.read_npz(path, config)
+        case "folder":
+            return own.read_folder(path, config)
+        case source:
+            return official.read(source, path)
 
 
 def located(config: Data, moved: Path | None) -> Data:

@@ -128,7 +128,9 @@ class StudyResults:
     @property
     def is_scaled(self) -> bool:
         """Whether images or epochs are fewer than the study's."""
-        data = [run.config.data for run in self.runs if run.config]
+        # The numbers of images of other sources are those of their files.
+        known = ("auto", "cifar10", "shapes")
+        data = [run.config.data for run in self.runs if run.config and run.config.data.source in known]
         sizes = [Wanted("", images.train_size, images.test_size).sizes for images in data]
         train, test = self.wanted.sizes
         return self.scale < 1 or any(own < train or own_test < test for own, own_test in sizes)
@@ -141,8 +143,10 @@ class StudyResults:
                 return True
             case "cifar10":
                 return self.data in CIFAR10
+            case "npz" | "folder" | "arrays":
+                return True
             case source:
-                return self.data == source
+                return self.data.removesuffix("-unverified") == source
 
     def only(self, members: Sequence[str]) -> StudyResults:
         """Return the results of these members alone."""

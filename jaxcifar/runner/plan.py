@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jaxcifar import data
 from jaxcifar.config import SGD, CrossEntropy, Paper, Run, Study, UserError, Vectorize, labels
 from jaxcifar.errors import check_count
 from jaxcifar.runner.scale import check_scale, scale_run
@@ -73,7 +75,10 @@ def make_plan(
 
 
 def _plan_study(study: Study, folder: Path, scale: float) -> PlannedStudy:
-    runs = [dataclasses.replace(item, run=scale_run(item.run, scale)) for item in expand(study)]
+    # What own data decide is needed before anything is planned; equal data are read once.
+    load = functools.lru_cache(maxsize=1)(data.load)
+    fitted = [dataclasses.replace(item, run=data.fitted(item.run, load)) for item in expand(study)]
+    runs = [dataclasses.replace(item, run=scale_run(item.run, scale)) for item in fitted]
     names = labels({item.member: item.run for item in runs}, study.own_labels)
     return PlannedStudy(study, folder, tuple(dataclasses.replace(item, label=names[item.member]) for item in runs))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ import jaxcifar
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def environment(data_name: str, data_sha256: str) -> dict[str, Any]:
-    """Return versions, device, git commit, and the data set's name and SHA-256."""
+def environment(data_name: str, data_sha256: str, classes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return versions, device, git commit, and the data set's name, SHA-256 and names of classes."""
     device = jax.local_devices()[0]
     own = {"jaxcifar": jaxcifar.__version__, "python": platform.python_version()}
     return {
@@ -29,7 +29,7 @@ def environment(data_name: str, data_sha256: str) -> dict[str, Any]:
             "count": jax.local_device_count(),
         },
         "git_commit": _git_commit(),
-        "data": {"name": data_name, "sha256": data_sha256},
+        "data": {"name": data_name, "sha256": data_sha256, "classes": list(classes)},
     }
 
 

@@ -49,7 +49,7 @@ def check_data(folder: Path, dataset: Dataset, otherwise: str = "") -> None:
 
 def record_environment(folder: Path, dataset: Dataset, step: int) -> None:
     """Write environment.json, with the earlier environments of a run that continues from a step."""
-    now = environment(dataset.name, dataset.fingerprint)
+    now = environment(dataset.name, dataset.fingerprint, dataset.class_names)
     records.write_environment(folder, continued(now, read_records(folder).environment, step))
 
 

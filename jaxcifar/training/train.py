@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 from jaxcifar import data, records
@@ -45,8 +46,10 @@ def train(run: Run, out: str | Path | None = None) -> records.Records:
         interrupt.handling() as stop,
         progress.showing() as shown,
     ):
+        load = functools.lru_cache(maxsize=2)(lambda wanted: data.load(wanted, shown.message))
+        given, run = run.data, data.fitted(run, load)
         if records.is_complete(folder):
             begin_records(folder, run)
         else:
-            train_members([Member(run, folder)], data.load(run.data, shown.message), "off", shown, stop)
+            train_members([Member(run, folder)], load(given), "off", shown, stop)
     return read_records(folder)

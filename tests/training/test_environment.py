@@ -82,7 +82,7 @@ def test_a_resumed_run_keeps_where_it_began_and_refuses_other_data(small_run: Ru
     begin(small_run, tmp_path, dataset)
     record_environment(tmp_path, dataset, 0)
     stored = read_records(tmp_path).environment
-    assert stored == environment(dataset.name, dataset.fingerprint)
+    assert stored == environment(dataset.name, dataset.fingerprint, dataset.class_names)
     records.write_environment(tmp_path, {**stored, "device": {"platform": "gpu", "kind": "another", "count": 1}})
     record_environment(tmp_path, dataset, 7)
     found = read_records(tmp_path).environment

@@ -1,0 +1,53 @@
+"""What the data decide of a run: the images' shape and classes, their number, and how they are normalised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from jaxcifar.config import Data, Run
+from jaxcifar.data.dataset import CIFAR_FORM, Dataset
+
+
+def has_cifar_form(config: Data) -> bool:
+    """Return whether the images are 32 x 32 x 3 in ten classes, 50,000 and 10,000, whatever their files hold."""
+    return config.source in CIFAR_FORM
+
+
+def fitted(run: Run, load: Callable[[Data], Dataset]) -> Run:
+    """Return a run as it is trained and recorded: with what its data decide filled in.
+
+    Args:
+        run: any run; one on CIFAR-10 or shapes needs no data.
+        load: from a config's data to the data set; called for other sources only.
+
+    Raises:
+        UserError: the images are too small for the network, or cannot be loaded.
+    """
+    if has_cifar_form(run.data):
+        return replace(run, model=run.model.for_data((32, 32, 3), 10))
+    return fit(run, load(run.data))
+
+
+def fit(run: Run, dataset: Dataset) -> Run:
+    """Return the run with what a data set of the user's own decides."""
+    height, width, channels = dataset.train_images.shape[1:]
+    model = run.model.for_data((height, width, channels), len(dataset.class_names))
+    config = replace(run.data, train_size=len(dataset.train_labels), test_size=len(dataset.test_labels))
+    if config.normalization == "channel" and config.mean is None:
+        mean, deviation = statistics_of(dataset.train_images)
+        config = replace(config, mean=mean, deviation=deviation)
+    return replace(run, model=model, data=config)
+
+
+def statistics_of(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return each channel's mean and deviation, for pixels in [0, 1], rounded to four digits; a constant one has 1."""
+    values = np.arange(256) / 255
+    means, deviations = [], []
+    for channel in range(images.shape[-1]):
+        share = np.bincount(images[..., channel].ravel(), minlength=256) / images[..., channel].size
+        means.append(mean := float(share @ values))
+        deviations.append(float(np.sqrt(share @ (values - mean) ** 2)) or 1.0)
+    return tuple(round(mean, 4) for mean in means), tuple(round(d, 4) or 1.0 for d in deviations)
