@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, assert_never
 
 import numpy as np
@@ -88,6 +88,12 @@ class Decision:
 
     answer: Answer
     how: str
+    p: float = math.nan
+    """Two-sided p value of no difference, or of a mean at the level; NaN where nothing was tested."""
+    p_adjusted: float = math.nan
+    p_equal: float = math.nan
+    """p value of a difference of the smallest size that counts, or more; NaN where that was not tested."""
+    p_equal_adjusted: float = math.nan
 
 
 def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
@@ -106,10 +112,14 @@ def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
     margins = {index: _margin(comparisons[index]) for index, _ in found}
     equal = [(index, test.p_equivalent(margins[index])) for index, test in found if margins[index] > 0]
     p_equal = dict(zip((index for index, _ in equal), adjusted([p for _, p in equal]), strict=True))
-    return [
-        _decide(comparison, tests[index], p_values.get(index, math.nan), p_equal.get(index, math.nan))
-        for index, comparison in enumerate(comparisons)
-    ]
+    raw, raw_equal = {index: test.p for index, test in found}, dict(equal)
+    decisions = []
+    for index, comparison in enumerate(comparisons):
+        p, p_same = p_values.get(index, math.nan), p_equal.get(index, math.nan)
+        before = {"p": raw.get(index, math.nan), "p_equal": raw_equal.get(index, math.nan)}
+        decision = _decide(comparison, tests[index], p, p_same)
+        decisions.append(replace(decision, **before, p_adjusted=p, p_equal_adjusted=p_same))
+    return decisions
 
 
 def all_of(decisions: Sequence[Decision]) -> tuple[Answer, tuple[str, ...]]:

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jaxcifar.claims.comparisons import Answer, Decision, all_of, decide_all, pointing
+from jaxcifar.claims.comparisons import Answer, Comparison, Decision, all_of, decide_all, pointing
 from jaxcifar.claims.evidence import Evidence, Missing, Number
 from jaxcifar.config import Claim, Study, to_json
 from jaxcifar.config.serialize import changes
+from jaxcifar.records.files import finite
 from jaxcifar.records.study import StudyResults
 
 _BROKEN = "The claim could not be judged"
@@ -36,6 +37,8 @@ class Judged:
     scaled: bool = False
     size: str = ""
     """The study's size for readers; empty for the full one."""
+    tests: tuple[dict[str, Any], ...] = ()
+    """The comparisons with their values for each seed, p values before and after adjustment, and answers, as JSON."""
 
     @property
     def decides(self) -> str:
@@ -64,7 +67,8 @@ class Judged:
         for row in value["numbers"]:
             values = tuple(float("nan") if item is None else float(item) for item in row["values"])
             numbers.append(Number(**{**row, "values": values}))
-        return cls(**{**value, "numbers": tuple(numbers), "reasons": tuple(value["reasons"])})
+        own = {"numbers": tuple(numbers), "reasons": tuple(value["reasons"]), "tests": tuple(value.get("tests", ()))}
+        return cls(**{**value, **own})
 
 
 def judge(study: Study, results: StudyResults) -> list[Judged]:
@@ -118,6 +122,7 @@ def _judged(
     """The verdict; it takes as many of the page's decisions as the claim has comparisons."""
     answer: Answer = "not decided"
     numbers: tuple[Number, ...] = ()
+    tests: tuple[dict[str, Any], ...] = ()
     if isinstance(found, str):
         reasons = (found,) if reason is None or found.startswith(_BROKEN) else (reason,)
     else:
@@ -125,7 +130,9 @@ def _judged(
         if reason:
             reasons = (reason, pointing(found.comparisons))
         else:
-            answer, reasons = all_of([next(decisions) for _ in found.comparisons])
+            decided = [next(decisions) for _ in found.comparisons]
+            answer, reasons = all_of(decided)
+            tests = tuple(_as_json(*pair) for pair in zip(found.comparisons, decided, strict=True))
     return Judged(
         statement=claim.statement,
         definition=claim.definition,
@@ -135,7 +142,13 @@ def _judged(
         verdict=answer,
         reasons=reasons,
         scaled=study.is_scaled,
+        tests=tests,
     )
+
+
+def _as_json(comparison: Comparison, decision: Decision) -> dict[str, Any]:
+    """A comparison and its decision as plain JSON values; what is not finite is null."""
+    return finite({"kind": type(comparison).__name__, **asdict(comparison), **asdict(decision)})
 
 
 def _undecidable(study: Study, results: StudyResults) -> str | None:

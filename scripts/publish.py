@@ -1,0 +1,106 @@
+"""Copy what a study or a paper found, without its large arrays, and the table of its verdicts.
+
+python scripts/publish.py runs/course docs/results/course --figures band,beta-same-batch
+
+For every study: claims.json (verdicts with each seed's numbers and p values), the table of results, and seeds.csv,
+which has quantiles of every measure for each seed; and VERDICTS.md, written from the claims.json files alone, so that a
+test can write it again. Figures are the PNG files of the report whose names contain one of the given words.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxcifar.claims import Judged
+from jaxcifar.config.stored import read_studies
+from jaxcifar.records.study import Result
+
+QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
+LAST = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+
+
+def main() -> None:
+    """Publish the studies below a folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, help="folder of a study or a paper, with its report")
+    parser.add_argument("target", type=Path, help="folder to write")
+    parser.add_argument("--figures", default="", help="words, joined by commas, in the names of the figures to copy")
+    options = parser.parse_args()
+    options.target.mkdir(parents=True, exist_ok=True)
+    for study in read_studies(options.source):
+        shutil.copy(study.folder / "claims.json", options.target / f"{study.name}.claims.json")
+        write_seeds(study.runs, options.target / f"{study.name}.seeds.csv")
+    words = [word for word in options.figures.split(",") if word]
+    for figure in sorted((options.source / "report" / "figures").glob("*.png")):
+        if any(word in figure.stem for word in words):
+            shutil.copy(figure, options.target / figure.name)
+    for table in sorted((options.source / "report" / "tables").glob("*-results.csv")):
+        shutil.copy(table, options.target / table.name)
+    (options.target / "VERDICTS.md").write_text(verdicts(options.target))
+
+
+def write_seeds(runs: Sequence[Result], file: Path) -> None:
+    """Write a row for each run and figure: the last epoch's, and quantiles of every per-step array."""
+    with file.open("w", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["member", "seed", "status", "figure", "mean", *(f"q{q:g}" for q in QUANTILES)])
+        writer.writerows(row for run in runs for row in _rows(run))
+
+
+def _rows(run: Result) -> Iterator[list[Any]]:
+    start = [run.member, run.seed, run.status]
+    for key in LAST:
+        values = run.column(key)
+        if len(values):
+            yield [*start, f"last {key}", f"{values[-1]:.6g}", *[""] * len(QUANTILES)]
+    steps = run.records.steps if run.records else {}
+    for name in steps:
+        values = run.step_values(name)
+        values = values[np.isfinite(values)]
+        if len(values):
+            yield [*start, name, *(f"{v:.6g}" for v in (values.mean(), *np.quantile(values, QUANTILES)))]
+
+
+def verdicts(folder: Path) -> str:
+    """Return a table of the verdicts in the claims.json files of a folder, in Markdown."""
+    parts = []
+    for file in sorted(folder.glob("*.claims.json"), key=lambda path: _order(_read(path))):
+        stored = _read(file)
+        for data, rows in stored["judged"].items():
+            judged = [Judged.from_json(row) for row in rows]
+            words = stored["words"]
+            size = next((each.size for each in judged if each.size), "full size")
+            title = f"## {words['section']} {words['title']}".replace("##  ", "## ")
+            head = f"`{words['name']}` on {data}, {size}."
+            table = ["| claim | verdict | numbers | why |", "|---|---|---|---|", *(_row(each) for each in judged)]
+            parts.append("\n".join([title, "", head, "", *table]))
+    heading = "# Verdicts\n\nWritten by `scripts/publish.py` from the claims.json files of this folder."
+    return "\n\n".join([heading, *parts]) + "\n"
+
+
+def _order(stored: dict[str, Any]) -> tuple[Any, ...]:
+    from jaxcifar.config.words import Words
+
+    return Words.from_json(stored["words"]).order
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text())
+
+
+def _row(judged: Judged) -> str:
+    numbers = "; ".join(f"{number.quantity}, {number.label}: {number.text}" for number in judged.numbers)
+    cells = (judged.statement, f"**{judged.verdict}**", numbers, judged.decides)
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The published results: every table is written again from the committed numbers, every p value computed again."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "scripts"))
+publish = importlib.import_module("publish")
+
+FOLDERS = sorted(file.parent for file in (ROOT / "docs" / "results").glob("*/VERDICTS.md"))
+
+
+def tests_of(folder: Path) -> list[dict[str, Any]]:
+    """The comparisons of all claims of a page, in the page's order."""
+    files = [json.loads(file.read_text()) for file in folder.glob("*.claims.json")]
+    return [test for stored in files for rows in stored["judged"].values() for row in rows for test in row["tests"]]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_table_of_verdicts_says_what_the_claims_say(folder: Path):
+    assert (folder / "VERDICTS.md").read_text() == publish.verdicts(folder)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_p_values_are_those_of_the_numbers(folder: Path):
+    tested = [test for test in tests_of(folder) if test["p"] is not None]
+    for test in tested:
+        if "a" in test:
+            a, b = np.array(test["a"]), np.array(test["b"])
+            if test.get("resolution"):
+                continue  # the rounding of epochs widens the error, which scipy's test does not know
+            if np.var(a) + np.var(b) > 0:
+                assert test["p"] == pytest.approx(stats.ttest_ind(a, b, equal_var=False).pvalue, rel=1e-6, abs=1e-12)
+        else:
+            values = np.array(test["values"])
+            if np.var(values) > 0:
+                assert test["p"] == pytest.approx(stats.ttest_1samp(values, test["level"]).pvalue, rel=1e-6, abs=1e-12)
+    for name in ("p", "p_equal"):
+        family = [test for test in tests_of(folder) if test[name] is not None]
+        if family:
+            adjusted = stats.false_discovery_control([test[name] for test in family])
+            np.testing.assert_allclose([test[f"{name}_adjusted"] for test in family], adjusted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_answers_follow_from_the_p_values(folder: Path):
+    for test in tests_of(folder):
+        p, same = (test[name] if test[name] is not None else math.nan for name in ("p_adjusted", "p_equal_adjusted"))
+        if test["kind"] != "Order" or test["p"] is None:
+            continue
+        if same < 0.05:
+            expected = "holds" if test["negated"] else "no difference"
+        elif p < 0.05:
+            is_greater = np.mean(test["a"]) > np.mean(test["b"])
+            expected = (
+                "holds" if (is_greater == (test["relation"] == "greater")) is not test["negated"] else "does not hold"
+            )
+        else:
+            expected = "not decided"
+        assert test["answer"] == expected
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_number_is_of_one_size_and_data_set(folder: Path):
+    stored = [json.loads(file.read_text()) for file in folder.glob("*.claims.json")]
+    assert {data for each in stored for data in each["judged"]} == {"cifar10-jpeg"}
+    rows = chain.from_iterable(each["judged"]["cifar10-jpeg"] for each in stored)
+    assert len({row["size"].split(" ")[1] for row in rows if row["size"]}) <= 1
