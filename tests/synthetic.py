@@ -34,6 +34,7 @@ class Member:
     train_accuracy: Any = 0.8
     test_loss: Any = 0.9
     train_loss: Any = 0.6
+    train_eval_loss: Any = 0.6
     seconds: Any = 10.0
     status: str | None = "finished"
     parameters: int = 1000
@@ -57,7 +58,7 @@ def write_run(folder: Path, name: str, member: Member, seed: int = 0) -> None:
     begin_records(folder, run)
     environment = {**ENVIRONMENT, "data": {"name": member.data, "sha256": "0" * 64}}
     records.write_environment(folder, environment)
-    keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds")
+    keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds", "train_eval_loss")
     columns = {key: np.broadcast_to(np.asarray(getattr(member, key), float), (member.epochs,)) + offset for key in keys}
     rows: list[dict[str, Any]] = []
     for epoch in range(1, member.epochs + 1):

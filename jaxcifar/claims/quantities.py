@@ -222,4 +222,4 @@ def _finite(run: Result, values: np.ndarray, name: str) -> np.ndarray:
 
 
 def _words(key: str) -> str:
-    return key.replace("_", " ")
+    return key.replace("train_eval_", "evaluated_train_").replace("_", " ")

@@ -57,6 +57,9 @@ class Run:
     test_views: TestViews = "none"
     """Test-time augmentation of the last evaluation, with a figure of its own: the mean of the logits of an image and
     its `mirror`, or of `six` views, both of them also shifted by a pixel up and left, and down and right."""
+    evaluate_train: bool = False
+    """Evaluate the training images too after every epoch, as the test images: without augmentation and dropout, by the
+    running statistics. `train_eval_loss` and `train_eval_accuracy` join the rows of metrics.jsonl."""
     timed: bool = False
     """Time the run as speed records are: every program warmed up on dummy labels, one evaluation, at the end."""
     probes: tuple[Measure, ...] = ()

@@ -108,6 +108,10 @@ class Group:
         """Return each member's sums over the test split; `last` adds the figures that are taken once, at the end."""
         return self._of_members(lambda part: part.evaluate(last))
 
+    def evaluate_train(self) -> list[metrics.Sums]:
+        """Return each member's sums over the training split, in evaluation mode; `Run.evaluate_train` compiles it."""
+        return self._of_members(lambda part: part.evaluate_train())
+
     def states(self) -> list[State]:
         """Return each member's state on the host."""
         return self._of_members(lambda part: part.state)
@@ -125,6 +129,7 @@ class _Devices:
         self.chunk: Any = None
         self.evaluate: Any = None
         self.evaluate_last: Any = None
+        self.evaluate_train: Any = None
 
     def compile(self, part: _Part) -> None:
         if self.chunk is None:
@@ -133,6 +138,9 @@ class _Devices:
             order = self.order(part.values, np.int32(0))
             self.chunk = chunk.lower(part.values, part.state, self.train, order, np.zeros(2, np.int32)).compile()
             self._compile_evaluation(part.values, part.state, self.test)
+            if self.run.evaluate_train:
+                evaluate = jax.jit(self.program.evaluate)
+                self.evaluate_train = evaluate.lower(part.values, part.state, self.train).compile()
 
     def _compile_evaluation(self, *arguments: Any) -> None:
         """The evaluation after an epoch, of which a timed run has none, and the last one, where it differs."""
@@ -177,3 +185,6 @@ class _Part:
     def evaluate(self, last: bool) -> Any:
         evaluate = self.devices.evaluate_last if last else self.devices.evaluate
         return evaluate(self.values, self.state, self.devices.test)
+
+    def evaluate_train(self) -> Any:
+        return self.devices.evaluate_train(self.values, self.state, self.devices.train)

@@ -68,8 +68,10 @@ class History:
         if bad.size:
             self.diverged_step = self.done
 
-    def end_epoch(self, sums: Sums | None, seconds: float, learning_rate: float) -> None:
-        """Add an epoch's row: means over its steps, the sums of an evaluation if there was one, training seconds."""
+    def end_epoch(
+        self, sums: Sums | None, seconds: float, learning_rate: float, train_sums: Sums | None = None
+    ) -> None:
+        """Add an epoch's row: means over its steps, the sums of the evaluations that there were, training seconds."""
         if self.diverged_step is not None:
             return
         last = {name: self.values[name][-self.steps_per_epoch :] for name in ("loss", "accuracy")}
@@ -84,6 +86,10 @@ class History:
             "images_per_second": self.steps_per_epoch * self.run.batch_size / seconds if seconds else math.nan,
             "learning_rate": learning_rate,
         }
+        if train_sums:
+            count = float(train_sums.count)
+            row["train_eval_loss"] = float(train_sums.loss) / count
+            row["train_eval_accuracy"] = float(train_sums.correct) / count
         if sums:
             row |= {f"test_accuracy_{name}": float(n) / float(sums.count) for name, n in sums.others.items()}
         self.rows.append(row)

@@ -213,10 +213,11 @@ class _Trainer:
     def _end_epoch(self) -> None:
         last = self.step == self.total
         found = self.group.evaluate(last) if last or not self.run.timed else [None] * len(self.members)
-        for history, sums in zip(self.histories, found, strict=True):
+        trained = self.group.evaluate_train() if self.run.evaluate_train else [None] * len(self.members)
+        for history, sums, train_sums in zip(self.histories, found, trained, strict=True):
             rate = history.run.optimizer.learning_rate * self._factor()
             # Members share the device, so each is charged its share of the group's time.
-            history.end_epoch(sums, self.epoch_seconds / len(self.members), rate)
+            history.end_epoch(sums, self.epoch_seconds / len(self.members), rate, train_sums)
         self.epoch_seconds = 0.0
 
     def _save(self) -> None:

@@ -31,6 +31,7 @@ LATE = [2.2, 2.1, 2.0, 1.5, 1.0, 0.6]
 LOW, HIGH = "-learning-rate-0.01", "-learning-rate-0.1"
 BATCHES = ("batch-4", "batch-128", "batch-256")
 DEPTHS = ("resnet-18", "resnet-34", "resnet-50", "resnet-101", "resnet-152")
+TRIO = ("cnn", "cnn-dropout", "cnn-dropout-all")
 LOSSES = ("cross-entropy", "mse", "smooth-l1", "bce-with-logits")
 
 
@@ -99,6 +100,11 @@ def along(with_: float, without: float) -> dict[str, M]:
     return found
 
 
+def fitted(*losses: float) -> dict[str, M]:
+    """The CNN and its two arms with dropout: train loss in evaluation mode, and test loss."""
+    return members(TRIO, train_eval_loss=losses, test_loss=losses)
+
+
 def normed(others: M, none: M, batch: M | None = None) -> dict[str, M]:
     """VGG-A at rate 0.01 with every normalisation alike, without any, and with BatchNorm where it differs."""
     found = dict.fromkeys(("batch", "group", "layer", "instance", "l1", "linf"), others) | {"none": none}
@@ -114,7 +120,6 @@ DISTANCE, BETA = "gradient_distance/{}/last_linear", "beta/{}"
 RELIABILITY = ("step_reliability/gradient_change/0.1", "step_reliability/largest_safe")
 GOOD, BAD = M(test_accuracy=0.8), M(test_accuracy=0.5)
 RISES = M(test_loss=[1.0, 0.8, 0.9, 1.2, 1.5, 1.8])
-TRIO = ("cnn", "cnn-dropout", "cnn-dropout-all")
 ACTIVATIONS = ("relu", "sigmoid", "softplus")
 COUNTED = None
 """A claim about the networks themselves, which has a test of its own."""
@@ -146,8 +151,8 @@ CASES = {
         ),
     ],
     "dropout": [
-        (members(TRIO, train_loss=[0.8, 1.0, 1.2]), members(TRIO, train_loss=[0.8, 1.0, 0.6])),
-        (members(TRIO, test_loss=[0.8, 1.0, 1.2]), members(TRIO, test_loss=[0.8, 1.0, 0.6])),
+        (fitted(0.8, 1.0, 1.2), fitted(0.8, 1.0, 0.6)),
+        (fitted(0.8, 1.0, 1.2), fitted(0.8, 1.0, 0.6)),
     ],
     "resnet18": [
         ({"r": M(test_accuracy=0.835)}, {"r": M(test_accuracy=0.82)}),
@@ -428,7 +433,7 @@ def test_every_rate_diverges_and_none_is_usable(tmp_path: Path):
 
 
 def test_a_diverged_seed_enters_no_mean(tmp_path: Path):
-    spec = members(TRIO, train_loss=[0.8, 1.0, 1.2])
+    spec = fitted(0.8, 1.0, 1.2)
     found = study(tmp_path, "dropout", spec)
     records.write_summary(tmp_path / "dropout/cnn-dropout/seed-2", {"status": "diverged", "diverged_step": 7})
     claim = judge_one(dataclasses.replace(read_studies(tmp_path)[0], labels=found.labels), "falls more slowly")

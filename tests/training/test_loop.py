@@ -12,7 +12,7 @@ import pytest
 
 import jaxcifar
 from jaxcifar import data, records
-from jaxcifar.config import SGD, Checkpoint, Run, UserError, Vectorize
+from jaxcifar.config import CNN, SGD, Checkpoint, Run, UserError, Vectorize
 from jaxcifar.config.stored import begin_records, read_records
 from jaxcifar.records import Records
 from jaxcifar.training import Member, interrupt, train_members
@@ -228,3 +228,18 @@ def test_one_program_serves_every_chunk(small_run: Run, tmp_path: Path):
         assert len(compiled) <= few
     finally:
         jax.monitoring.clear_event_listeners()
+
+
+@pytest.mark.parametrize("vectorize", ["map", "vmap"])
+def test_the_training_images_are_evaluated_too(small_run: Run, tmp_path: Path, vectorize: Vectorize):
+    images = dataclasses.replace(small_run.data, train_size=128, crop=0, flip="none")
+    model = CNN(widths=(4, 8), head=(16, 16))
+    still = dataclasses.replace(small_run, model=model, data=images, batch_size=64, evaluate_train=True)
+    runs = [dataclasses.replace(still, optimizer=SGD(rate)) for rate in (1e-30, 1e-1)]
+    fit(runs, tmp_path, vectorize)
+    resting, learning = (read_records(tmp_path / str(index)).metrics for index in (0, 1))
+    for row in resting:
+        # Nothing moves and nothing is random, so both modes see the same network on the same images.
+        assert row["train_eval_loss"] == pytest.approx(row["train_loss"], rel=1e-5)
+        assert row["train_eval_accuracy"] == pytest.approx(row["train_accuracy"])
+    assert learning[-1]["train_eval_loss"] < learning[-1]["train_loss"]
