@@ -36,7 +36,7 @@ def _samples(study: StudyResults, common: dict[str, Any]) -> Figure | None:
         axis.set_yticks(middles, names)
 
     alt = f"A sheet of {images.shape[1]} random training images for each class: {', '.join(names)}."
-    panel = Panel("", draw, alt, (7.4, 6.8), (0.9, 0.1, 0.1, 0.1))
+    panel = Panel("", draw, alt, (7.4, 0.68 * len(names)), (0.9, 0.1, 0.1, 0.1))
     caption = "Ten random training images of each class. Figure 1 of the study."
     return Figure("samples", "The images", caption, (panel,), **common)
 
@@ -103,13 +103,16 @@ def _stretched(tiles: np.ndarray) -> np.ndarray:
 
 
 def _sheet(tiles: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
-    """Tiles [n, side, side] or [n, side, side, 3] in [0, 1] side by side as RGBA; the gaps show the page."""
-    colored = tiles if tiles.ndim == 4 else np.repeat(tiles[..., None], 3, axis=-1)
-    side, rows = tiles.shape[1] + gap, -(-len(tiles) // columns)
-    sheet = np.zeros((rows * side - gap, columns * side - gap, 4))
+    """Tiles [n, h, w] or [n, h, w, channels] in [0, 1] side by side as RGBA; the gaps show the page."""
+    channels = tiles.shape[3] if tiles.ndim == 4 else 1
+    # One channel is grey; of several other than RGB their mean is.
+    grey = tiles[..., None] if tiles.ndim == 3 else tiles.mean(axis=-1, keepdims=True)
+    colored = tiles if channels == 3 else np.repeat(grey, 3, axis=-1)
+    height, width, rows = tiles.shape[1] + gap, tiles.shape[2] + gap, -(-len(tiles) // columns)
+    sheet = np.zeros((rows * height - gap, columns * width - gap, 4))
     for index, tile in enumerate(colored):
-        top, left = index // columns * side, index % columns * side
-        sheet[top : top + side - gap, left : left + side - gap] = np.dstack([tile, np.ones(tile.shape[:2])])
+        top, left = index // columns * height, index % columns * width
+        sheet[top : top + height - gap, left : left + width - gap] = np.dstack([tile, np.ones(tile.shape[:2])])
     return sheet
 
 
