@@ -11,10 +11,16 @@ if TYPE_CHECKING:
     from jaxcifar.config import Module as Module
     from jaxcifar.config import Optax as Optax
     from jaxcifar.data import arrays as arrays
+    from jaxcifar.training import load as load
     from jaxcifar.training import train as train
 
-_PLACES = {"train": "jaxcifar.training", "Module": "jaxcifar.config", "Optax": "jaxcifar.config"}
-_PLACES |= {"arrays": "jaxcifar.data"}
+_PLACES = {
+    "Module": "jaxcifar.config",
+    "Optax": "jaxcifar.config",
+    "arrays": "jaxcifar.data",
+    "load": "jaxcifar.training",
+    "train": "jaxcifar.training",
+}
 
 
 def __getattr__(name: str) -> Any:

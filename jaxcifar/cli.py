@@ -114,12 +114,18 @@ def _export(argv: list[str]) -> int:
     from jaxcifar.training import progress, runtime
 
     file = options.file
-    export.check_installed()
+    weights_alone = file.suffix == ".safetensors"
+    if not weights_alone:
+        export.check_installed()
     runtime.configure()
     network = export.read(options.network, rest, progress.PlainProgress().message)
     with records.disk_errors_told(file):
-        difference = export.export(network, file)
-    print(f"Network: {network.origin}; onnxruntime's logits differ from ours by {difference:.1e} at most")
+        if weights_alone:
+            export.write_weights(network, file)
+            print(f"Network: {network.origin}; its weights alone")
+        else:
+            difference = export.export(network, file)
+            print(f"Network: {network.origin}; onnxruntime's logits differ from ours by {difference:.1e} at most")
     print(f"File:    {os.path.relpath(file)}")
     return 0
 

@@ -101,13 +101,14 @@ class LandscapeOptions:
 class ExportOptions:
     """Write a network as an ONNX file, in inference mode and float32, and check it with onnxruntime.
 
-    The file maps `images` [N, 32, 32, 3], normalised as in training, to `logits` [N, 10]. After a config file, flags
-    such as `--model.depth 34` change the network as in `jaxcifar run`.
+    The file maps `images` [N, H, W, C], normalised as in training, to `logits` [N, classes]. With `--out
+    FILE.safetensors` the weights alone are written. After a config file, flags such as `--model.depth 34` change the
+    network as in `jaxcifar run`.
     """
 
     network: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR|CONFIG")]
     """The folder of a run, for its newest checkpoint, or a config file, for its network untrained."""
-    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.onnx")] = None
+    out: Annotated[Path | None, tyro.conf.arg(metavar="FILE.onnx|FILE.safetensors")] = None
     """The file; by default DIR/network.onnx, or <config name>.onnx in the current folder."""
 
     def __post_init__(self):
@@ -118,6 +119,8 @@ class ExportOptions:
         """The file, which does not exist yet."""
         own = Path(f"{self.network.stem}.onnx") if self.network.is_file() else self.network / "network.onnx"
         file = records.local_path("--out", self.out or own)
+        if file.suffix not in (".onnx", ".safetensors"):
+            raise UserError(f"--out is {str(file)!r}; its name must end in .onnx or .safetensors.")
         if file.exists():
             raise UserError(f"{str(file)!r} exists already; delete it or give another --out.")
         return file

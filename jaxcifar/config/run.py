@@ -13,6 +13,7 @@ from jaxcifar.config.model import CNN, Model, Module
 from jaxcifar.config.optimizer import SGD, Optimizer
 from jaxcifar.errors import UserError, check_choice, check_count, check_number
 from jaxcifar.measures import SHIPPED, SNAPSHOT_MEASURES, Measure, SnapshotMeasure, StepMeasure
+from jaxcifar.records import local_path
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,9 @@ class Run:
     """Measures of the loss landscape: step measures are taken in the training program, snapshot measures after training
     at the epochs of `checkpoint.snapshots`."""
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    init_from: str | None = None
+    """Folder of a run whose last weights and statistics this one starts from; where the numbers of classes differ, the
+    output layer starts as always."""
 
     def __post_init__(self):
         object.__setattr__(self, "probes", tuple(self.probes))
@@ -75,6 +79,8 @@ class Run:
             if not isinstance(getattr(self, name), kind):
                 allowed = ", ".join(part.__name__ for part in get_args(kind) or (kind,))
                 raise UserError(f"{name} is {getattr(self, name)!r}; it must be made by one of {allowed}.")
+        if self.init_from is not None:
+            local_path("init_from", self.init_from)
         check_count("epochs", self.epochs, 1)
         check_count("batch_size", self.batch_size, 1)
         check_count("seed", self.seed, 0, 2**31 - 1)

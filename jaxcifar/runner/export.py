@@ -18,10 +18,10 @@ from jaxcifar import data, records
 from jaxcifar.config import Module, Run, Study, UserError, load
 from jaxcifar.config.stored import read_run
 from jaxcifar.models import build, layers, whitened
-from jaxcifar.runner.networks import restore, saved_steps
+from jaxcifar.runner import safetensors
 from jaxcifar.training import state as states
-from jaxcifar.training.averaging import Weights
 from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.trained import paths_of, weights
 
 INPUT, OUTPUT, BATCH = "images", "logits", "N"
 TOLERANCE = 1e-4
@@ -70,33 +70,37 @@ def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> N
         run = config.base if isinstance(config, Study) and config.is_single else config
         if not isinstance(run, Run):
             raise UserError(f"{str(source)!r} holds several runs; give the config file of one, or a run's folder.")
+        run = data.fitted(run, data.load)
         return Network(run, _initial(run), f"{source.stem}, untrained, seed {run.seed}")
     if not (source / records.CONFIG).is_file():
         raise UserError(f"{str(source)!r} is neither a run's folder (it holds no {records.CONFIG}) nor a config file.")
     run = read_run(source)
     if flags:
         raise UserError(f"jaxcifar export got {flags[0]!r}; with a run's folder it takes only --out.")
-    steps = saved_steps(source, notify)
-    if not steps:
-        raise UserError(
-            f"{source} holds no whole checkpoint; train it again with --restart, and export before deleting."
-        )
-    state, origin = restore(run, source, steps[-1]), f"{run.name}, seed {run.seed}, step {steps[-1]}"
-    if run.average.figure:
-        return Network(run, _variables(state.average), f"{origin}, the moving average of its weights")
-    return Network(run, _variables(state), origin)
+    is_average = run.average.figure is not None
+    step, params, batch_stats = weights(source, average=is_average, notify=notify)
+    origin = f"{run.name}, seed {run.seed}, step {step}" + ", the moving average of its weights" * is_average
+    return Network(run, {"params": params, "batch_stats": batch_stats}, origin)
 
 
 def _initial(run: Run) -> Any:
-    return jax.jit(lambda: _variables(states.create(run, numbers(run))))()
+    state = jax.jit(lambda: states.create(run, numbers(run)))()
+    return {"params": state.params, "batch_stats": state.batch_stats}
 
 
-def _variables(weights: states.State | Weights) -> Any:
-    return {"params": weights.params, "batch_stats": weights.batch_stats}
+def write_weights(network: Network, path: Path) -> None:
+    """Write parameters and statistics as a safetensors file, `params.conv1.kernel` and so on.
+
+    Args:
+        network: what to write; the file says its origin and the normalisation of its images.
+        path: the file.
+    """
+    arrays = {name.replace("/", "."): np.asarray(array) for name, array in paths_of(network.variables).items()}
+    safetensors.write(path, arrays, _properties(network))
 
 
 def export(network: Network, path: Path) -> float:
-    """Write an ONNX file from `images` [N, 32, 32, 3], normalised, to `logits` [N, 10]; BatchNorm as in evaluation.
+    """Write an ONNX file from `images` [N, H, W, C], normalised, to `logits` [N, K]; BatchNorm as in evaluation.
 
     Args:
         network: what to write; the file says its origin and the normalisation of its images.
@@ -111,7 +115,7 @@ def export(network: Network, path: Path) -> float:
     """
     check_installed()
     _check_known(network.run)
-    images = np.random.default_rng(0).normal(size=(CHECKED_IMAGES, 32, 32, 3)).astype(np.float32)
+    images = np.random.default_rng(0).normal(size=(CHECKED_IMAGES, *network.run.model.image)).astype(np.float32)
     module = build(network.run.model)
     with jax.default_matmul_precision("highest"):
         expected = np.asarray(jax.jit(lambda x: module.apply(network.variables, x, False))(images))
@@ -136,7 +140,7 @@ def _check_known(run: Run) -> None:
 
 
 def logits(model: bytes, images: np.ndarray) -> np.ndarray:
-    """Return onnxruntime's logits of images [N, 32, 32, 3]."""
+    """Return onnxruntime's logits of images [N, H, W, C]."""
     import onnxruntime  # pyright: ignore[reportMissingImports]
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
@@ -147,16 +151,23 @@ def _described(model: Any, network: Network) -> Any:
     """The model with a text for viewers."""
     import onnx  # pyright: ignore[reportMissingImports]
 
-    mean, deviation = data.statistics(network.run.data)
-    properties = {
-        "network": str(network.run.model),
-        "origin": network.origin,
-        "images": f"(pixel / 255 - mean) / deviation, mean {mean}, deviation {deviation}, layout {BATCH}, H, W, RGB",
-        "written by": f"jaxcifar {jaxcifar.__version__}",
-    }
+    properties = _properties(network)
     model.doc_string = "\n".join(f"{key}: {value}" for key, value in properties.items())
     onnx.helper.set_model_props(model, properties)
     return model
+
+
+def _properties(network: Network) -> dict[str, str]:
+    """What a file says of its network."""
+    mean, deviation = data.statistics(network.run.data)
+    channels = "RGB" if network.run.model.image[2] == 3 else "C"
+    layout = f"layout {BATCH}, H, W, {channels}"
+    return {
+        "network": str(network.run.model),
+        "origin": network.origin,
+        "images": f"(pixel / 255 - mean) / deviation, mean {mean}, deviation {deviation}, {layout}",
+        "written by": f"jaxcifar {jaxcifar.__version__}",
+    }
 
 
 def _convert(network: Network) -> Any:
@@ -172,7 +183,7 @@ def _convert(network: Network) -> Any:
 
     model = jax2onnx.to_onnx(
         apply,
-        [(BATCH, 32, 32, 3)],
+        [(BATCH, *network.run.model.image)],
         model_name=type(network.run.model).__name__,
         input_names=[INPUT],
         output_names=[OUTPUT],

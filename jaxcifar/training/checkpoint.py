@@ -85,6 +85,10 @@ class Checkpoints:
             shutil.rmtree(self._path / str(later), ignore_errors=True)
         self._manager.reload()
 
+    def restore_tree(self, step: int) -> Any:
+        """Return the arrays saved at a step as nested dictionaries, in the structure in which they were saved."""
+        return self._manager.restore(step, args=self._args.StandardRestore())
+
     def restore(self, step: int, state: Any) -> Any:
         """Return the state saved at a step, in the structure of `state` (arrays or shapes)."""
         tree = _to_tree(state)

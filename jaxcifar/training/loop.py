@@ -26,6 +26,7 @@ from jaxcifar.training.interrupt import Interrupted, Stop
 from jaxcifar.training.optimizers import schedule_factor
 from jaxcifar.training.progress import Progress, Status
 from jaxcifar.training.resume import begin, common_steps, record_environment
+from jaxcifar.training.start import check, started
 
 LONGEST_CHUNK = 8192
 """Steps; a chunk returns one value per step and measure, which stay on the device until it ends."""
@@ -61,6 +62,8 @@ def train_members(
         Interrupted: after saving, if `stop` asked for it.
     """
     for member in members:
+        if not records.read_config(member.folder):
+            check(member.run)
         begin(member.run, member.folder, dataset)
     trainer = _Trainer(members, dataset, vectorize, progress)
     trainer.restore()
@@ -130,10 +133,17 @@ class _Trainer:
             self.epoch_seconds, self.seconds = (common[self.step][name] for name in ("epoch_seconds", "seconds"))
             self.progress.message(f"{self._name()} continues from step {self.step} of {self.total}.")
         else:
-            self.group.create()
+            self._create()
         for history, saved in zip(self.histories, self.checkpoints, strict=True):
             history.restore(self.step)
             saved.discard_after(self.step if common else -1)
+
+    def _create(self) -> None:
+        """Give every member its initial state, with the weights of another run where it starts from one."""
+        self.group.create()
+        if self.run.init_from is not None:
+            pairs = zip(self.members, self.group.states(), strict=True)
+            self.group.load([started(member.run, state) for member, state in pairs])
 
     def _name(self) -> str:
         name = self.members[0].label or self.run.name
@@ -168,7 +178,7 @@ class _Trainer:
         started = saved_at = time.monotonic()
         length = ChunkLength(self.length, self.group.programs)
         if is_timed:
-            self.group.create()
+            self._create()
         if self.step in self.snapshots:
             self._save()
         while self.step < self.total:

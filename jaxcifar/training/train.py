@@ -10,9 +10,10 @@ from jaxcifar.config import Run, UserError
 from jaxcifar.config.stored import begin_records, read_records
 from jaxcifar.training import interrupt, progress, runtime
 from jaxcifar.training.loop import Member, train_members
+from jaxcifar.training.results import Results
 
 
-def train(run: Run, out: str | Path | None = None) -> records.Records:
+def train(run: Run, out: str | Path | None = None) -> Results:
     """Train a run, or continue it, and return its records.
 
     Args:
@@ -52,4 +53,4 @@ def train(run: Run, out: str | Path | None = None) -> records.Records:
             begin_records(folder, run)
         else:
             train_members([Member(run, folder)], load(given), "off", shown, stop)
-    return read_records(folder)
+    return Results.of(read_records(folder), run)
