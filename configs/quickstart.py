@@ -1,7 +1,7 @@
 """Quickstart: the whole chain in a few minutes on two CPU cores.
 
-The study's basic CNN, and a narrow VGG-A with and without BatchNorm at the study's four learning rates, three epochs each
-of 5,000 images: the curves, the band of losses over the rates, β-smoothness, step reliability and the distance of
+The study's basic CNN, and a narrow VGG-A with and without BatchNorm at the study's four learning rates, three epochs
+each of 5,000 images: the curves, the band of losses over the rates, β-smoothness, step reliability and the distance of
 successive gradients, and a report of it all. He initialisation, so that VGG-A trains without BatchNorm too. Takes
 CIFAR-10 if it is on the disk, else procedural shapes.
 
