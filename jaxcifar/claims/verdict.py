@@ -12,6 +12,7 @@ from jaxcifar.claims.comparisons import Answer, Comparison, Decision, all_of, de
 from jaxcifar.claims.evidence import Evidence, Missing, Number
 from jaxcifar.config import Claim, Study, to_json
 from jaxcifar.config.serialize import changes
+from jaxcifar.records import forms
 from jaxcifar.records.files import finite
 from jaxcifar.records.study import StudyResults
 
@@ -68,7 +69,10 @@ class Judged:
             values = tuple(float("nan") if item is None else float(item) for item in row["values"])
             numbers.append(Number(**{**row, "values": values}))
         own = {"numbers": tuple(numbers), "reasons": tuple(value["reasons"]), "tests": tuple(value.get("tests", ()))}
-        return cls(**{**value, **own})
+        found = cls(**{**value, **own})
+        for made in (found, *numbers):
+            forms.check(made)
+        return found
 
 
 def judge(study: Study, results: StudyResults) -> list[Judged]:

@@ -13,6 +13,7 @@ from jaxcifar.config.run import Run
 from jaxcifar.config.upgrade import upgrade
 from jaxcifar.errors import UserError
 from jaxcifar.measures import SHIPPED, UnknownMeasure
+from jaxcifar.records import forms
 
 CLASS = "class"
 """The key under which a JSON object names its class."""
@@ -40,7 +41,10 @@ def from_json(value: Any, root: type = Run) -> Any:
     Raises:
         UserError: an unknown class or field, or a value out of its range.
     """
-    config = _decode(value, {**classes(root), **SHIPPED})
+    try:
+        config = _decode(value, {**classes(root), **SHIPPED})
+    except (TypeError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        raise UserError(f"The stored config is damaged ({type(error).__name__}: {error}).") from None
     if not isinstance(config, root):
         raise UserError(f"The stored config is of {type(config).__name__}; it must be of {root.__name__}.")
     return config
@@ -80,7 +84,9 @@ def _decode(value: Any, known: Mapping[str, type]) -> Any:
     for field in fields:
         if field not in names:
             raise UserError(f"The stored config has the field {field!r} of {name}, which this version does not know.")
-    return known[name](**fields)
+    config = known[name](**fields)
+    forms.check(config)
+    return config
 
 
 def _measure(value: Any, known: Mapping[str, type]) -> Any:

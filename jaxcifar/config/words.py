@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
+from jaxcifar.records import forms
+
 Color = Literal["blue", "vermillion", "green", "purple", "orange", "sky", "brown", "grey"]
 """Okabe and Ito's colours (2008), which colour-blind readers tell apart."""
 Dash = Literal["solid", "dashed", "dotted", "dashdot"]
@@ -65,4 +67,7 @@ class Words:
             LookupError, TypeError, AttributeError: the value is of another form.
         """
         members = {member: MemberWords(**words) for member, words in value["members"].items()}
-        return cls(**{**value, "band_rates": tuple(value["band_rates"]), "members": members})
+        found = cls(**{**value, "band_rates": tuple(value["band_rates"]), "members": members})
+        for made in (found, *members.values()):
+            forms.check(made)
+        return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from jaxcifar.errors import UserError, check_choice
+from jaxcifar.records import forms
 
 Kind = Literal["series", "range", "points", "spectrum", "plane", "path"]
 """`series`: one array over steps, with and without BatchNorm in one picture. `range`: from the first to the second
@@ -112,7 +113,10 @@ def from_json(value: Mapping[str, Any]) -> Display | None:
     """Return the figure that `to_json` wrote, None for a value that is not one; unknown fields are left out."""
     try:
         axes = tuple(Axis(**{**_known(Axis, axis), "arrays": tuple(axis["arrays"])}) for axis in value["axes"])
-        return Display(**{**_known(Display, value), "axes": axes, "others": tuple(value.get("others", ()))})
+        display = Display(**{**_known(Display, value), "axes": axes, "others": tuple(value.get("others", ()))})
+        for made in (display, *axes):
+            forms.check(made)
+        return display
     except (TypeError, KeyError, AttributeError, UserError):
         return None
 

@@ -9,6 +9,7 @@ from jaxcifar.records.files import Arrays as Arrays
 from jaxcifar.records.files import local_path as local_path
 from jaxcifar.records.files import read_arrays as read_arrays
 from jaxcifar.records.files import read_json as read_json
+from jaxcifar.records.files import remove_partial as remove_partial
 from jaxcifar.records.files import replacing as replacing
 from jaxcifar.records.files import write_arrays as write_arrays
 from jaxcifar.records.files import write_json as write_json
@@ -32,5 +33,6 @@ from jaxcifar.records.run import write_config as write_config
 from jaxcifar.records.run import write_displays as write_displays
 from jaxcifar.records.run import write_environment as write_environment
 from jaxcifar.records.run import write_metrics as write_metrics
+from jaxcifar.records.run import write_sealed_summary as write_sealed_summary
 from jaxcifar.records.run import write_steps as write_steps
 from jaxcifar.records.run import write_summary as write_summary

@@ -7,6 +7,8 @@ import json
 import math
 import os
 import re
+import stat
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from jaxcifar.errors import UserError
+from jaxcifar.records import forms
 
 Arrays = dict[str, np.ndarray]
 
@@ -49,6 +52,13 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_partial(folder: Path) -> None:
+    """Delete what a killed process had not finished to write into a folder; call it where the folder's lock is held."""
+    for path in folder.glob("*.partial"):
+        if path.is_file() and not path.is_symlink():
+            path.unlink()
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replace a JSON file; its folder is made where it is missing, and numbers that are not finite become null."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,15 +73,27 @@ def read_json(path: Path, problems: list[str] | None = None) -> dict[str, Any]:
         path: the file.
         problems: receives a sentence that names a file which cannot be read.
     """
-    if not path.is_file():
-        return {}
+    problems = [] if problems is None else problems
     try:
-        value = json.loads(path.read_text())
+        if not _is_file(path):
+            return {}
+        value = forms.parse(path.read_bytes())
     except (OSError, ValueError) as error:
-        if problems is not None:
-            problems.append(f"{path} cannot be read: {error}")
+        problems.append(f"{path} cannot be read: {error}")
         return {}
-    return value if isinstance(value, dict) else {}
+    if not isinstance(value, dict):
+        problems.append(f"{path} cannot be read: it holds no JSON object")
+        return {}
+    return value
+
+
+def read_lines(path: Path, problems: list[str]) -> list[str]:
+    """Return the lines of a text file, none where it is missing or cannot be read; `problems` as in `read_json`."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").splitlines() if _is_file(path) else []
+    except OSError as error:
+        problems.append(f"{path} cannot be read: {error}")
+        return []
 
 
 def npz(arrays: Mapping[str, Any], compressed: bool = False) -> bytes:
@@ -91,15 +113,36 @@ def write_arrays(path: Path, arrays: Mapping[str, Any], compressed: bool = True)
 
 def read_arrays(path: Path, problems: list[str] | None = None) -> Arrays:
     """Return the arrays of a .npz file, empty where it is missing or damaged; `problems` as in `read_json`."""
-    if not path.is_file():
-        return {}
+    problems = [] if problems is None else problems
     try:
+        if not _is_file(path):
+            return {}
+        with zipfile.ZipFile(path) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+        if size > max(LARGEST_RATIO * path.stat().st_size, 2**24):
+            raise ValueError(f"it would unpack to {size:,} bytes")
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
+            return {forms.printable(name): stored[name] for name in stored.files}
     except Exception as error:  # a damaged zip raises errors of several libraries
-        if problems is not None:
-            problems.append(f"{path} cannot be read: {error}")
+        problems.append(f"{path} cannot be read: {error}")
         return {}
+
+
+LARGEST_RATIO = 1100
+"""Of sizes unpacked and packed: Deflate reaches 1032, so what claims more is damaged."""
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file; raises OSError for anything else in its place."""
+    try:
+        mode = os.stat(path).st_mode
+    except FileNotFoundError:
+        if os.path.islink(path):
+            raise OSError("it is a link to nothing") from None
+        return False
+    if not stat.S_ISREG(mode):
+        raise OSError("it is a folder" if stat.S_ISDIR(mode) else "it is not a file")
+    return True
 
 
 def finite(value: Any) -> Any:

@@ -80,5 +80,6 @@ def run_folders(folder: Path) -> list[Path]:
     """Return the run folders, relative to the study's, that its manifest names; none without a readable manifest."""
     rows = read_json(folder / FILE).get("runs", [])
     with suppress(LookupError, TypeError):
-        return [Path(row["folder"]) for row in rows]
+        paths = [Path(row["folder"]) for row in rows]
+        return [path for path in paths if not path.is_absolute() and ".." not in path.parts]
     return []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcifar.records.files import read_json, write_json
+from jaxcifar.records import forms, snapshots
+from jaxcifar.records.files import read_arrays, read_json, write_json
 
 GRADIENTS = "gradients.json"
 """In the run folder: epoch -> layer -> norm of its gradient, and the role of each layer."""
@@ -33,28 +35,51 @@ def write_gradients(
     write_json(folder / GRADIENTS, {"batch": batch, "norms": norms, "roles": roles})
 
 
-def read_gradients(folder: Path, *roles: str) -> dict[int, dict[str, float]]:
+def read_gradients(folder: Path, *roles: str, problems: list[str] | None = None) -> dict[int, dict[str, float]]:
     """Return the norms of a run's gradients: epoch -> layer, in the order of application -> norm; empty without any.
 
     Args:
         folder: the run folder.
         roles: the roles of the layers that are wanted; all where none is named.
+        problems: as in `read_json`.
     """
-    stored: Any = read_json(folder / GRADIENTS)
+    path = folder / GRADIENTS
+    stored: Any = forms.kept(read_json(path, problems), forms.GRADIENTS, path, problems)
     known = stored.get("roles", {})
 
     def wanted(layer: str) -> bool:
         return not roles or (known[layer] if layer in known else _role_by_name(layer)) in roles
 
     return {
-        int(epoch): {layer: norm for layer, norm in layers.items() if wanted(layer)}
+        int(epoch): {layer: math.nan if norm is None else norm for layer, norm in layers.items() if wanted(layer)}
         for epoch, layers in stored.get("norms", {}).items()
+        if epoch.isdecimal() and len(epoch) < 10
     }
 
 
 def read_architecture(folder: Path) -> dict[str, Any]:
     """Return a study's architecture tables and graphs, empty where they have not been computed."""
     return read_json(folder / FOLDER / ARCHITECTURE)
+
+
+def damaged(folder: Path, runs: Sequence[Path]) -> list[str]:
+    """Return a sentence for each picture or measure of a study that cannot be read.
+
+    Args:
+        folder: the study's.
+        runs: its runs' folders.
+    """
+    problems: list[str] = []
+    read_json(folder / FOLDER / ARCHITECTURE, problems)
+    read_arrays(folder / FOLDER / SAMPLES, problems)
+    for run in runs:
+        read_gradients(run, problems=problems)
+        read_arrays(run / FEATURES, problems)
+        for measure in snapshots.taken(run):
+            path = snapshots.path(run, measure)
+            read_arrays(path, problems)
+            read_json(path.with_suffix(".json"), problems)
+    return problems
 
 
 def _role_by_name(layer: str) -> str:

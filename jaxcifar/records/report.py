@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
+import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+import psutil
+
 from jaxcifar.errors import UserError
-from jaxcifar.records.files import read_json, write_json
+from jaxcifar.records.files import read_json, remove_partial, write_json
 
 FOLDER = "report"
 PAGE = "index.html"
@@ -36,7 +41,8 @@ def replace(folder: Path, write: Callable[[Path], None]) -> Path:
     for place in (out, *(out / part for part in PARTS)):
         if place.is_symlink() or (place.exists() and not place.is_dir()):
             raise UserError(f"{place} is not a folder of its own, and the report follows no link; move it away.")
-    with tempfile.TemporaryDirectory(prefix=".report-", dir=folder) as temporary:
+    _remove_unfinished(folder)
+    with tempfile.TemporaryDirectory(prefix=f"{_BEGUN}{os.getpid()}-", dir=folder) as temporary:
         fresh = Path(temporary)
         for part in PARTS:
             (fresh / part).mkdir()
@@ -58,6 +64,19 @@ def replace(folder: Path, write: Callable[[Path], None]) -> Path:
             _delete(out / name)
         write_json(out / FILES, {"files": sorted(names)})
     return out / PAGE
+
+
+_BEGUN = f".report-{re.sub(r'[^A-Za-z0-9.]', '', socket.gethostname())}-"
+"""A report that is being written; the number of its process follows."""
+
+
+def _remove_unfinished(folder: Path) -> None:
+    """Delete what killed reports have left; one that is being written by another process stays."""
+    for path in folder.glob(f"{_BEGUN}*-*"):
+        number = path.name.removeprefix(_BEGUN).partition("-")[0]
+        if number.isdecimal() and not psutil.pid_exists(int(number)) and not path.is_symlink():
+            shutil.rmtree(path)
+    remove_partial(folder / FOLDER)
 
 
 def _written(out: Path, names: set[str]) -> set[str]:

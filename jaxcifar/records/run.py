@@ -18,7 +18,8 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 
 from jaxcifar.errors import UserError
-from jaxcifar.records.files import finite, read_arrays, read_json, replacing, write_arrays, write_json
+from jaxcifar.records import forms, seal
+from jaxcifar.records.files import finite, read_arrays, read_json, read_lines, replacing, write_arrays, write_json
 
 Status = Literal["finished", "diverged", "interrupted"]
 Config = TypeVar("Config")
@@ -73,21 +74,25 @@ def read(folder: Path, decode: Callable[[Any], Config]) -> Records[Config]:
     """
     problems: list[str] = []
     config = None
-    environment = read_json(folder / ENVIRONMENT, problems)
+    summary = forms.kept(read_json(folder / SUMMARY, problems), forms.SUMMARY, folder / SUMMARY, problems)
+    place = folder / ENVIRONMENT
+    environment = forms.kept(read_json(place, problems), forms.ENVIRONMENT, place, problems)
     stored = read_json(folder / CONFIG, problems)
     if stored:
         try:
             config = decode(stored)
         except UserError as error:
             problems.append(f"{folder / CONFIG}: {error}{_written_by(environment)}")
+    displays = read_json(folder / MEASURES, problems).get("displays", [])
+    problems += [text for name, text in seal.broken(folder, summary) if not any(str(name) in p for p in problems)]
     return Records(
         folder=folder,
         config=config,
         environment=environment,
         metrics=_read_metrics(folder / METRICS, problems),
-        steps=read_arrays(folder / STEPS, problems),
-        summary=read_json(folder / SUMMARY, problems),
-        displays=tuple(read_json(folder / MEASURES, problems).get("displays", ())),
+        steps=_read_steps(folder / STEPS, problems),
+        summary={key: value for key, value in summary.items() if key != seal.KEY},
+        displays=tuple(displays) if isinstance(displays, list) else (),
         problems=tuple(problems),
     )
 
@@ -110,7 +115,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def read_summary(folder: Path) -> dict[str, Any]:
     """Return the object of summary.json, empty where it is missing or damaged."""
-    return read_json(folder / SUMMARY)
+    return forms.kept(read_json(folder / SUMMARY), forms.SUMMARY, folder / SUMMARY, None)
 
 
 def is_complete(folder: Path) -> bool:
@@ -131,6 +136,11 @@ def write_environment(folder: Path, environment: Mapping[str, Any]) -> None:
 def write_summary(folder: Path, summary: Mapping[str, Any]) -> None:
     """Replace summary.json."""
     write_json(folder / SUMMARY, summary)
+
+
+def write_sealed_summary(folder: Path, summary: Mapping[str, Any]) -> None:
+    """Replace summary.json, with the digests of the other files of a run that has ended."""
+    write_json(folder / SUMMARY, seal.sealed(folder, summary))
 
 
 def write_displays(folder: Path, displays: Sequence[Mapping[str, Any]]) -> None:
@@ -166,12 +176,18 @@ def _written_by(environment: Mapping[str, Any]) -> str:
 
 def _read_metrics(path: Path, problems: list[str]) -> list[dict[str, Any]]:
     rows = []
-    if path.is_file():
-        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
-            with suppress(ValueError):
-                row = json.loads(line)
-                if isinstance(row, dict) and isinstance(row.get("epoch"), int):
-                    rows.append(row)
-                    continue
-            problems.append(f"{path}, line {number} is cut off or damaged and was left out")
+    for number, line in enumerate(read_lines(path, problems), 1):
+        with suppress(ValueError):
+            row = forms.parse(line)
+            if forms.fits(row, forms.Numbers) and isinstance(row.get("epoch"), int):
+                rows.append(row)
+                continue
+        problems.append(f"{path}, line {number} is cut off or damaged and was left out")
     return rows
+
+
+def _read_steps(path: Path, problems: list[str]) -> dict[str, np.ndarray]:
+    found = read_arrays(path, problems)
+    wrong = [name for name, array in found.items() if array.ndim != 1 or array.dtype.kind not in "fiub"]
+    problems += [f"{path}: the array {name!r} is not one of numbers by step and was left out" for name in wrong]
+    return {name: array for name, array in found.items() if name not in wrong}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from jaxcifar.errors import UserError
+from jaxcifar.records import forms
 from jaxcifar.records import run as run_records
+from jaxcifar.records.files import read_json
 from jaxcifar.records.run import Records
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ MANIFEST = "study.json"
 TRAIN_SIZE, TEST_SIZE = 50_000, 10_000
 CIFAR10 = ("cifar10", "cifar10-jpeg", "cifar10-unverified")
 """Names under which CIFAR-10 is recorded: proven official files, a JPEG copy, files without proof."""
+LONGEST_NAME = 255
+"""Bytes, as file systems have it."""
 Status = Literal["finished", "diverged", "interrupted", "begun", "missing"]
 
 
@@ -186,14 +190,17 @@ def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
 
 def _number(row: Any, key: str) -> float:
     value = row[key] if isinstance(row, dict) and key in row else None
-    return float(value) if isinstance(value, int | float) else math.nan
+    with suppress(OverflowError):
+        return float(value) if isinstance(value, int | float) else math.nan
+    return math.nan
 
 
 def _walk(folder: Path, name: str) -> Iterator[Path]:
     """Files of a name below a folder, in order, not looking into checkpoints and reports."""
     for place, below, files in os.walk(folder):
         below[:] = sorted(d for d in below if d not in (run_records.CHECKPOINTS, "report"))
-        if name in files:
+        # A folder in the file's place is damage, which reading it tells.
+        if name in files or name in below:
             yield Path(place) / name
 
 
@@ -203,7 +210,7 @@ def _run_folders(folder: Path) -> list[Path]:
 
 def _study_folder(run_folder: Path) -> Path:
     """OUT/<study> of OUT/<study>/<member>/seed-<n>; the run folder itself where it is not a member."""
-    return run_folder.parent.parent if re.fullmatch(r"seed-\d+", run_folder.name) else run_folder
+    return run_folder.parent.parent if re.fullmatch(r"seed-\d{1,9}", run_folder.name) else run_folder
 
 
 def _read_study(folder: Path, run_folders: Sequence[Path], decode: Decode) -> list[StudyResults]:
@@ -250,45 +257,45 @@ def _data_name(result: Result) -> str | None:
 
 def _read_result(folder: Path, row: dict[str, Any] | None, problems: list[str], decode: Decode) -> Result | None:
     """A run, or None for a folder whose config.json is none of ours."""
-    member = row["member"] if row else (folder.parent.name if folder.name.startswith("seed-") else folder.name)
-    seed = row["seed"] if row else int(folder.name.removeprefix("seed-")) if folder.name.startswith("seed-") else 0
-    if not (folder / run_records.CONFIG).is_file():
+    own = re.fullmatch(r"seed-(\d{1,9})", folder.name)
+    member = row["member"] if row else (folder.parent.name if own else folder.name)
+    seed = row["seed"] if row else int(own[1]) if own else 0
+    if not os.path.lexists(folder / run_records.CONFIG):
         return Result(member, seed, folder, None, planned=row) if row else None
     found = run_records.read(folder, decode)
     same_as = None
-    if isinstance(found.summary.get("same_as"), str) and not found.metrics:
-        target = folder / found.summary["same_as"]
-        same_as = "/".join(target.resolve().parts[-3:-1])
-        if not (target / run_records.CONFIG).is_file():
+    if "same_as" in found.summary and not found.metrics:
+        target = Path(os.path.normpath(folder / found.summary["same_as"]))
+        same_as = "/".join(target.parts[-3:-1])
+        # OUT/<study>/<member>/seed-<n>: an equal run is below OUT.
+        if not target.is_relative_to(os.path.normpath(folder / "../../..")):
+            problems.append(f"{folder} names an equal run outside of its own study or paper, which is not read.")
+            return Result(member, seed, folder, None, None, row)
+        if not os.path.isfile(target / run_records.CONFIG):
             problems.append(f"{folder} is the same run as {same_as}, which is not here.")
             return Result(member, seed, folder, None, same_as, row)
         found = dataclasses.replace(run_records.read(target, decode), config=found.config)
     problems.extend(found.problems)
     if found.config is None and not found.metrics and row is None:
         return None
-    if found.config is not None and row is None and not folder.name.startswith("seed-"):
+    if found.config is not None and row is None and not own:
         member, seed = found.config.name, found.config.seed
     return Result(member, seed, folder, found, same_as, row)
 
 
 def _read_manifest(path: Path, problems: list[str]) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    try:
-        value = json.loads(path.read_text())
-        scale, size = value.get("scale", 1.0), value.get("size", "")
-        if (
-            isinstance(scale, int | float)
-            and isinstance(size, str)
-            and all(_is_row(row) for row in value.get("runs", []))
-        ):
-            return value
-        problems.append(f"{path} is not a manifest of this program and was left out.")
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        problems.append(f"{path} cannot be read: {error}")
-    return {}
+    value = forms.kept(read_json(path, problems), forms.MANIFEST, path, problems)
+    rows = value.get("runs", [])
+    if not all(_is_row(row) for row in rows):
+        problems.append(f"{path} lists runs that are none of this program; they were left out.")
+    return {**value, "runs": [row for row in rows if _is_row(row)]}
 
 
 def _is_row(row: Any) -> bool:
-    kinds = {"member": str, "seed": int, "folder": str}
-    return isinstance(row, dict) and all(isinstance(row.get(key), kind) for key, kind in kinds.items())
+    """Whether a row names a run below the study's folder."""
+    if not all(forms.fits(row.get(key), kind) for key, kind in forms.ROW.items()):
+        return False
+    if any(len(part.encode()) > LONGEST_NAME for part in (*Path(row["folder"]).parts, row["member"])):
+        return False
+    place = Path(row["folder"])
+    return not place.is_absolute() and ".." not in place.parts and abs(row["seed"]) < 2**31

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import html
 import io
 import math
 import re
@@ -63,7 +65,7 @@ def save(figure: Figure, folder: Path) -> None:
         drawn.savefig(folder / f"{figure.name}.png", dpi=200)
         drawn.savefig(folder / f"{figure.name}.svg", metadata={"Date": None})
     if figure.rows:
-        (folder / f"{figure.name}.csv").write_text(to_csv(figure.columns, figure.rows))
+        (folder / f"{figure.name}.csv").write_text(to_csv(figure.columns, figure.rows), encoding="utf-8")
 
 
 def together(figure: Figure) -> Any:
@@ -79,7 +81,8 @@ def together(figure: Figure) -> Any:
     title = textwrap.fill(f"{figure.title} ({figure.note})" if figure.note else figure.title, round(14 * width))
     head = 0.2 + 0.16 * (title.count("\n") + 1)
     canvas = Canvas(figsize=(width, head + sum(heights) + legend))
-    canvas.text(0.1 / width, 1 - 0.1 / canvas.get_figheight(), title, va="top", fontsize=9)
+    heading = canvas.text(0.1 / width, 1 - 0.1 / canvas.get_figheight(), title, va="top", fontsize=9)
+    _take_literally([heading])
     bottom = canvas.get_figheight() - head
     for row, height in zip(cells, heights, strict=True):
         bottom, left = bottom - height, 0.0
@@ -87,8 +90,16 @@ def together(figure: Figure) -> Any:
             _draw(panel, canvas, left, bottom + height - panel.size[1])
             left += panel.size[0]
     if figure.legend:
-        canvas.legend(handles=_handles(figure.legend), loc="lower left", ncols=beside, borderaxespad=0.2)
+        handles = _handles(figure.legend)
+        shown = canvas.legend(handles=handles, loc="lower left", ncols=beside, borderaxespad=0.2)
+        _take_literally(shown.get_texts())
     return canvas
+
+
+def _take_literally(texts: Sequence[Any]) -> None:
+    """Names of a record may hold a $, with which matplotlib begins a formula."""
+    for text in texts:
+        text.set_parse_math(False)
 
 
 def _legend_columns(legend: Sequence[LineStyle], width: float) -> int:
@@ -106,6 +117,7 @@ def _draw(panel: Panel, canvas: Any, left: float, bottom: float) -> None:
     axis = canvas.add_axes(place)
     axis.set_title(panel.title)
     panel.draw(axis)
+    _take_literally([axis.title, axis.xaxis.label, axis.yaxis.label, *axis.texts])
 
 
 def log_axis(axis: Any) -> None:
@@ -131,12 +143,21 @@ _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return rows as CSV text with a heading."""
+    """Return rows as CSV text with a heading; a text that a spreadsheet would take for a formula begins with '."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerows([_as_text(cell) for cell in row] for row in (columns, *rows))
     return text.getvalue()
+
+
+def _as_text(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    cell = cell.replace("\r", " ")  # the module csv does not quote it
+    if not cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t")) or cell == "-":
+        return cell
+    number = re.fullmatch(r"[+-]?[\d.,]+(e[+-]?\d+)?%?( ± [\d.e+-]+)?", cell)
+    return cell if number else f"'{cell}"
 
 
 def line(look: LineStyle) -> dict[str, Any]:
@@ -149,8 +170,8 @@ def line(look: LineStyle) -> dict[str, Any]:
 def swatch(look: LineStyle) -> str:
     """Return a legend's short line as SVG."""
     dash = " ".join(str(2 * length) for length in style.DASHES[look.dash])
-    shape = f"stroke-width: 2.5; stroke-dasharray: {dash or 'none'}; opacity: {look.strength}"
-    stroke = f'style="stroke: var(--{look.color}); {shape}"'
+    stroke = f'stroke="var(--{look.color})" stroke-width="2.5" stroke-dasharray="{dash or "none"}"'
+    stroke += f' opacity="{look.strength}"'
     return f'<svg class="swatch" width="26" height="10" aria-hidden="true"><path d="M1 5H25" {stroke}/></svg>'
 
 
@@ -174,16 +195,41 @@ def _inline_panel(panel: Panel, name: str) -> str:
 def _for_page(svg: str, name: str, alt: str) -> str:
     """The SVG element alone, with ids of its own, the page's colours and font, and its alternative text."""
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\g<1>"', svg)
-    svg = re.sub(r'(xlink:href="#|url\(#)([^")]+)', rf"\g<1>{name}-\g<2>", svg)
+    svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="([^"]+)"', lambda found: f'id="{name}-{found[1]}"', svg)
+    svg = re.sub(r'(xlink:href="#|url\(#)([^")]+)', lambda found: f"{found[1]}{name}-{found[2]}", svg)
+    svg = re.sub(r' style="([^"]*)"', lambda found: _as_attributes(found[1]), svg)
     for color, value in style.LIGHT.items():
         svg = svg.replace(value, f"var(--{color})")
     svg = svg.replace(style.INK, "var(--ink)").replace(style.GRID, "var(--grid)")
-    svg = re.sub(r"font: ([\d.]+)px [^;\"]+", r"font-size: \1px; font-family: inherit", svg)
     head, rest = svg.split(">", 1)
     size = re.search(r'viewBox="[^"]+"', head)
     box = size.group(0) if size else ""
-    escaped = alt.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    opening = f'<svg class="plot" role="img" aria-label="{escaped}" xmlns:xlink="http://www.w3.org/1999/xlink" {box}>'
+    label = html.escape(alt)
+    opening = f'<svg class="plot" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink" {box}>'
     return opening + rest
+
+
+def _as_attributes(style: str) -> str:
+    """An SVG style as attributes: the page's policy allows no style but the page's own."""
+    found = []
+    for name, value in re.findall(r"([\w-]+): ?([^;]+)", html.unescape(style)):
+        if name == "font":
+            # Such as `8.5px 'DejaVu Sans', sans-serif`; the family is the page's.
+            name, value = "font-size", value.split(" ")[0]
+        found.append(f' {name}="{html.escape(value.strip())}"')
+    return "".join(found)
+
+
+LONGEST_NAME = 120
+"""Bytes; with an ending well below the 255 of file systems."""
+
+
+def file_name(text: str) -> str:
+    """Return a name of files and anchors: without markup and separators, and no longer than file systems allow."""
+    name = re.sub(r"[^\w.+-]+", "-", text)
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    # Two long names must not become one.
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{name.encode()[: LONGEST_NAME - 9].decode(errors='ignore')}-{digest}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +13,7 @@ import jinja2
 
 from jaxcifar.claims import Judged, Number
 from jaxcifar.config import Paper, Run, Study
+from jaxcifar.records import pictures as stored_pictures
 from jaxcifar.records import report as own_files
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import figure, style
@@ -48,8 +51,10 @@ def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
     """Return the page's HTML; figures and tables are written to their folders on the way."""
     studies = [source.results for source in sources]
     problems = [problem for study in studies for problem in study.problems]
+    for study in studies:
+        problems += stored_pictures.damaged(study.folder, [run.folder for run in study.runs])
     sections, panels = [], {}
-    for section in build(sources):
+    for section in build(sources, problems):
         drawn = {}
         for each in section.figures:
             try:
@@ -66,6 +71,8 @@ def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["by_quantity"] = _by_quantity
+    css = environment.get_template("page.css").render(palette=(style.LIGHT, style.DARK))
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
         title=folder.resolve().name,
         sections=sections,
@@ -74,12 +81,22 @@ def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
         data=", ".join(dict.fromkeys(data_name(study) for study in studies)),
         scaled=any(study.is_scaled for study in studies),
         runs=_runs(studies),
-        problems=problems,
-        palette=(style.LIGHT, style.DARK),
+        problems=list(dict.fromkeys(problems)),
+        policy=f"{POLICY}; style-src {_hash(css)}; script-src {_hash(script)}",
+        css=css,
+        script=script,
         symbols=SYMBOLS,
         inline=lambda each: panels[each.name],
         swatch=figure.swatch,
     )
+
+
+POLICY = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
+"""Nothing is loaded, and only the page's own style and script count, which are named by their hashes."""
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def tally(claims: Sequence[Judged]) -> dict[str, int]:
@@ -99,7 +116,8 @@ def _by_quantity(numbers: Sequence[Number]) -> list[tuple[str, list[Number]]]:
 def _save_tables(section: Section, out: Path) -> None:
     for table in (section.results, *section.tables, section.settings):
         if table is not None:
-            (out / "tables" / f"{table.name}.csv").write_text(figure.to_csv(table.columns, table.plain()))
+            text = figure.to_csv(table.columns, table.plain())
+            (out / "tables" / f"{table.name}.csv").write_text(text, encoding="utf-8")
 
 
 def _runs(studies: Sequence[StudyResults]) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -24,13 +23,14 @@ from jaxcifar.report import (
     unfinished,
 )
 from jaxcifar.report.caption import TRAINING_MODE, Provenance, provenance
-from jaxcifar.report.figure import Figure
+from jaxcifar.report.figure import Figure, file_name
 from jaxcifar.report.line_styles import line_styles
 from jaxcifar.report.sources import Source
 from jaxcifar.report.style import LineStyle
 from jaxcifar.report.tables import Table
 
 Named = TypeVar("Named", Figure, Table)
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -51,59 +51,71 @@ class Section:
     claims: tuple[Judged, ...]
 
 
-def build(sources: Sequence[Source]) -> list[Section]:
-    """Return a section for every study on one data set."""
+def build(sources: Sequence[Source], problems: list[str]) -> list[Section]:
+    """Return a section for every study on one data set; what damaged records do not allow is left out and told."""
     names = [source.results.name for source in sources]
-    return [_section(source, names.count(source.results.name) > 1) for source in sources]
+    return [_section(source, names.count(source.results.name) > 1, problems) for source in sources]
 
 
-def _section(source: Source, mixed: bool) -> Section:
+def _section(source: Source, mixed: bool, problems: list[str]) -> Section:
     study, words = source.results, source.words
     title = f"{words.title}, on {study.data}" if mixed else words.title
-    key = re.sub(r"[^\w.-]+", "-", f"{study.name}-{study.data}" if mixed else study.name)
-    settings = tables.settings(study, words)
+    key = file_name(f"{study.name}-{study.data}" if mixed else study.name)
     origin = provenance(study)
+    settings = _told(problems, study, tables.settings, study, words)
     return Section(
         key=key,
         words=words,
         title=title,
         provenance=origin,
         missing=unfinished.missing(study),
-        results=_named(tables.results(study, words), key),
-        tables=tuple(_named(table, key) for table in _tables(study)),
+        results=_named(_told(problems, study, tables.results, study, words) or NO_RESULTS, key),
+        tables=tuple(_named(table, key) for table in _tables(study, problems)),
         settings=_named(settings, key) if settings else None,
-        figures=tuple(_named(figure, key) for figure in _figures(study, words, origin)),
+        figures=tuple(_named(figure, key) for figure in _figures(study, words, origin, problems)),
         claims=source.claims,
     )
 
 
+NO_RESULTS = Table("results", "Results", ("run",), ())
+
+
+def _told(problems: list[str], study: StudyResults, make: Callable[..., Made], *arguments: Any) -> Made | None:
+    """What a function makes of records; None with a sentence where damage makes it fail."""
+    try:
+        return make(*arguments)
+    except Exception as error:  # one part of damaged records must not take the page with it
+        part = f"{make.__module__.rpartition('.')[2]}.{make.__name__}"
+        problems.append(f"{study.folder}: {part} of the report was left out: {type(error).__name__}: {error}.")
+        return None
+
+
 def _named(item: Named, key: str) -> Named:
     """Files begin with their section's name."""
-    return dataclasses.replace(item, name=f"{key}-{item.name}")
+    return dataclasses.replace(item, name=file_name(f"{key}-{item.name}"))
 
 
-def _figures(study: StudyResults, words: Words, origin: Provenance) -> list[Figure]:
+def _figures(study: StudyResults, words: Words, origin: Provenance, problems: list[str]) -> list[Figure]:
     drawn = line_styles(study, words)
     common: dict[str, Any] = {"note": origin.short, "command": origin.command}
     measured = {**common, "note": f"{origin.short}, {TRAINING_MODE}"}
-    found = []
+    single = []
     if any(len(run.column("epoch")) or run.status == "diverged" for run in study.runs):
-        found.append(curves(study, words, drawn, common))
-    gradients = layers.gradient_figure(study, drawn, measured)
-    return [
-        *found,
-        *([gradients] if gradients else []),
-        *band.band_figures(study, words.band_rates, measured),
-        *series.figures(study, drawn, measured),
-        *ranges.figures(study, drawn, measured),
-        *pictures.figures(study, common),
-        *curvature.figures(study, drawn, measured),
-    ]
+        single.append(_told(problems, study, curves, study, words, drawn, common))
+    single.append(_told(problems, study, layers.gradient_figure, study, drawn, measured))
+    several = (
+        _told(problems, study, band.band_figures, study, words.band_rates, measured),
+        _told(problems, study, series.figures, study, drawn, measured),
+        _told(problems, study, ranges.figures, study, drawn, measured),
+        _told(problems, study, pictures.figures, study, common),
+        _told(problems, study, curvature.figures, study, drawn, measured),
+    )
+    return [*filter(None, single), *(figure for figures in several for figure in figures or ())]
 
 
-def _tables(study: StudyResults) -> list[Table]:
-    found = (layers.ratio_table(study), series.table(study))
-    return [*architecture.tables(study), *(table for table in found if table is not None)]
+def _tables(study: StudyResults, problems: list[str]) -> list[Table]:
+    found = [_told(problems, study, make, study) for make in (layers.ratio_table, series.table)]
+    return [*(_told(problems, study, architecture.tables, study) or ()), *filter(None, found)]
 
 
 def curves(study: StudyResults, words: Words, looks: dict[str, LineStyle], common: dict[str, Any]) -> Figure:

@@ -16,7 +16,7 @@ from jaxcifar.config import Paper, Run, Study
 from jaxcifar.config.run import check_batch_size
 from jaxcifar.config.stored import begin_records, check_records, read_records
 from jaxcifar.errors import check_number
-from jaxcifar.records import manifest
+from jaxcifar.records import manifest, pictures, snapshots
 from jaxcifar.records.manifest import Invocation
 from jaxcifar.runner import speed
 from jaxcifar.runner.deduplicate import deduplicate
@@ -103,10 +103,20 @@ def execute(
             planned = plan(config, out, seeds, scale, only)
         _check(planned, out, load)
         for study in planned:
+            _remove_partial(out, study)
             _write_manifest(out, study, invocation or Invocation(scale=scale))
         rates = speed.of_plan(planned, shown.message, measure=max_minutes is not None)
         _Session(out, load, shown, stop, rates, deadline).train(planned)
     return [out / (item.same_as or study.folder / item.folder) for study in planned for item in study.runs]
+
+
+def _remove_partial(out: Path, planned: PlannedStudy) -> None:
+    folders = [out / planned.folder, out / planned.folder / pictures.FOLDER]
+    for item in planned.runs:
+        run = out / planned.folder / item.folder
+        folders += [run, run / snapshots.FOLDER, *(run / records.CHECKPOINTS).glob("*")]
+    for folder in folders:
+        records.remove_partial(folder)
 
 
 def _write_manifest(out: Path, planned: PlannedStudy, invocation: Invocation) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from flax import linen as nn
 
 from jaxcifar.config import Model, Run
+from jaxcifar.config.stored import read_records
 from jaxcifar.data import Dataset, normalize
 from jaxcifar.models import kernel, layer_rows, roles
 from jaxcifar.models.summary import LayerRow
@@ -29,6 +30,24 @@ MAPS = 8
 def saved_steps(folder: Path, notify: Callable[[str], None]) -> list[int]:
     """Return the steps of the whole checkpoints in a run folder."""
     return sorted(sound_steps(folder, notify))
+
+
+def snapshot_steps(run: Run, folder: Path, steps: Sequence[int]) -> list[int]:
+    """Return those of a run's saved steps that its config asks for: its snapshots, and the last.
+
+    Which other checkpoints are there depends on the clock, so they are taken only where there are no others: those at
+    the ends of epochs where they are several, else all.
+    """
+    finished = read_records(folder).summary.get("steps", 0)
+    per_epoch = finished // run.epochs
+    if not per_epoch:
+        return list(steps)
+    asked = {epoch * per_epoch for epoch in run.checkpoint.snapshots}
+    chosen = [step for step in steps if step in asked]
+    if chosen:
+        return [*chosen, *(step for step in steps if step == finished and step not in asked)]
+    ends = [step for step in steps if step % per_epoch == 0]
+    return ends if len(ends) > 2 else list(steps)
 
 
 def restore(run: Run, folder: Path, step: int) -> State:

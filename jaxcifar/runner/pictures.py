@@ -87,8 +87,8 @@ def _gradients(
             return
         if not records.is_complete(item.trained):
             continue
-        steps = networks.saved_steps(item.trained, notify)
-        per_epoch = read_records(item.trained).summary["steps"] // item.run.epochs
+        steps = networks.snapshot_steps(item.run, item.trained, networks.saved_steps(item.trained, notify))
+        per_epoch = read_records(item.trained).summary.get("steps", 0) // item.run.epochs
         epochs = {step // per_epoch: step for step in steps if per_epoch and step % per_epoch == 0}
         if epochs and set(epochs) != set(pictures.read_gradients(item.folder)):
             notify(f"Measuring the gradients of {item.run.name}, seed {item.run.seed}, layer by layer.")

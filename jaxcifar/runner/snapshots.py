@@ -12,12 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxcifar.config import Run, UserError, to_json
-from jaxcifar.config.stored import read_records
 from jaxcifar.data import Dataset, normalize
 from jaxcifar.landscape.memory import available_memory
 from jaxcifar.measures import SNAPSHOT_MEASURES, Snapshot, SnapshotMeasure, Snapshots, display
 from jaxcifar.records import snapshots as stored
-from jaxcifar.runner.networks import restore, saved_steps, trained_on
+from jaxcifar.runner.networks import restore, saved_steps, snapshot_steps, trained_on
 from jaxcifar.training.optimizers import numbers, schedule_factor
 from jaxcifar.training.state import State
 from jaxcifar.training.step import loss_function
@@ -138,16 +137,13 @@ def _check_memory(needed: int, state: State) -> None:
 
 
 def _snapshots(run: Run, folder: Path, notify: Callable[[str], None]) -> list[int]:
-    """The checkpoints at the ends of epochs where there are several, else all."""
+    """The checkpoints that are measured; none is an error."""
     steps = saved_steps(folder, notify)
     if not steps:
         raise UserError(
             f"{folder} holds no whole checkpoint; train it again with --restart, and measure before deleting."
         )
-    finished = read_records(folder).summary.get("steps", 0)
-    per_epoch = finished // run.epochs
-    ends = [step for step in steps if per_epoch and step % per_epoch == 0]
-    return ends if len(ends) > 2 else steps
+    return snapshot_steps(run, folder, steps)
 
 
 def _measurable(

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def sound_steps(folder: Path, notify: Callable[[str], None]) -> dict[int, dict[s
     """
     path = folder / records.CHECKPOINTS
     found = {}
-    steps = sorted(int(p.name) for p in path.iterdir() if p.name.isdigit()) if path.is_dir() else []
+    steps = sorted(int(p.name) for p in path.iterdir() if p.name.isdecimal()) if path.is_dir() else []
     for step in steps:
         problem, extra = check_manifest(path / str(step), step)
         if problem:
@@ -147,7 +148,7 @@ def check_manifest(folder: Path, step: int) -> tuple[str | None, dict[str, Any]]
     if missing:
         return f"lacks the file {missing[0]}", {}
     for name in present:
-        if name not in expected or _sha256(folder / name) != expected[name]:
+        if name not in expected or _digest(folder / name) != expected[name]:
             return f"is damaged ({name} is not as it was saved)", {}
     return None, manifest["extra"]
 
@@ -156,6 +157,13 @@ def _files(folder: Path) -> list[str]:
     return sorted(
         str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST
     )
+
+
+def _digest(path: Path) -> str | None:
+    """The SHA-256 of a file, None where it cannot be read."""
+    with suppress(OSError):
+        return _sha256(path)
+    return None
 
 
 def _sha256(path: Path) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxcifar import records
 from jaxcifar.config import Run
 from jaxcifar.config.stored import read_records
+from jaxcifar.records import seal
 from jaxcifar.training.metrics import Sums
 
 
@@ -31,9 +32,20 @@ class History:
         """Steps recorded so far."""
         return len(self.values["loss"]) if self.values else 0
 
-    def holds(self, step: int) -> bool:
-        """Return whether the folder has every step and epoch up to this step, or up to where the run diverged."""
+    def digest(self) -> str:
+        """Return the SHA-256 of the epochs' rows, to be kept with a checkpoint."""
+        return seal.of_rows(self.rows)
+
+    def holds(self, step: int, digest: str | None = None) -> bool:
+        """Return whether the folder has every step and epoch up to this step, or up to where the run diverged.
+
+        Args:
+            step: of a checkpoint.
+            digest: of the rows up to there; None for a checkpoint of a version that did not keep it.
+        """
         values, rows, diverged = self._recorded(step)
+        if digest is not None and digest != seal.of_rows(rows):
+            return False
         done = len(values["loss"]) if "loss" in values else 0
         whole = (done == step or diverged) and all(len(array) == done for array in values.values())
         epochs = (done - diverged) // self.steps_per_epoch
@@ -118,4 +130,7 @@ class History:
             others = [key for key in last if key.startswith("test_accuracy_")]
             summary["last"] = {key: last[key] for key in (*figures, *others)}
             summary["seconds_per_epoch"] = float(np.median([row["seconds"] for row in self.rows]))
-        records.write_summary(self.folder, {**summary, **extra})
+        summary = {**summary, **extra}
+        # A run that is continued changes its files again.
+        write = records.write_summary if status == "interrupted" else records.write_sealed_summary
+        write(self.folder, summary)

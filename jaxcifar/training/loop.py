@@ -109,6 +109,7 @@ class _Trainer:
     def __init__(self, members: Sequence[Member], dataset: Dataset, vectorize: Vectorize, progress: Progress):
         run = members[0].run
         self.members, self.run, self.progress = members, run, progress
+        self.fingerprint = dataset.fingerprint
         self.steps_per_epoch = len(dataset.train_labels) // run.batch_size
         self.total = self.steps_per_epoch * run.epochs
         self.length = min(self.steps_per_epoch, LONGEST_CHUNK)
@@ -231,11 +232,11 @@ class _Trainer:
         self.epoch_seconds = 0.0
 
     def _save(self) -> None:
-        extra = {"epoch_seconds": self.epoch_seconds, "seconds": self.seconds}
+        common = {"epoch_seconds": self.epoch_seconds, "seconds": self.seconds, "data": self.fingerprint}
         for history, saved, state in zip(self.histories, self.checkpoints, self.group.states(), strict=True):
             if history.diverged_step is None:
                 history.flush()
-                saved.save(self.step, state, extra)
+                saved.save(self.step, state, {**common, "rows": history.digest()})
 
     def _interrupt(self, signal_number: int) -> None:
         for saved in self.checkpoints:

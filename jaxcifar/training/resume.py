@@ -31,20 +31,41 @@ def check_data(folder: Path, dataset: Dataset, otherwise: str = "") -> None:
     """Check that these are the data that a run folder was begun on.
 
     Args:
-        folder: the run's; one that names no data is taken.
+        folder: the run's; one that nothing was recorded in yet is taken.
         dataset: what was loaded now.
         otherwise: another way out, appended to the message.
 
     Raises:
-        UserError: the fingerprints differ.
+        UserError: the fingerprints differ, or the folder does not say its own.
     """
-    stored = read_records(folder).data
-    if stored and stored["sha256"] != dataset.fingerprint:
+    name, fingerprint = _trained_on(folder)
+    if fingerprint == UNKNOWN:
         raise UserError(
-            f"{folder} was begun on the data set {stored['name']} with SHA-256 {stored['sha256'][:12]}, not on this "
+            f"{folder / records.ENVIRONMENT} does not say the data set of this run, so it cannot be compared with the "
+            f"data found now; put the file back as it was{otherwise}."
+        )
+    if fingerprint and fingerprint != dataset.fingerprint:
+        raise UserError(
+            f"{folder} was begun on the data set {name} with SHA-256 {fingerprint[:12]}, not on this "
             f"{dataset.name} with {dataset.fingerprint[:12]}; give the same data by --data.dir or "
             f"$JAXCIFAR_DATA{otherwise}."
         )
+
+
+UNKNOWN = "unknown"
+
+
+def _trained_on(folder: Path) -> tuple[str, str]:
+    """Name and fingerprint of a run's data, empty where nothing was recorded yet."""
+    found = read_records(folder)
+    if found.data:
+        return found.data["name"], found.data["sha256"]
+    # environment.json is damaged, or the run was killed before it wrote one; then it has no epoch and no checkpoint.
+    steps = sound_steps(folder, lambda problem: None)
+    named = [extra["data"] for extra in steps.values() if "data" in extra]
+    if named:
+        return "that its checkpoints name", named[-1]
+    return ("", UNKNOWN) if steps or found.metrics else ("", "")
 
 
 def record_environment(folder: Path, dataset: Dataset, step: int) -> None:
@@ -66,7 +87,8 @@ def common_steps(histories: Sequence[History], notify: Callable[[str], None]) ->
     sound = [sound_steps(history.folder, notify) for history in histories]
     found = {}
     for step in sorted(set.intersection(*(set(steps) for steps in sound))):
-        damaged = next((history.folder for history in histories if not history.holds(step)), None)
+        wholes = [history.holds(step, steps[step].get("rows")) for history, steps in zip(histories, sound, strict=True)]
+        damaged = next((h.folder for h, whole in zip(histories, wholes, strict=True) if not whole), None)
         if damaged is None:
             found[step] = sound[0][step]
         else:

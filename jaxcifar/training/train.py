@@ -47,6 +47,7 @@ def train(run: Run, out: str | Path | None = None) -> Results:
         interrupt.handling() as stop,
         progress.showing() as shown,
     ):
+        records.remove_partial(folder)
         load = functools.lru_cache(maxsize=2)(lambda wanted: data.load(wanted, shown.message))
         given, run = run.data, data.fitted(run, load)
         if records.is_complete(folder):

@@ -133,7 +133,7 @@ def test_a_damaged_claims_file_is_told_and_the_records_are_drawn(tmp_path: Path,
     (folder / "claims.json").write_text(damage)
     text = text_of(write_report(tmp_path))
     assert "70.00%" in text
-    assert ("claims.json" in text) is (damage != "[]")
+    assert "claims.json" in text
 
 
 def test_a_run_has_no_words_for_a_report(tmp_path: Path):

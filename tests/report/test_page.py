@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import json
 import os
@@ -30,6 +32,7 @@ FLAGS += ("--disable-component-update", "--disable-sync", "--hide-scrollbars", "
 SPY = """<script>
 const wrong = [];
 addEventListener("error", (event) => wrong.push(String(event.message || event.target.outerHTML)), true);
+addEventListener("securitypolicyviolation", (e) => wrong.push(`${e.violatedDirective}: ${e.sample}`));
 console.error = (...words) => wrong.push(words.join(" "));
 addEventListener("load", () => {
   const button = document.querySelector("thead button");
@@ -179,6 +182,41 @@ def test_damaged_records_are_listed(tmp_path: Path):
     assert "What could not be read" in text
     assert "line 7 is cut off or damaged" in text
     assert "6 of 6 epochs" in text
+
+
+HOSTILE = '"><img src=x onerror=alert(1)>'
+
+
+def test_strings_of_a_record_reach_the_page_as_text_only(tmp_path: Path):
+    folder = write_study(tmp_path, "mine", {HOSTILE: Member(steps={HOSTILE: np.ones(3), r"\g<9>": np.ones(3)})})
+    manifest = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps({**manifest, "command": HOSTILE, "study": f"x$\\frac{HOSTILE}" * 20}))
+    page = write_report(tmp_path)
+    text = page.read_text()
+    assert "<img" not in text
+    assert HOSTILE in text_of(page)
+    files = [path for path in page.parent.rglob("*") if path.is_file()]
+    assert all(len(path.name.encode()) < 140 and "<" not in path.name for path in files)
+    assert sum(path.suffix == ".svg" for path in files) >= 3
+    for path in files:
+        if path.suffix == ".svg":
+            assert "<img" not in path.read_text()
+    problems = text_of(page)
+    assert "could not be drawn" not in problems
+
+
+def test_the_page_s_policy_names_its_own_script_and_style_and_nothing_else(tmp_path: Path):
+    write_study(tmp_path, "mine", {"a": Member()})
+    text = write_report(tmp_path).read_text()
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', text)
+    rules = dict(rule.strip().split(" ", 1) for rule in html.unescape(policy).split(";"))
+    assert rules["default-src"] == "'none'"
+    for tag, rule in (("script", "script-src"), ("style", "style-src")):
+        (own,) = re.findall(rf"<{tag}[^>]*>(.*?)</{tag}>", text, flags=re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(own.encode()).digest()).decode()
+        assert rules[rule] == f"'sha256-{digest}'"
+    assert " style=" not in text
+    assert not re.search(r"\son\w+=", text)
 
 
 def test_the_report_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -1,0 +1,52 @@
+"""The digests of a finished run's files, kept in its summary: damage that leaves a file readable is told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from jaxcifar.records.files import finite
+
+KEY = "sha256"
+FILES = ("config.json", "environment.json", "metrics.jsonl", "steps.npz", "measures.json")
+OWN = "summary.json"
+
+
+def sealed(folder: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a summary with the SHA-256 of the run's other files and of itself."""
+    plain = finite({key: value for key, value in summary.items() if key != KEY})
+    digests = {name: digest for name in FILES if (digest := _of_file(folder / name))}
+    return {**plain, KEY: {**digests, OWN: _of_value(plain)}}
+
+
+def broken(folder: Path, summary: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    """Return each file that is not as the run left it, with a sentence; none for records without digests."""
+    digests = summary.get(KEY)
+    if not isinstance(digests, dict):
+        return []
+    now = {name: _of_file(folder / name) for name in FILES}
+    now[OWN] = _of_value({key: value for key, value in summary.items() if key != KEY})
+    return [
+        (folder / name, f"{folder / name} is not as the run left it (its SHA-256 is another); its values may be wrong.")
+        for name, digest in digests.items()
+        if now.get(name) != digest
+    ]
+
+
+def of_rows(rows: Any) -> str:
+    """Return the SHA-256 of rows of metrics, as they are written."""
+    return _of_value(finite(rows))
+
+
+def _of_value(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _of_file(path: Path) -> str | None:
+    with suppress(OSError), open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None
