@@ -29,9 +29,9 @@ SUMMARY: dict[str, Any] = {
 }
 ENVIRONMENT: dict[str, Any] = {
     "versions": dict[str, str | None],
-    "device": dict[str, str | int],
+    "device": dict[str, Any],
     "git_commit": str | None,
-    "data": dict[str, str] | None,
+    "data": dict[str, Any] | None,
     "history": list[dict[str, Any]],
 }
 MANIFEST: dict[str, Any] = {
@@ -54,6 +54,8 @@ ROW: dict[str, Any] = {
     "same_as": str | None,
 }
 """Of a run in the manifest."""
+LONGEST_NAME = 255
+"""Bytes of a file's name, as file systems have it."""
 GRADIENTS: dict[str, Any] = {"batch": int, "norms": dict[str, Numbers], "roles": dict[str, str]}
 
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -117,6 +119,16 @@ def kept(value: Mapping[str, Any], form: Mapping[str, Any], path: Path, problems
         elif problems is not None:
             problems.append(f"{path}: {key!r} is {_short(item)}, which is of another form, and was left out.")
     return found
+
+
+def is_row(row: Any) -> bool:
+    """Return whether a row of a manifest names a run below the study's folder."""
+    if not all(fits(row.get(key), kind) for key, kind in ROW.items()):
+        return False
+    if any(len(part.encode()) > LONGEST_NAME for part in (*Path(row["folder"]).parts, row["member"])):
+        return False
+    place = Path(row["folder"])
+    return not place.is_absolute() and ".." not in place.parts and abs(row["seed"]) < 2**31
 
 
 def check(instance: Any) -> None:

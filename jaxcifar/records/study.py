@@ -30,8 +30,6 @@ MANIFEST = "study.json"
 TRAIN_SIZE, TEST_SIZE = 50_000, 10_000
 CIFAR10 = ("cifar10", "cifar10-jpeg", "cifar10-unverified")
 """Names under which CIFAR-10 is recorded: proven official files, a JPEG copy, files without proof."""
-LONGEST_NAME = 255
-"""Bytes, as file systems have it."""
 Status = Literal["finished", "diverged", "interrupted", "begun", "missing"]
 
 
@@ -286,16 +284,6 @@ def _read_result(folder: Path, row: dict[str, Any] | None, problems: list[str], 
 def _read_manifest(path: Path, problems: list[str]) -> dict[str, Any]:
     value = forms.kept(read_json(path, problems), forms.MANIFEST, path, problems)
     rows = value.get("runs", [])
-    if not all(_is_row(row) for row in rows):
+    if not all(forms.is_row(row) for row in rows):
         problems.append(f"{path} lists runs that are none of this program; they were left out.")
-    return {**value, "runs": [row for row in rows if _is_row(row)]}
-
-
-def _is_row(row: Any) -> bool:
-    """Whether a row names a run below the study's folder."""
-    if not all(forms.fits(row.get(key), kind) for key, kind in forms.ROW.items()):
-        return False
-    if any(len(part.encode()) > LONGEST_NAME for part in (*Path(row["folder"]).parts, row["member"])):
-        return False
-    place = Path(row["folder"])
-    return not place.is_absolute() and ".." not in place.parts and abs(row["seed"]) < 2**31
+    return {**value, "runs": [row for row in rows if forms.is_row(row)]}

@@ -102,7 +102,7 @@ def _span(values: Sequence[int]) -> str:
 def _device(run: Result) -> str:
     environment = run.records.environment if run.records else {}
     device = environment.get("device", {})
-    return device.get("kind", "") if isinstance(device, dict) else ""
+    return str(device.get("kind", "")) if isinstance(device, dict) else ""
 
 
 def _versions(run: Result) -> str:

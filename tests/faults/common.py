@@ -26,9 +26,9 @@ def get_config():
         model=CNN(widths=(4,), head=(8,), dropout=0.1),
         data=Data(source="shapes", train_size=256, test_size=50, crop=2, flip="random"),
         optimizer=Adam(),
-        epochs=12,
+        epochs=5,
         batch_size=32,
-        checkpoint=Checkpoint(every_seconds=0.0, snapshots=(0, 1, 12)),
+        checkpoint=Checkpoint(every_seconds=0.0, snapshots=(0, 1, 5)),
     )
 '''
 GROUP = '''"""Three members in one program, of which one diverges."""
@@ -39,9 +39,9 @@ def get_config():
         model=CNN(widths=(4,), head=(8,)),
         data=Data(source="shapes", train_size=256, test_size=50),
         optimizer=SGD(),
-        epochs=8,
+        epochs=4,
         batch_size=32,
-        checkpoint=Checkpoint(every_seconds=0.0, snapshots=(0, 1, 8)),
+        checkpoint=Checkpoint(every_seconds=0.0, snapshots=(0, 1, 4)),
     )
     return Study(name="group", base=base, sweep={"optimizer.learning_rate": (0.01, 0.1, 1e6)}, vectorize="KIND")
 '''
@@ -54,10 +54,10 @@ def get_config():
         model=CNN(widths=(4,), head=(8,)),
         data=Data(source="shapes", train_size=128, test_size=50),
         optimizer=SGD(learning_rate=0.05),
-        epochs=4,
+        epochs=3,
         batch_size=32,
         probes=(NoiseFloor(), Trace()),
-        checkpoint=Checkpoint(every_seconds=0.0, snapshots=(0, 2, 4)),
+        checkpoint=Checkpoint(every_seconds=0.0, snapshots=(0, 1, 3)),
     )
     variants = (Variant("plain"), Variant("bn", {"model.norm": "batch"}))
     return Study(name="pictures", base=base, variants=variants, pictures=("samples", "features", "gradients"))

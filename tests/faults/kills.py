@@ -1,4 +1,4 @@
-"""Kill a command at a random change of the file system or moment, up to three times in a row, and compare its end.
+"""Kill a command at a random change of the file system or moment, up to twice in a row, and compare its end.
 
     python tests/faults/kills.py SEED TRIALS FOLDER
 
@@ -80,7 +80,7 @@ def trial(scene: Scene, draw: random.Random, folder: Path) -> tuple[int, list[st
             shutil.rmtree(out, ignore_errors=True)
             if scene.before:
                 shutil.copytree(scene.before, out)
-        wanted = draw.randint(1, 3)
+        wanted = draw.randint(1, 2)
         while kills < wanted and _kill(scene, out, log, draw):
             kills += 1
         if kills:
