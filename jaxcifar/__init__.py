@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jaxcifar.config import Optax as Optax
     from jaxcifar.data import arrays as arrays
     from jaxcifar.training import load as load
+    from jaxcifar.training import record as record
     from jaxcifar.training import train as train
 
 _PLACES = {
@@ -19,6 +20,7 @@ _PLACES = {
     "Optax": "jaxcifar.config",
     "arrays": "jaxcifar.data",
     "load": "jaxcifar.training",
+    "record": "jaxcifar.training",
     "train": "jaxcifar.training",
 }
 

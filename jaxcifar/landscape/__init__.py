@@ -63,6 +63,7 @@ from jaxcifar.landscape.stability import (
 )
 from jaxcifar.landscape.trajectories import Trajectory, project, trajectory
 from jaxcifar.landscape.trees import tree_cosine, tree_distance, tree_dot, tree_norm, tree_size
+from jaxcifar.landscape.watch import WatchState, watch
 
 __all__ = [
     "Band",
@@ -83,6 +84,7 @@ __all__ = [
     "Trajectory",
     "UpdateReliability",
     "UsableRates",
+    "WatchState",
     "adam_preconditioner",
     "adam_threshold",
     "beta_from_gradients",
@@ -129,5 +131,6 @@ __all__ = [
     "tree_size",
     "update_reliability",
     "usable_rates",
+    "watch",
     "weight_gradient_product",
 ]

@@ -27,6 +27,7 @@ from jaxcifar.measures.noise_floor import NoiseFloor as NoiseFloor
 from jaxcifar.measures.plane import Plane as Plane
 from jaxcifar.measures.sharpness import Sharpness as Sharpness
 from jaxcifar.measures.step_reliability import StepReliability as StepReliability
+from jaxcifar.measures.top_eigenvalue import TopEigenvalue as TopEigenvalue
 from jaxcifar.measures.trace import Trace as Trace
 from jaxcifar.measures.trajectory import Trajectory as Trajectory
 from jaxcifar.measures.update_direction import UpdateDirection as UpdateDirection
@@ -39,6 +40,7 @@ STEP_MEASURES: tuple[type[StepMeasure], ...] = (
     UpdateDirection,
     StepReliability,
     CovariateShift,
+    TopEigenvalue,
 )
 SNAPSHOT_MEASURES: tuple[type[SnapshotMeasure], ...] = (Eigenvalues, Trace, Density, Sharpness, Plane, Trajectory)
 SHIPPED: dict[str, type[Measure]] = {cls.__name__: cls for cls in (*STEP_MEASURES, *SNAPSHOT_MEASURES)}

@@ -73,6 +73,12 @@ class StepMeasure(Measure):
         """Return the names of its arrays in steps.npz."""
         return tuple(dict.fromkeys(name for display in self.displays(layers) for name in display.arrays))
 
+    def at(self, **facts: Any) -> Step:
+        """Return what measures see of a step, from the fields of `Step`; for loops that are not of this package."""
+        from jaxcifar.measures.context import Step
+
+        return Step(**facts)
+
     def gradients(self, layers: Layers) -> int:
         """Return how many gradients it takes when it is due, beyond those that it needs."""
         return 0

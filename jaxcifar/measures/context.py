@@ -51,6 +51,8 @@ class Step:
     """Training's own gradient, None where it is not exact enough."""
     previous: Any = ()
     """The step before, for measures that need it."""
+    kernel: Callable[[Any], Any] | None = None
+    """Picks the last linear layer's kernel, where `output` does not name it."""
 
     @cached_property
     def update(self) -> Any:
@@ -75,6 +77,8 @@ class Step:
 
     def last_linear(self, tree: Any) -> Any:
         """Return the last linear layer's kernel of a pytree shaped like the parameters."""
+        if self.kernel is not None:
+            return self.kernel(tree)
         for part in self.output.split("/"):
             tree = tree[part]
         return tree["kernel"] if isinstance(tree, Mapping) else tree

@@ -14,7 +14,8 @@ from flax import linen as nn
 
 from jaxcifar import config
 from jaxcifar.errors import UserError
-from jaxcifar.models import layers, trace
+from jaxcifar.landscape import kernels
+from jaxcifar.models import layers
 from jaxcifar.models.build import build
 
 
@@ -74,13 +75,13 @@ def roles(model: config.Model) -> Roles:
 
 
 def _own_output(model: config.Module, rows: Sequence[LayerRow]) -> str:
-    kernels = [row for row in rows if row.role in layers.KERNELS]
-    if model.output and model.output not in (row.name for row in kernels):
+    found = [row for row in rows if row.role in layers.KERNELS]
+    if model.output and model.output not in (row.name for row in found):
         raise UserError(
-            f"Module got the output {model.output!r}; {model.class_name} has {', '.join(row.name for row in kernels)}."
+            f"Module got the output {model.output!r}; {model.class_name} has {', '.join(row.name for row in found)}."
         )
-    linear = [row for row in kernels if row.role == "linear"]
-    return model.output or (linear or kernels)[-1].name
+    linear = [row for row in found if row.role == "linear"]
+    return model.output or (linear or found)[-1].name
 
 
 def kernel(tree: Any, layer: str) -> Any:
@@ -133,7 +134,7 @@ def _own_rows(model: config.Module) -> list[LayerRow]:
 
 
 @functools.cache
-def _own_uses(model: config.Module) -> tuple[list[trace.Use], Any]:
+def _own_uses(model: config.Module) -> tuple[list[kernels.Use], Any]:
     """The first use of each parameter of a user's own network, and the parameters' shapes."""
     network, images = build(model), jax.ShapeDtypeStruct((1, *model.image), jnp.float32)
     variables: Any = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, False), images)
@@ -141,7 +142,7 @@ def _own_uses(model: config.Module) -> tuple[list[trace.Use], Any]:
     def forward(params: Any, stats: Any, images: jax.Array) -> Any:
         return network.apply({"params": params, "batch_stats": stats}, images, False)
 
-    return trace.uses(forward, variables["params"], variables["batch_stats"], images), variables["params"]
+    return kernels.uses(forward, variables["params"], variables["batch_stats"], images), variables["params"]
 
 
 def layer_groups(model: config.Model) -> dict[str, list[str]]:

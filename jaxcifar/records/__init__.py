@@ -22,6 +22,7 @@ from jaxcifar.records.run import MEASURES as MEASURES
 from jaxcifar.records.run import METRICS as METRICS
 from jaxcifar.records.run import STEPS as STEPS
 from jaxcifar.records.run import SUMMARY as SUMMARY
+from jaxcifar.records.run import WATCHED as WATCHED
 from jaxcifar.records.run import Records as Records
 from jaxcifar.records.run import Status as Status
 from jaxcifar.records.run import append_metrics as append_metrics

@@ -31,6 +31,8 @@ STEPS = "steps.npz"
 SUMMARY = "summary.json"
 MEASURES = "measures.json"
 CHECKPOINTS = "checkpoints"
+WATCHED = "Watched"
+"""Class in the config.json of a loop of the user's own, which has no config."""
 RUN_FILES = (CONFIG, ENVIRONMENT, METRICS, STEPS, SUMMARY, MEASURES)
 
 
@@ -78,7 +80,7 @@ def read(folder: Path, decode: Callable[[Any], Config]) -> Records[Config]:
     place = folder / ENVIRONMENT
     environment = forms.kept(read_json(place, problems), forms.ENVIRONMENT, place, problems)
     stored = read_json(folder / CONFIG, problems)
-    if stored:
+    if stored and stored.get("class") != WATCHED:
         try:
             config = decode(stored)
         except UserError as error:

@@ -274,7 +274,7 @@ def _read_result(folder: Path, row: dict[str, Any] | None, problems: list[str], 
             return Result(member, seed, folder, None, same_as, row)
         found = dataclasses.replace(run_records.read(target, decode), config=found.config)
     problems.extend(found.problems)
-    if found.config is None and not found.metrics and row is None:
+    if found.config is None and not found.metrics and not found.displays and row is None:
         return None
     if found.config is not None and row is None and not own:
         member, seed = found.config.name, found.config.seed

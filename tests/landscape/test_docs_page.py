@@ -41,7 +41,7 @@ def test_the_page_measures_what_it_says(shown):
 def test_the_table_names_every_function():
     table = PAGE.read_text(encoding="utf-8").split("## The measures")[1].split("## What makes")[0]
     helpers = {"density_on_grid", "group_of_leaves", "hessian_operator", "lanczos_memory", "probe_step_sizes"}
-    helpers |= {"noise_floor_from_gradients", "adam_preconditioner"}
+    helpers |= {"noise_floor_from_gradients", "adam_preconditioner", "watch"}
     measures = {name for name in landscape.__all__ if name.islower() and not name.startswith("tree_")} - helpers
     named = set(re.findall(r"`(\w+)`", table))
     assert measures <= named

@@ -13,6 +13,8 @@ from typing import Any
 import jax
 from jax.extend.core import Var
 
+from jaxcifar.landscape.checks import leaf_name
+
 PRODUCTS = {"conv_general_dilated": "convolution", "dot_general": "linear"}
 
 
@@ -35,10 +37,10 @@ def uses(forward: Callable[..., Any], params: Any, *others: Any) -> list[Use]:
 
     Args:
         forward: from parameters, and the others, to an array.
-        params: nested dictionaries of arrays, or of their shapes.
+        params: a pytree of arrays, or of their shapes.
         others: further arguments of the function.
     """
-    named = [("/".join(key.key for key in path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(params)]
+    named = [(leaf_name(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(params)]
     jaxpr = jax.make_jaxpr(forward)(params, *others).jaxpr
     found: dict[str, Use] = {}
     sizes = {name: leaf.size for name, leaf in named}
