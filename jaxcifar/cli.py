@@ -232,6 +232,7 @@ def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocat
                 max_minutes=options.max_minutes,
                 invocation=invocation,
                 restart=options.restart,
+                log=options.log,
             )
         except Interrupted as stopped:
             print(stopped, file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -46,6 +46,8 @@ class RunOptions:
     in one program by `map`, or in programs of their own (`off`); `auto`, the default, takes the fastest."""
     max_minutes: Annotated[float | None, tyro.conf.arg(metavar="M")] = None
     """Start nothing that would end later than M minutes from now."""
+    log: Literal["tensorboard", "wandb", "mlflow"] | None = None
+    """Give every epoch's figures to another tool as well; each is an extra to install."""
 
     def __post_init__(self):
         object.__setattr__(self, "config", records.local_path("--config", self.config))

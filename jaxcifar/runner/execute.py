@@ -28,6 +28,7 @@ from jaxcifar.runner.speed import Speed
 from jaxcifar.training import Interrupted, Member, interrupt, progress, train_members
 from jaxcifar.training.cost import cost_of
 from jaxcifar.training.interrupt import Stop
+from jaxcifar.training.loggers import Log, check_installed
 from jaxcifar.training.progress import Progress, duration
 from jaxcifar.training.step import check_measures
 
@@ -70,6 +71,7 @@ def execute(
     max_minutes: float | None = None,
     invocation: Invocation | None = None,
     restart: bool = False,
+    log: Log | None = None,
 ) -> list[Path]:
     """Train a run, or every run of a study or a paper.
 
@@ -83,6 +85,7 @@ def execute(
         max_minutes: start nothing that would end later than this many minutes from now.
         invocation: how the user started it, for the report.
         restart: delete the records of the plan and start again.
+        log: the logger of another tool that gets every run's rows.
 
     Returns:
         The run folders, in the order of the plan; for a duplicate run, the folder of the run that was trained.
@@ -94,6 +97,8 @@ def execute(
     if max_minutes is not None:
         check_number("--max-minutes", max_minutes, 0, above=True)
         deadline = time.monotonic() + 60 * max_minutes
+    if log is not None:
+        check_installed(log)
     planned = plan(config, None if restart else out, seeds, scale, only)
     with interrupt.handling() as stop, progress.showing() as shown:
         load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, shown.message))
@@ -106,7 +111,7 @@ def execute(
             _remove_partial(out, study)
             _write_manifest(out, study, invocation or Invocation(scale=scale))
         rates = speed.of_plan(planned, shown.message, measure=max_minutes is not None)
-        _Session(out, load, shown, stop, rates, deadline).train(planned)
+        _Session(out, load, shown, stop, rates, deadline, log).train(planned)
     return [out / (item.same_as or study.folder / item.folder) for study in planned for item in study.runs]
 
 
@@ -169,6 +174,7 @@ class _Session:
     stop: Stop
     speed: Speed | None
     deadline: float
+    log: Log | None = None
 
     def train(self, planned: Sequence[PlannedStudy]) -> None:
         programs = []
@@ -229,7 +235,7 @@ class _Session:
         return left
 
     def _run(self, study: PlannedStudy, items: Sequence[Planned]) -> None:
-        members = [Member(item.run, self.out / study.folder / item.folder, item.label) for item in items]
+        members = [Member(item.run, self.out / study.folder / item.folder, item.label, self.log) for item in items]
         vectorize = choose_vectorize(study.study.vectorize, items[0].run, len(items))
         train_members(members, self.load(items[0].run.data), vectorize, self.shown, self.stop)
 

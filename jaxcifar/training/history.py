@@ -13,6 +13,7 @@ from jaxcifar import records
 from jaxcifar.config import Run
 from jaxcifar.config.stored import read_records
 from jaxcifar.records import seal
+from jaxcifar.training.loggers import Logger
 from jaxcifar.training.metrics import Sums
 
 
@@ -26,6 +27,7 @@ class History:
         self.values: dict[str, np.ndarray] = {}
         self.rows: list[dict[str, Any]] = []
         self.diverged_step: int | None = None
+        self.logger: Logger | None = None
 
     @property
     def done(self) -> int:
@@ -106,6 +108,8 @@ class History:
             row |= {f"test_accuracy_{name}": float(n) / float(sums.count) for name, n in sums.others.items()}
         self.rows.append(row)
         records.append_metrics(self.folder, row)
+        if self.logger is not None:
+            self.logger.row(row)
 
     def flush(self) -> None:
         """Write steps.npz."""

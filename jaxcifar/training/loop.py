@@ -23,6 +23,7 @@ from jaxcifar.training.cost import cost_of
 from jaxcifar.training.group import Group
 from jaxcifar.training.history import History
 from jaxcifar.training.interrupt import Interrupted, Stop
+from jaxcifar.training.loggers import Log, opened
 from jaxcifar.training.optimizers import schedule_factor
 from jaxcifar.training.progress import Progress, Status
 from jaxcifar.training.resume import begin, common_steps, record_environment
@@ -40,6 +41,8 @@ class Member:
     folder: Path
     label: str = ""
     """Name on progress lines; empty for the name of the run."""
+    log: Log | None = None
+    """The logger of another tool that gets the run's rows."""
 
 
 def train_members(
@@ -153,6 +156,11 @@ class _Trainer:
     def fit(self, stop: Stop) -> None:
         """Train to the end, to the divergence of every member, or until asked to stop."""
         with ExitStack() as stack:
+            for member, history in zip(self.members, self.histories, strict=True):
+                if member.log is not None:
+                    name = member.label or member.run.name
+                    history.logger = opened(member.log, member.run, member.folder, name)
+                    stack.callback(history.logger.close)
             for saved in self.checkpoints:
                 stack.callback(saved.close)
             self._train(stop)

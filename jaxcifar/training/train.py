@@ -9,16 +9,18 @@ from jaxcifar import data, records
 from jaxcifar.config import Run, UserError
 from jaxcifar.config.stored import begin_records, read_records
 from jaxcifar.training import interrupt, progress, runtime
+from jaxcifar.training.loggers import Log, check_installed
 from jaxcifar.training.loop import Member, train_members
 from jaxcifar.training.results import Results
 
 
-def train(run: Run, out: str | Path | None = None) -> Results:
+def train(run: Run, out: str | Path | None = None, log: Log | None = None) -> Results:
     """Train a run, or continue it, and return its records.
 
     Args:
         run: what to train, e.g. `Run(model=VGG(norm="batch"), optimizer=Adam(), epochs=1)`.
         out: the run folder; `runs/<name>` by default. A finished run there is read, not repeated.
+        log: `tensorboard`, `wandb` or `mlflow`, which then gets every row of `metrics` as well.
 
     Returns:
         The run folder's records: `metrics` has a row per epoch, `steps` the arrays with an entry per step.
@@ -39,6 +41,8 @@ def train(run: Run, out: str | Path | None = None) -> Results:
         raise UserError(
             f"train(…) got {type(run).__name__}; it takes a Run. Train a study or a config file by `jaxcifar run`."
         )
+    if log is not None:
+        check_installed(log)
     runtime.configure()
     folder = records.local_path("out", out) if out is not None else Path("runs") / run.name
     with (
@@ -53,5 +57,5 @@ def train(run: Run, out: str | Path | None = None) -> Results:
         if records.is_complete(folder):
             begin_records(folder, run)
         else:
-            train_members([Member(run, folder)], load(given), "off", shown, stop)
+            train_members([Member(run, folder, log=log)], load(given), "off", shown, stop)
     return Results.of(read_records(folder), run)
