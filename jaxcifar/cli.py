@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 USAGE = """usage: jaxcifar list
        jaxcifar run NAME [options] [--field value ...]
+       jaxcifar plan NAME [--count] [options] [--field value ...]
        jaxcifar run --config FILE [options] [--field value ...]
        jaxcifar copy NAME [FILE]
        jaxcifar report DIR [--config FILE]
@@ -67,6 +68,8 @@ def _dispatch(arguments: list[str], program: Sequence[str]) -> int:
     match arguments:
         case ["run", *rest]:
             return _run(rest, program)
+        case ["plan", *rest]:
+            return _run([*rest, "--plan"], program)
         case ["list"]:
             return _list()
         case ["copy", *rest]:
@@ -159,8 +162,9 @@ def _run(argv: list[str], program: Sequence[str]) -> int:
     plain = [token for token in argv if token not in ("-h", "--help")]
     options, rest = parse(RunOptions, plain, "jaxcifar run --help", prog="jaxcifar run", return_unknown_args=True)
     usage = (
-        "Options besides the fields below: --out DIR, --restart, --summary, --plan, --seeds N, --size NAME, "
-        "--scale S, --only NAMES, --vectorize KIND, --max-minutes M (see jaxcifar run --help)."
+        "Options besides the fields below: --out DIR, --restart, --summary, --plan, --count, --seeds N, --size NAME, "
+        "--scale S, --only NAMES, --vectorize KIND, --max-minutes M, "
+        "--worker K/N, --wait (see jaxcifar run --help)."
     )
     flagged = [*rest, *(["--help"] if wants_help else [])]
     config = load(options.config, flagged, prog="jaxcifar run", usage=usage, size=options.size)
@@ -168,7 +172,7 @@ def _run(argv: list[str], program: Sequence[str]) -> int:
         config = vectorized(config, options.vectorize)
     if options.summary:
         return _summary(config)
-    if options.plan:
+    if options.plan or options.count:
         return _plan(config, options)
     from jaxcifar.records.manifest import Invocation
 
@@ -207,21 +211,26 @@ def _plan(config: Run | Study | Paper, options: RunOptions) -> int:
     from jaxcifar.runner import speed
     from jaxcifar.runner.estimate import outline
     from jaxcifar.runner.execute import plan
+    from jaxcifar.runner.plan import programs
     from jaxcifar.training import runtime
 
     runtime.configure()
     planned = plan(config, options.folder, options.chosen_seeds, options.scale, options.studies)
+    if options.count:
+        print(sum(len(programs(study)) for study in planned))
+        return 0
     plan_table(outline(planned, speed.of_plan(planned)))
     return 0
 
 
 def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocation) -> int:
     from jaxcifar.runner.execute import execute
+    from jaxcifar.runner.worker import joined
     from jaxcifar.training import Interrupted, runtime
 
     out = options.folder
     runtime.configure()
-    with records.disk_errors_told(out), records.locked(out):
+    with records.disk_errors_told(out), joined(out, options.part, options.wait) as worker:
         try:
             folders = execute(
                 config,
@@ -233,12 +242,15 @@ def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocat
                 invocation=invocation,
                 restart=options.restart,
                 log=options.log,
+                worker=worker,
             )
         except Interrupted as stopped:
             print(stopped, file=sys.stderr)
             return 128 + stopped.signal_number
         # The study as its file has it: flags do not change what it asks for.
-        _show(load(options.config), out, folders, is_shipped=shipped.holds(options.config))
+        with worker.ending() as is_last:
+            if is_last:
+                _show(load(options.config), out, folders, is_shipped=shipped.holds(options.config))
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -32,6 +33,8 @@ class RunOptions:
     """Print the network's layers (output shape, parameters, FLOPs) without training."""
     plan: bool = False
     """Print the list of runs and the estimated time without training."""
+    count: bool = False
+    """Print the number of programs, the size of a job array, without training."""
     seeds: Annotated[str, tyro.conf.arg(metavar="N|A-B")] = ""
     """Repeat every member with N seeds, or with the seeds A to B, such as 5-9 for another five."""
     scale: Annotated[float, tyro.conf.arg(metavar="S")] = 1.0
@@ -48,6 +51,11 @@ class RunOptions:
     """Start nothing that would end later than M minutes from now."""
     log: Literal["tensorboard", "wandb", "mlflow"] | None = None
     """Give every epoch's figures to another tool as well; each is an extra to install."""
+    worker: Annotated[str, tyro.conf.arg(metavar="K/N")] = ""
+    """Train only every N-th program from the K-th on, without locks. Without it, any number of processes that are given
+    the same command share the programs."""
+    wait: bool = False
+    """When nothing is left to start, wait for the programs of other processes, and take over those of one that dies."""
 
     def __post_init__(self):
         object.__setattr__(self, "config", records.local_path("--config", self.config))
@@ -62,6 +70,17 @@ class RunOptions:
         if out.exists() and not out.is_dir():
             raise UserError(f"--out {str(out)!r} is a file; give a folder.")
         return out
+
+    @property
+    def part(self) -> tuple[int, int] | None:
+        """K and N of `--worker`; None without it."""
+        if not self.worker:
+            return None
+        if found := re.fullmatch(r"(\d+)/(\d+)", self.worker):
+            own, number = int(found[1]), int(found[2])
+            if 1 <= own <= number:
+                return own, number
+        raise UserError(f"--worker is {self.worker!r}; give K/N with K from 1 to N, such as 2/8.")
 
     @property
     def chosen_seeds(self) -> int | range | None:

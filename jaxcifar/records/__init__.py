@@ -1,11 +1,13 @@
 """The room of every file below OUT: named, written, checked and read here. Knows no JAX and no config class.
 
 `run` has the folder of one run, `study` the runs of a study, `pictures` and `snapshots` what is measured after
-training, `files` the atomic writes, `disk` its errors in one sentence, `lock` the lock of an output folder.
+training, `files` the atomic writes, `disk` its errors in one sentence, `lock` the locks by which processes
+share a folder, `process` who holds one.
 """
 
 from jaxcifar.records.disk import disk_errors_told as disk_errors_told
 from jaxcifar.records.files import Arrays as Arrays
+from jaxcifar.records.files import has_partial as has_partial
 from jaxcifar.records.files import local_path as local_path
 from jaxcifar.records.files import read_arrays as read_arrays
 from jaxcifar.records.files import read_json as read_json
@@ -13,7 +15,9 @@ from jaxcifar.records.files import remove_partial as remove_partial
 from jaxcifar.records.files import replacing as replacing
 from jaxcifar.records.files import write_arrays as write_arrays
 from jaxcifar.records.files import write_json as write_json
-from jaxcifar.records.lock import LOCK_FILES as LOCK_FILES
+from jaxcifar.records.lock import Holder as Holder
+from jaxcifar.records.lock import Locks as Locks
+from jaxcifar.records.lock import is_lock as is_lock
 from jaxcifar.records.lock import locked as locked
 from jaxcifar.records.run import CHECKPOINTS as CHECKPOINTS
 from jaxcifar.records.run import CONFIG as CONFIG

@@ -52,6 +52,11 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         temporary.unlink(missing_ok=True)
 
 
+def has_partial(folder: Path) -> bool:
+    """Return whether a folder holds a file that is being written, or that a killed process had not finished."""
+    return any(folder.glob("*.partial"))
+
+
 def remove_partial(folder: Path) -> None:
     """Delete what a killed process had not finished to write into a folder; call it where the folder's lock is held."""
     for path in folder.glob("*.partial"):

@@ -30,32 +30,26 @@ class Invocation:
     def of(
         cls, argv: Sequence[str], changed: Sequence[str], scale: float, name: str, program: Sequence[str]
     ) -> Invocation:
-        """Return it for a command, such as `jaxcifar run`, and its arguments, without folders of this machine."""
+        """Return it for a command, such as `jaxcifar run`, and its arguments, without those of one process."""
         kept, skip = [], False
         for token in argv:
             if skip:
                 skip = False
                 continue
             flag, equals, _ = token.partition("=")
-            if flag in ("--out", "--data.dir"):
+            if flag in ("--out", "--data.dir", "--worker", "--max-minutes"):
                 skip = not equals
-            elif flag != "--restart":
+            elif flag not in ("--restart", "--wait"):
                 kept.append(token)
         return cls(shlex.join([*program, *kept]), tuple(changed), scale, name)
 
 
-def write(
-    folder: Path,
-    study: str,
-    alone: bool,
-    rows: Sequence[Mapping[str, Any]],
-    invocation: Invocation,
-    size: str = "",
-) -> None:
-    """Replace the manifest of a study, if it changed.
+def value(
+    study: str, alone: bool, rows: Sequence[Mapping[str, Any]], invocation: Invocation, size: str = ""
+) -> dict[str, Any]:
+    """Return the manifest of a study.
 
     Args:
-        folder: the study's.
         study: its name.
         alone: whether its members are compared by seconds.
         rows: one for each run: member, seed, folder, network, epochs, steps, flops, and `same_as` where an equal run is
@@ -63,17 +57,26 @@ def write(
         invocation: how the user started it.
         size: name of the study's size, empty for the full one.
     """
-    value = {
+    return {
         "study": study,
         "command": invocation.command,
         "changed": list(invocation.changed),
         "scale": invocation.scale,
         **({"size": size} if size else {}),
         "alone": alone,
-        "runs": list(rows),
+        "runs": [dict(row) for row in rows],
     }
-    if read_json(folder / FILE) != value:
+
+
+def write(folder: Path, value: Mapping[str, Any]) -> None:
+    """Replace the manifest of the study in a folder, if it changed."""
+    if read(folder) != value:
         write_json(folder / FILE, value)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Return the manifest of the study in a folder, empty where it is missing or damaged."""
+    return read_json(folder / FILE)
 
 
 def run_folders(folder: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jaxcifar.config import Run
@@ -36,10 +36,13 @@ class Remaining:
     """Cost of the programs that have ended."""
 
     @classmethod
-    def of(cls, plan: Iterable[Sequence[Run]], speed: Speed | None, deadline: float = math.inf) -> Remaining:
-        """Return the estimate for programs, each given as its runs."""
-        costs = [speed.seconds(runs) if speed else sum(cost_of(run).flops for run in runs) for runs in plan]
-        return cls(speed, deadline, dict(enumerate(costs)))
+    def of(cls, plan: Mapping[int, Sequence[Run]], speed: Speed | None, deadline: float = math.inf) -> Remaining:
+        """Return the estimate for programs, given by their indices and runs."""
+        costs = {
+            index: speed.seconds(runs) if speed else sum(cost_of(run).flops for run in runs)
+            for index, runs in plan.items()
+        }
+        return cls(speed, deadline, costs)
 
     def fits(self, index: int) -> bool:
         """Return whether a program would end before the deadline, by its estimate and by the pace seen so far."""
@@ -107,7 +110,7 @@ def outline(plan: Sequence[PlannedStudy], speed: Speed | None) -> Outline:
     """Return the plan in figures, with its time if the device's speed is given."""
     rows = tuple(_row(study, item) for study in plan for item in study.runs)
     runs = [[item.run for item in items] for study in plan for items in programs(study)]
-    return Outline(rows, speed.device if speed else None, Remaining.of(runs, speed).seconds())
+    return Outline(rows, speed.device if speed else None, Remaining.of(dict(enumerate(runs)), speed).seconds())
 
 
 def _row(study: PlannedStudy, item: Planned) -> OutlineRow:

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import functools
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jaxcifar import data, records
 from jaxcifar.config import Paper, Run, Study
 from jaxcifar.config.run import check_batch_size
-from jaxcifar.config.stored import begin_records, check_records, read_records
+from jaxcifar.config.stored import check_records, read_records
 from jaxcifar.errors import check_number
-from jaxcifar.records import manifest, pictures, snapshots
+from jaxcifar.records import Holder, lock, pictures, snapshots
 from jaxcifar.records.manifest import Invocation
-from jaxcifar.runner import speed
+from jaxcifar.runner import opening, speed
 from jaxcifar.runner.deduplicate import deduplicate
 from jaxcifar.runner.estimate import Remaining
 from jaxcifar.runner.pictures import make
-from jaxcifar.runner.plan import Planned, PlannedStudy, choose_vectorize, group, make_plan
+from jaxcifar.runner.plan import Planned, PlannedStudy, choose_vectorize, make_plan, programs
 from jaxcifar.runner.restart import clear
 from jaxcifar.runner.speed import Speed
+from jaxcifar.runner.worker import Worker, joined, share
 from jaxcifar.training import Interrupted, Member, interrupt, progress, train_members
-from jaxcifar.training.cost import cost_of
 from jaxcifar.training.interrupt import Stop
 from jaxcifar.training.loggers import Log, check_installed
 from jaxcifar.training.progress import Progress, duration
@@ -72,6 +71,7 @@ def execute(
     invocation: Invocation | None = None,
     restart: bool = False,
     log: Log | None = None,
+    worker: Worker | None = None,
 ) -> list[Path]:
     """Train a run, or every run of a study or a paper.
 
@@ -86,6 +86,7 @@ def execute(
         invocation: how the user started it, for the report.
         restart: delete the records of the plan and start again.
         log: the logger of another tool that gets every run's rows.
+        worker: this process among those that train the plan together; by default it joins them here.
 
     Returns:
         The run folders, in the order of the plan; for a duplicate run, the folder of the run that was trained.
@@ -99,49 +100,38 @@ def execute(
         deadline = time.monotonic() + 60 * max_minutes
     if log is not None:
         check_installed(log)
-    planned = plan(config, None if restart else out, seeds, scale, only)
-    with interrupt.handling() as stop, progress.showing() as shown:
+    with ExitStack() as stack:
+        worker = worker or stack.enter_context(joined(out))
+        planned = plan(config, None if restart else out, seeds, scale, only)
+        stop, shown = stack.enter_context(interrupt.handling()), stack.enter_context(progress.showing())
+        stop.may_continue = worker.locks.check
         load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, shown.message))
         if restart:
             _check(planned, None, load)  # before anything is deleted
-            clear(out, planned, only)
+            with worker.alone("--restart deletes nothing"):
+                clear(out, planned, only)
             planned = plan(config, out, seeds, scale, only)
         _check(planned, out, load)
-        for study in planned:
-            _remove_partial(out, study)
-            _write_manifest(out, study, invocation or Invocation(scale=scale))
+        _remove_partial(out, planned, worker)
+        opening.write(out, planned, invocation or Invocation(scale=scale), worker)
         rates = speed.of_plan(planned, shown.message, measure=max_minutes is not None)
-        _Session(out, load, shown, stop, rates, deadline, log).train(planned)
+        _Session(out, load, shown, stop, rates, deadline, worker, log).train(planned)
     return [out / (item.same_as or study.folder / item.folder) for study in planned for item in study.runs]
 
 
-def _remove_partial(out: Path, planned: PlannedStudy) -> None:
-    folders = [out / planned.folder, out / planned.folder / pictures.FOLDER]
-    for item in planned.runs:
-        run = out / planned.folder / item.folder
-        folders += [run, run / snapshots.FOLDER, *(run / records.CHECKPOINTS).glob("*")]
-    for folder in folders:
-        records.remove_partial(folder)
-
-
-def _write_manifest(out: Path, planned: PlannedStudy, invocation: Invocation) -> None:
-    name = planned.study.name if planned.folder.parts else invocation.name or planned.study.name
-    rows = [_row(item) for item in planned.runs]
-    manifest.write(out / planned.folder, name, planned.study.alone, rows, invocation, planned.study.size)
-
-
-def _row(item: Planned) -> dict[str, Any]:
-    cost = cost_of(item.run)
-    row = {
-        "member": item.member,
-        "seed": item.run.seed,
-        "folder": item.folder.as_posix(),
-        "network": type(item.run.model).__name__,
-        "epochs": item.run.epochs,
-        "steps": cost.steps,
-        "flops": cost.flops,
-    }
-    return row if item.same_as is None else {**row, "same_as": item.same_as.as_posix()}
+def _remove_partial(out: Path, planned: Sequence[PlannedStudy], worker: Worker) -> None:
+    """Remove what a killed process left, unless another one may be writing it."""
+    folders = []
+    for study in planned:
+        folders += [out / study.folder, out / study.folder / pictures.FOLDER]
+        for item in study.runs:
+            run = out / study.folder / item.folder
+            folders += [run, run / snapshots.FOLDER, *(run / records.CHECKPOINTS).glob("*")]
+    if any(records.has_partial(folder) for folder in folders):
+        with worker.planning():
+            if worker.other() is None:
+                for folder in folders:
+                    records.remove_partial(folder)
 
 
 def _check(planned: Sequence[PlannedStudy], out: Path | None, load: Callable) -> None:
@@ -174,65 +164,72 @@ class _Session:
     stop: Stop
     speed: Speed | None
     deadline: float
+    worker: Worker
     log: Log | None = None
 
     def train(self, planned: Sequence[PlannedStudy]) -> None:
-        programs = []
+        if len(planned) == 1:
+            self._tell_ended(planned[0])
+        self.viewed: set[Path] = set()
+        self.late: list[Planned] = []
+        # Grouped before the complete runs are left out, so that every process has the same programs.
+        self.programs = [(study, items) for study in planned for items in programs(study)]
+        left = [index for index, (study, items) in enumerate(self.programs) if self._left(study, items)]
+        runs = [[item.run for item in self._left(*self.programs[index])] for index in left]
+        self.remaining = Remaining.of(dict(zip(left, runs, strict=True)), self.speed, self.deadline)
+        self.total, self.done = len(left), 0
+        if self.speed and left:
+            self.shown.message(f"About {duration(self.remaining.seconds() or 0)} on this device.")
+        share(self.worker, left, self._attempt, self._stopped)
+        if self.worker.part:
+            self.worker.others = sum(not self.worker.has(i) and bool(self._left(*self.programs[i])) for i in left)
         for study in planned:
-            self._link(study)
-            programs += [(study, items) for items in group(self._open(study, len(planned) == 1), study.study)]
-        runs = [[item.run for item in items] for _, items in programs]
-        remaining = Remaining.of(runs, self.speed, self.deadline)
-        if self.speed and programs:
-            self.shown.message(f"About {duration(remaining.seconds() or 0)} on this device.")
-        late = 0
-        last = {study.folder: index for index, (study, _) in enumerate(programs)}
-        for index, (study, items) in enumerate(programs):
-            if not remaining.fits(index):
-                remaining.skip(index)
-                late += len(items)
-                continue
-            began = time.monotonic()
-            self._run(study, items)
-            remaining.ended(index, time.monotonic() - began)
-            self._tell(index + 1, len(programs), remaining.seconds())
-            # A study's pictures are made as soon as its last program has ended, not after the whole paper.
-            if last[study.folder] == index:
-                self._view(study)
-        for study in planned:
-            if study.folder not in last:
-                self._view(study)
-        if late:
-            runs_were = "1 run was" if late == 1 else f"{late} runs were"
+            self._view(study)
+        if self.late:
+            runs_were = "1 run was" if len(self.late) == 1 else f"{len(self.late)} runs were"
             self.shown.message(
                 f"{runs_were} not started because the time limit would be exceeded; give the same command again to "
                 "continue."
             )
 
-    def _link(self, study: PlannedStudy) -> None:
-        """Write into the folder of a duplicate run where the equal run is trained."""
-        for item in study.runs:
-            if item.same_as is not None:
-                folder = self.out / study.folder / item.folder
-                begin_records(folder, item.run)
-                target = os.path.relpath(self.out / item.same_as, folder)
-                records.write_summary(folder, {"same_as": target})
+    def _left(self, study: PlannedStudy, items: Sequence[Planned]) -> list[Planned]:
+        """The runs that have not come to their end."""
+        return [item for item in items if not records.is_complete(self.out / study.folder / item.folder)]
 
-    def _open(self, study: PlannedStudy, tell: bool) -> list[Planned]:
-        """The runs that are still to be trained; finished ones must have this config."""
-        left = []
+    def _attempt(self, index: int) -> Holder | None:
+        """Train a program; return the process that does so already, and None in all other cases."""
+        study, items = self.programs[index]
+        if (left := self._left(study, items)) and not self.remaining.fits(index):
+            self.remaining.skip(index)
+            self.late += left
+            return None
+        with self.worker.holding([self.out / study.folder / item.folder for item in items]) as holder:
+            if holder is not None:
+                return holder
+            if left := self._left(study, items):
+                began = time.monotonic()
+                self._run(study, left)
+                self.remaining.ended(index, time.monotonic() - began)
+            else:
+                self.worker.met = True
+                self.remaining.skip(index)
+        self.done += 1
+        self._tell(self.done, self.total, self.remaining.seconds())
+        # A study's pictures are made as soon as its last program has ended, not after the whole paper.
+        self._view(study)
+        return None
+
+    def _stopped(self) -> None:
+        if self.stop.signal_number is not None:
+            raise Interrupted("Stopped while waiting for other processes.", self.stop.signal_number)
+
+    def _tell_ended(self, study: PlannedStudy) -> None:
+        """Tell which runs have ended already."""
         for item in study.runs:
             folder = self.out / study.folder / item.folder
-            if item.same_as is not None:
-                continue
-            if not records.is_complete(folder):
-                left.append(item)
-                continue
-            begin_records(folder, item.run)
-            if tell:
+            if item.same_as is None and records.is_complete(folder):
                 status = read_records(folder).status
                 self.shown.message(f"{item.member}, seed {item.run.seed} is {status}; nothing to do.")
-        return left
 
     def _run(self, study: PlannedStudy, items: Sequence[Planned]) -> None:
         members = [Member(item.run, self.out / study.folder / item.folder, item.label, self.log) for item in items]
@@ -240,14 +237,25 @@ class _Session:
         train_members(members, self.load(items[0].run.data), vectorize, self.shown, self.stop)
 
     def _view(self, study: PlannedStudy) -> None:
-        """The pictures that a study asks for, once its runs have ended."""
+        """The pictures that a study asks for, once its runs have ended; one process at a time makes them."""
         measured = any(item.run.snapshot_measures for item in study.runs)
-        if (study.study.pictures or measured) and time.monotonic() <= self.deadline:
+        wanted = (study.study.pictures or measured) and time.monotonic() <= self.deadline
+        if not wanted or study.folder in self.viewed or self._is_open(study):
+            return
+        with self.worker.holding([self.out / study.folder], lock.PICTURES) as holder:
+            if holder is not None:
+                self.worker.met = True
+                return
             make(study, self.out, self.load, self.shown.message, lambda: self.stop.signal_number is not None)
-            if self.stop.signal_number is not None:
-                raise Interrupted(
-                    "Stopped between two measures; give the same command again to continue.", self.stop.signal_number
-                )
+        if self.stop.signal_number is not None:
+            raise Interrupted(
+                "Stopped between two measures; give the same command again to continue.", self.stop.signal_number
+            )
+        self.viewed.add(study.folder)
+
+    def _is_open(self, study: PlannedStudy) -> bool:
+        """Whether a program of the study has not ended."""
+        return any(self._left(study, items) for items in programs(study))
 
     def _tell(self, done: int, total: int, seconds: float | None) -> None:
         if total > 1 and done < total:

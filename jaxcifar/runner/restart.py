@@ -9,20 +9,21 @@ from pathlib import Path
 from jaxcifar import records
 from jaxcifar.config import UserError
 from jaxcifar.records import judged, manifest
+from jaxcifar.runner import worker
 from jaxcifar.runner.plan import PlannedStudy
 
 EARLIER = "speed.json"
 """Written by the first version."""
 FILES = {
     *(records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, records.MEASURES),
-    *(manifest.FILE, judged.FILE, EARLIER, *records.LOCK_FILES),
+    *(manifest.FILE, judged.FILE, EARLIER),
 }
 SUFFIXES = (".png", ".svg", ".onnx", ".partial")
-FOLDERS = (records.CHECKPOINTS, "report", "views", "curvature")
+FOLDERS = (records.CHECKPOINTS, "report", "views", "curvature", worker.FOLDER)
 
 
 def clear(out: Path, planned: Sequence[PlannedStudy], only: Sequence[str] = ()) -> None:
-    """Delete the records below a folder, except for the lock that is held.
+    """Delete the records below a folder, except for the locks that are held.
 
     Args:
         out: the folder.
@@ -38,9 +39,11 @@ def clear(out: Path, planned: Sequence[PlannedStudy], only: Sequence[str] = ()) 
     for root in roots:
         _refuse_foreign(root, out, known)
     for path in [path for root in roots for path in root.iterdir()]:
+        if path.parent == out and (path.name == worker.FOLDER or records.is_lock(path.name)):
+            continue
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.parent != out or path.name not in records.LOCK_FILES:
+        else:
             path.unlink()
 
 
@@ -59,7 +62,7 @@ def _refuse_foreign(folder: Path, out: Path, known: set[Path]) -> None:
 
 def _is_own(path: Path, place: Path, known: set[Path]) -> bool:
     if path.is_file():
-        return path.name in FILES or path.suffix in SUFFIXES
+        return path.name in FILES or path.suffix in SUFFIXES or records.is_lock(path.name)
     return (
         path.name in FOLDERS
         or path.name.startswith(".report-")

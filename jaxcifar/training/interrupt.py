@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
@@ -24,6 +24,8 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        self.may_continue: Callable[[], None] = lambda: None
+        """Raises where nothing may be written any more, because another process has taken the run over."""
 
     def request(self, number: int, frame: object) -> None:
         """Handle the first signal; the defaults come back, so that a second one ends the process at once."""

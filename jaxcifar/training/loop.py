@@ -194,6 +194,7 @@ class _Trainer:
             position = self.step % self.steps_per_epoch
             count = min(length.steps, self.steps_per_epoch - position)
             elapsed = self._chunk(count)
+            stop.may_continue()
             length.took(count, elapsed)
             ended = self.step % self.steps_per_epoch == 0
             if ended:

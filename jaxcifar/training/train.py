@@ -47,11 +47,12 @@ def train(run: Run, out: str | Path | None = None, log: Log | None = None) -> Re
     folder = records.local_path("out", out) if out is not None else Path("runs") / run.name
     with (
         records.disk_errors_told(folder),
-        records.locked(folder),
+        records.locked(folder) as locks,
         interrupt.handling() as stop,
         progress.showing() as shown,
     ):
         records.remove_partial(folder)
+        stop.may_continue = locks.check
         load = functools.lru_cache(maxsize=2)(lambda wanted: data.load(wanted, shown.message))
         given, run = run.data, data.fitted(run, load)
         if records.is_complete(folder):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from jaxcifar import records
 from jaxcifar.errors import UserError
+from jaxcifar.records import Locks, lock
 
 ROOT = Path(__file__).parent.parent.parent
 HOLD = """
@@ -29,9 +31,9 @@ except UserError as error:
 """
 
 
-def hold(folder: Path, **variables: str) -> subprocess.Popen[str]:
+def hold(folder: Path) -> subprocess.Popen[str]:
     """A process that holds the lock until its standard input is closed, or says why it does not."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", HOLD, str(folder)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
@@ -45,39 +47,22 @@ def end(process: subprocess.Popen[str]) -> None:
     process.communicate(timeout=60)
 
 
-@pytest.fixture(params=[None, "ENOSYS", "ENOLCK"], ids=["flock", "ENOSYS", "ENOLCK"])
-def without_flock(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a process in whose file system flock works, or fails as on some parallel file systems."""
-    if request.param is None:
-        return {}
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("replacing flock needs a C compiler")
-    folder = tmp_path_factory.mktemp("flock")
-    source, library = folder / "flock.c", folder / "flock.so"
-    source.write_text(f"#include <errno.h>\nint flock(int f, int o) {{ errno = {request.param}; return -1; }}\n")
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
-    return {"LD_PRELOAD": str(library)}
-
-
-def test_a_second_process_is_refused_by_name_and_a_killed_one_leaves_no_lock(
-    tmp_path: Path, without_flock: dict[str, str]
-):
-    first = hold(tmp_path, **without_flock)
+def test_a_second_process_is_refused_by_name_and_a_killed_one_leaves_no_lock(tmp_path: Path):
+    first = hold(tmp_path)
     assert said(first) == "held"
-    second = hold(tmp_path, **without_flock)
+    second = hold(tmp_path)
     assert f"is in use by process {first.pid};" in said(second)
     end(second)
     first.kill()
     first.wait()
-    third = hold(tmp_path, **without_flock)
+    third = hold(tmp_path)
     assert said(third) == "held"
     end(third)
 
 
-def test_of_two_processes_at_the_same_moment_one_holds_it(tmp_path: Path, without_flock: dict[str, str]):
+def test_of_two_processes_at_the_same_moment_one_holds_it(tmp_path: Path):
     for attempt in range(3):
-        both = [hold(tmp_path / str(attempt), **without_flock) for _ in range(2)]
+        both = [hold(tmp_path / str(attempt)) for _ in range(2)]
         texts = sorted(said(process) for process in both)
         assert texts[0] != "held", "at most one"
         assert texts[1] == "held", "at least one"
@@ -90,7 +75,7 @@ def test_a_link_in_the_lock_s_place_is_refused_and_its_file_stays(tmp_path: Path
     mine.write_text("years of work")
     out = tmp_path / "out"
     out.mkdir()
-    (out / ".lock").symlink_to(mine)
+    (out / ".lock-run-1").symlink_to(mine)
     with pytest.raises(UserError, match="cannot be written"), records.locked(out):
         pass
     assert mine.read_text() == "years of work"
@@ -135,3 +120,75 @@ def test_a_disk_without_inodes_is_named(without_inodes: Path):
     for out in (without_inodes, without_inodes / "out"):
         with pytest.raises(UserError, match="cannot be written \\(No space left"), records.locked(out):
             pass
+
+
+def elsewhere(folder: Path, number: int = 1) -> Path:
+    """The lock of a process on another machine."""
+    file = folder / f".lock-run-{number}"
+    file.write_text('{"host": "far", "machine": "far/1", "process": 7, "started": "1"}')
+    return file
+
+
+def test_the_lock_of_another_machine_is_taken_once_its_file_has_not_changed_for_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    now = [0.0]
+    monkeypatch.setattr(lock, "_now", lambda: now[0])
+    file = elsewhere(tmp_path)
+    locks = Locks()
+    holder = locks.take(tmp_path)
+    assert (str(holder), holder is not None and holder.certain) == ("process 7 on far", False)
+    now[0] = lock.STALE_SECONDS - 1
+    os.utime(file, (3600.0, 3600.0))  # its clock is another, but it is alive
+    holder = locks.take(tmp_path)
+    assert holder is not None
+    assert holder.certain
+    now[0] += lock.STALE_SECONDS - 1
+    assert locks.take(tmp_path) is not None
+    now[0] += 2
+    assert locks.take(tmp_path) is None
+    assert (tmp_path / ".lock-run-2").exists()
+
+
+def test_one_whose_lock_was_taken_over_must_not_write_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr(lock, "_now", lambda: now[0])
+    locks = Locks()
+    assert locks.take(tmp_path) is None
+    now[0] = 1000.0
+    locks.check()
+    elsewhere(tmp_path, 2)
+    now[0] = 2000.0
+    with pytest.raises(UserError, match="was taken over by another process"):
+        locks.check()
+
+
+def test_a_lock_without_a_readable_holder_is_not_taken_at_once(tmp_path: Path):
+    (tmp_path / ".lock-run-1").write_text("")
+    holder = Locks().take(tmp_path)
+    assert str(holder) == "another process"
+
+
+def test_threads_take_and_release_one_lock_many_times_and_never_two_hold_it(tmp_path: Path):
+    inside, most, turns = [0], [0], [0]
+
+    def work() -> None:
+        locks = Locks()
+        deadline = time.monotonic() + 60
+        done = 0
+        while done < 20 and time.monotonic() < deadline:
+            if locks.take(tmp_path) is None:
+                inside[0] += 1
+                most[0] = max(most[0], inside[0])
+                turns[0] += 1
+                inside[0] -= 1
+                locks.release(tmp_path)
+                done += 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most[0], turns[0]) == (1, 80)
+    assert len(list(tmp_path.iterdir())) <= 4, "old files are removed"

@@ -20,7 +20,7 @@ SPEED = Speed("test", {"CNN": Rate(per_step=5.0, per_flop=0.0, per_layer=0.0)})
 
 
 def test_by_the_speed_at_first_and_then_by_what_was_seen():
-    remaining = Remaining.of([[RUN], [RUN], [LONG]], SPEED)
+    remaining = Remaining.of(dict(enumerate([[RUN], [RUN], [LONG]])), SPEED)
     assert remaining.seconds() == 10 + 10 + 90
     remaining.ended(0, 30.0)  # three times slower than estimated
     assert remaining.seconds() == pytest.approx(3 * (10 + 90))
@@ -29,7 +29,7 @@ def test_by_the_speed_at_first_and_then_by_what_was_seen():
 
 
 def test_without_a_speed_by_operations():
-    remaining = Remaining.of([[RUN], [LONG, LONG]], None)
+    remaining = Remaining.of(dict(enumerate([[RUN], [LONG, LONG]])), None)
     assert remaining.seconds() is None
     remaining.ended(0, 2.0)
     expected = 2.0 * 2 * cost_of(LONG).flops / cost_of(RUN).flops
@@ -39,11 +39,11 @@ def test_without_a_speed_by_operations():
 
 def test_a_program_fits_before_the_deadline_only_at_the_slower_of_both_paces():
     for seen, expected in ((10.0, True), (40.0, False), (1.0, True)):
-        remaining = Remaining.of([[RUN], [LONG]], SPEED, time.monotonic() + 200.0)
+        remaining = Remaining.of(dict(enumerate([[RUN], [LONG]])), SPEED, time.monotonic() + 200.0)
         remaining.ended(0, seen)
         assert remaining.fits(1) is expected
-    assert not Remaining.of([[LONG]], SPEED, time.monotonic() + 80.0).fits(0)
-    assert Remaining.of([[LONG]], SPEED, math.inf).fits(0)
+    assert not Remaining.of(dict(enumerate([[LONG]])), SPEED, time.monotonic() + 80.0).fits(0)
+    assert Remaining.of(dict(enumerate([[LONG]])), SPEED, math.inf).fits(0)
 
 
 @pytest.mark.parametrize(

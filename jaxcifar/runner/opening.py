@@ -1,0 +1,93 @@
+"""What is written before training: each study's manifest, and where the equal run of a duplicate run is trained."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxcifar import records
+from jaxcifar.config import UserError
+from jaxcifar.config.stored import begin_records
+from jaxcifar.records import manifest
+from jaxcifar.records.manifest import Invocation
+from jaxcifar.runner.plan import Planned, PlannedStudy
+from jaxcifar.runner.worker import Worker
+from jaxcifar.training.cost import cost_of
+
+
+def write(out: Path, planned: Sequence[PlannedStudy], invocation: Invocation, worker: Worker) -> None:
+    """Write the manifests and links of a plan where they are missing or differ.
+
+    Args:
+        out: the folder of the paper, or of the study.
+        planned: the studies.
+        invocation: how the user started it.
+        worker: this process; no two write at once.
+
+    Raises:
+        UserError: another process trains a study of this folder with other settings.
+    """
+    values = {out / study.folder: _manifest(study, invocation) for study in planned}
+    if all(manifest.read(folder) == value for folder, value in values.items()) and _are_linked(out, planned):
+        return
+    with worker.planning():
+        changed = [place for place, value in values.items() if (old := manifest.read(place)) and _differ(old, value)]
+        if changed and (other := worker.other()) is not None:
+            raise UserError(
+                f"{changed[0]} is being trained by {other} with other runs or another --scale; give the same "
+                "command, or another --out."
+            )
+        for folder, value in values.items():
+            manifest.write(folder, value)
+        _link(out, planned)
+
+
+def _manifest(planned: PlannedStudy, invocation: Invocation) -> dict[str, Any]:
+    name = planned.study.name if planned.folder.parts else invocation.name or planned.study.name
+    rows = [_row(item) for item in planned.runs]
+    return manifest.value(name, planned.study.alone, rows, invocation, planned.study.size)
+
+
+def _row(item: Planned) -> dict[str, Any]:
+    cost = cost_of(item.run)
+    row = {
+        "member": item.member,
+        "seed": item.run.seed,
+        "folder": item.folder.as_posix(),
+        "network": type(item.run.model).__name__,
+        "epochs": item.run.epochs,
+        "steps": cost.steps,
+        "flops": cost.flops,
+    }
+    return row if item.same_as is None else {**row, "same_as": item.same_as.as_posix()}
+
+
+def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether two manifests plan other runs; where a duplicate is trained depends on what has ended."""
+    plans = [
+        (value.get("scale"), [{**row, "same_as": None} for row in value.get("runs", [])], value.get("changed"))
+        for value in (old, new)
+    ]
+    return plans[0] != plans[1]
+
+
+def _links(out: Path, planned: Sequence[PlannedStudy]) -> list[tuple[Path, Planned, str]]:
+    """The folder of each duplicate run, and from there that of the equal run."""
+    return [
+        (folder := out / study.folder / item.folder, item, os.path.relpath(out / item.same_as, folder))
+        for study in planned
+        for item in study.runs
+        if item.same_as is not None
+    ]
+
+
+def _are_linked(out: Path, planned: Sequence[PlannedStudy]) -> bool:
+    return all(records.read_summary(folder) == {"same_as": target} for folder, _, target in _links(out, planned))
+
+
+def _link(out: Path, planned: Sequence[PlannedStudy]) -> None:
+    for folder, item, target in _links(out, planned):
+        begin_records(folder, item.run)
+        records.write_summary(folder, {"same_as": target})

@@ -1,0 +1,190 @@
+"""One of the processes that train a plan together, by giving the same command on one output folder."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxcifar import records
+from jaxcifar.config import UserError
+from jaxcifar.records import Holder, Locks, lock, report
+
+FOLDER = ".workers"
+"""Below OUT: a lock for each process at work there, so that `--restart` deletes nothing under it."""
+POLL_SECONDS = 1.0
+
+
+@dataclass
+class Worker:
+    """What a process does of a plan, and how it keeps from doing what others do.
+
+    With a fixed part (`--worker K/N`) there are no locks around runs: the N processes never have a run in common.
+    """
+
+    out: Path
+    locks: Locks
+    part: tuple[int, int] | None = None
+    wait: bool = False
+    """Whether it stays until the others have ended their programs, to take over those of a process that dies."""
+    total: int = 0
+    """Number of programs that had not ended when this process started."""
+    others: int = 0
+    """Number of programs that others were still training when this process found nothing left to start."""
+    met: bool = False
+    """Whether it found a program that another process trained."""
+
+    def has(self, index: int) -> bool:
+        """Return whether the program of this index is one of this process."""
+        return self.part is None or index % self.part[1] == self.part[0] - 1
+
+    @contextmanager
+    def holding(self, folders: Sequence[Path], name: str = lock.RUN) -> Iterator[Holder | None]:
+        """Hold the locks of some folders, or yield the process that holds one of them."""
+        held: list[Path] = []
+        holder = None
+        try:
+            for folder in [] if self.part is not None else sorted(folders):
+                folder.mkdir(parents=True, exist_ok=True)
+                if (holder := self.locks.take(folder, name)) is not None:
+                    break
+                held.append(folder)
+            yield holder
+        finally:
+            for folder in held:
+                self.locks.release(folder, name)
+
+    @contextmanager
+    def alone(self, wanted: str) -> Iterator[None]:
+        """Keep others from starting, for what only the one process of a folder may do.
+
+        Args:
+            wanted: what is done, for the message.
+
+        Raises:
+            UserError: another process is at work in the folder.
+        """
+        with self.planning():
+            if (other := self.other()) is not None:
+                raise UserError(
+                    f"{self.out} is in use by {other}, so {wanted}; wait until it has ended, or give another --out."
+                )
+            yield
+
+    @contextmanager
+    def ending(self) -> Iterator[bool]:
+        """Yield whether this process makes the report: none is training, and no other has made it."""
+        if self.others:
+            are = "is" if self.others == 1 else "are"
+            print(
+                f"{self.others} of {self.total} programs {are} being trained by others, the last of which writes the "
+                "report; nothing is left to start."
+            )
+            yield False
+            return
+        with self.holding([self.out], lock.REPORT) as holder:
+            done = holder is not None or (self.met and self._is_reported())
+            if done:
+                print(f"All programs have ended; the report was left to {holder or 'another process'}.")
+            yield not done
+
+    def _is_reported(self) -> bool:
+        """Whether the page is newer than every run."""
+        page = self.out / report.FOLDER / report.PAGE
+        ended = [path.stat().st_mtime for path in self.out.rglob(records.SUMMARY)]
+        return page.is_file() and page.stat().st_mtime >= max(ended, default=0.0)
+
+    @contextmanager
+    def planning(self) -> Iterator[None]:
+        """Wait for the lock under which manifests are written, and hold it."""
+        while self.locks.take(self.out, lock.PLAN) is not None:
+            time.sleep(0.05 + 0.1 * secrets.randbelow(10) / 10)
+        try:
+            yield
+        finally:
+            self.locks.release(self.out, lock.PLAN)
+
+    def other(self) -> Holder | None:
+        """Return another process that is at work in the folder; None if there is none."""
+        folder = self.out / FOLDER
+        names = {path.name.split("-")[1] for path in folder.iterdir() if path.name.startswith(".lock-")}
+        for name in names - {self._name}:
+            # What another machine has left may be stale; that takes some time to see.
+            with suppress(FileNotFoundError):  # it has just left
+                while (holder := self.locks.holder(folder, name)) is not None:
+                    if holder.certain:
+                        return holder
+                    time.sleep(0.2)
+                (folder / f".lock-{name}-1").unlink(missing_ok=True)
+        return None
+
+    def arrive(self) -> None:
+        """Tell others that this process is at work, and wait while one deletes or writes what all read."""
+        folder = self.out / FOLDER
+        folder.mkdir(exist_ok=True)
+        self._name = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
+        self.locks.take(folder, self._name)
+        while self.locks.holder(self.out, lock.PLAN) is not None:
+            time.sleep(0.05)
+
+    def leave(self) -> None:
+        """Remove what `arrive` wrote."""
+        folder = self.out / FOLDER
+        self.locks.release(folder, self._name)
+        (folder / f".lock-{self._name}-1").unlink(missing_ok=True)
+        try:
+            folder.rmdir()
+        except OSError:  # others are still there
+            return
+
+
+@contextmanager
+def joined(out: Path, part: tuple[int, int] | None = None, wait: bool = False) -> Iterator[Worker]:
+    """Be one of the processes at work in a folder, which is made where it is missing.
+
+    Args:
+        out: the folder of a run, a study or a paper.
+        part: K and N of a fixed split; None to share by locks.
+        wait: whether to stay until all programs have ended.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    with lock.made(out), Locks() as locks:
+        worker = Worker(out, locks, part, wait)
+        with lock.refusals_told(out):
+            worker.arrive()
+        try:
+            yield worker
+        finally:
+            worker.leave()
+
+
+def share(
+    worker: Worker, indices: Sequence[int], attempt: Callable[[int], Holder | None], stopped: Callable[[], None]
+) -> None:
+    """Go through the programs, pass over those of others, and look at these again at the end.
+
+    Args:
+        worker: this process; `others` is set to the number of programs that others are still training.
+        indices: the programs.
+        attempt: trains a program, or returns the process that holds it.
+        stopped: called while waiting; raises if the user asked to stop.
+    """
+    worker.total = len(indices)
+    left, first = [index for index in indices if worker.has(index)], True
+    while True:
+        holders = {index: holder for index in left if (holder := attempt(index)) is not None}
+        worker.met |= bool(holders)
+        left, known = list(holders), all(holder.certain for holder in holders.values())
+        if not left or (known and not first and not worker.wait):
+            break
+        if not first:
+            time.sleep(POLL_SECONDS)
+            stopped()
+        first = False
+    worker.others = len(left)
