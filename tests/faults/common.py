@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar import records
 from jaxcifar.config.stored import read_records
 from jaxcifar.training.checkpoint import sound_steps
 
@@ -157,11 +158,13 @@ def differences(whole: Path, other: Path, report: bool = False) -> list[str]:
 
 
 def names(folder: Path) -> set[str]:
-    """Return the names of the files and of the empty folders, without those inside checkpoints."""
+    """Return the names of the files and of the empty folders, without locks and those inside checkpoints."""
     found = set()
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         inside = re.search(r"(^|/)checkpoints/(.*)", name)
+        if records.is_lock(path.name):
+            continue
         if inside and (re.match(r"\d+(/|$)", inside[2]) or "/" in inside[2]):
             continue
         if path.is_file() or (path.is_dir() and not any(path.iterdir())):
