@@ -17,8 +17,17 @@ import jaxcifar
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
 
-def environment(data_name: str, data_sha256: str, classes: Sequence[str] = ()) -> dict[str, Any]:
-    """Return versions, device, git commit, and the data set's name, SHA-256 and names of classes."""
+def environment(
+    data_name: str, data_sha256: str, classes: Sequence[str] = (), used: int | None = None
+) -> dict[str, Any]:
+    """Return versions, device, git commit, and the data set's name, SHA-256 and names of classes.
+
+    Args:
+        data_name: name of the data set.
+        data_sha256: its fingerprint.
+        classes: names of its classes.
+        used: number of devices that train; by default one does.
+    """
     device = jax.local_devices()[0]
     own = {"jaxcifar": jaxcifar.__version__, "python": platform.python_version()}
     return {
@@ -27,6 +36,7 @@ def environment(data_name: str, data_sha256: str, classes: Sequence[str] = ()) -
             "platform": device.platform,
             "kind": _processor() if device.platform == "cpu" else device.device_kind,
             "count": jax.local_device_count(),
+            "used": 1 if used is None else used,
         },
         "git_commit": _git_commit(),
         "data": {"name": data_name, "sha256": data_sha256, "classes": list(classes)},

@@ -48,6 +48,8 @@ class Group:
     def __init__(self, runs: Sequence[Run], train: Split, test: Split, length: int, vectorize: Vectorize):
         self.stacked, self.size = vectorize == "vmap", len(runs)
         mesh = sharding.make_mesh(self.size, runs[0].batch_size)
+        self.used = mesh.size
+        """Number of devices that train."""
         meshes = [mesh] if self.stacked else sharding.rows(mesh)
         devices = [_Devices(runs[0], train, test, length, row, self.stacked) for row in meshes]
         values = self._parts_of([numbers(run) for run in runs])

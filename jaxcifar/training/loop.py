@@ -17,7 +17,7 @@ from jaxcifar import records
 from jaxcifar.config import Run, Vectorize
 from jaxcifar.data import Dataset
 from jaxcifar.models import count_parameters
-from jaxcifar.training import probes, runtime
+from jaxcifar.training import probes, runtime, sharding
 from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.cost import cost_of
 from jaxcifar.training.group import Group
@@ -70,8 +70,10 @@ def train_members(
         begin(member.run, member.folder, dataset)
     trainer = _Trainer(members, dataset, vectorize, progress)
     trainer.restore()
+    if idle := sharding.idle(trainer.group.used, len(members), members[0].run.batch_size):
+        progress.message(idle)
     for member in members:
-        record_environment(member.folder, dataset, trainer.step)
+        record_environment(member.folder, dataset, trainer.step, trainer.group.used)
         if member.run.step_measures:
             records.write_displays(member.folder, probes.displays(member.run))
     trainer.fit(stop)

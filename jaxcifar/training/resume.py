@@ -68,9 +68,9 @@ def _trained_on(folder: Path) -> tuple[str, str]:
     return ("", UNKNOWN) if steps or found.metrics else ("", "")
 
 
-def record_environment(folder: Path, dataset: Dataset, step: int) -> None:
-    """Write environment.json, with the earlier environments of a run that continues from a step."""
-    now = environment(dataset.name, dataset.fingerprint, dataset.class_names)
+def record_environment(folder: Path, dataset: Dataset, step: int, used: int = 1) -> None:
+    """Write environment.json, with the earlier environments of a run that continues from a step on `used` devices."""
+    now = environment(dataset.name, dataset.fingerprint, dataset.class_names, used)
     records.write_environment(folder, continued(now, read_records(folder).environment, step))
 
 

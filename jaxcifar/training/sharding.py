@@ -19,6 +19,18 @@ def make_mesh(members: int, batch_size: int) -> Mesh:
     return Mesh(used, ("member", "data"))
 
 
+def idle(used: int, members: int, batch_size: int) -> str:
+    """Return a sentence about the devices that stay idle; empty if all are used."""
+    number = jax.local_device_count()
+    if used == number:
+        return ""
+    of = f"A batch of {batch_size}" if members == 1 else f"{members} members with a batch of {batch_size}"
+    return (
+        f"{of} cannot be cut into {number} equal parts, so {number - used} of {number} devices stay idle; give a "
+        f"--batch-size that is a multiple of {number}."
+    )
+
+
 def rows(mesh: Mesh) -> list[Mesh]:
     """Return a mesh for each index along `member`: the devices of one member."""
     return [Mesh(row[None], mesh.axis_names) for row in mesh.devices]

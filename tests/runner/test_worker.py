@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -33,6 +34,7 @@ def get_config():
         vectorize="off",
     )
 """
+KILLS = int(os.environ.get("WORKER_KILLS", "5"))
 RUNS = [f"{member}/seed-{seed}" for member in "ab" for seed in range(3)]
 
 
@@ -97,6 +99,23 @@ def test_a_killed_one_is_replaced_by_one_that_waits(config: Path, whole: Path, t
     first.communicate()
     assert "Report:" in said(waiting)
     assert_same(tmp_path, whole)
+
+
+@pytest.mark.slow
+def test_workers_killed_at_random_moments_lose_and_repeat_nothing(config: Path, whole: Path, tmp_path: Path):
+    draw, workers, kills = random.Random(18), [start(config, tmp_path, "--wait") for _ in range(3)], 0
+    while kills < KILLS and all(worker.poll() is None for worker in workers):
+        time.sleep(draw.uniform(1.0, 5.0))
+        victim = workers.pop(draw.randrange(3))
+        victim.kill()
+        victim.communicate(timeout=60)
+        kills += victim.returncode == -signal.SIGKILL
+        workers.append(start(config, tmp_path, "--wait"))
+    assert kills > 0
+    for worker in workers:
+        said(worker)
+    assert_same(tmp_path, whole)
+    print(f"{kills} kills")
 
 
 @pytest.mark.slow

@@ -36,6 +36,7 @@ def main(folder: Path) -> None:
     runs = [read_records(folder / "one" / str(seed)).config for seed in range(3)]
     for name, (vectorize, members) in FORMS.items():
         fit([run for run in runs[:members] if run], folder / name, vectorize)
+    fit([dataclasses.replace(run, batch_size=31) for run in runs[:1] if run], folder / "idle", "off")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,9 @@ def trained(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed in range(3):
         fit([dataclasses.replace(small_run, epochs=1, seed=seed)], folder / "one", "off")
     flags = os.environ["XLA_FLAGS"] + " --xla_force_host_platform_device_count=2"
-    subprocess.run([sys.executable, __file__, str(folder)], check=True, env={**os.environ, "XLA_FLAGS": flags})
+    with open(folder / "said.txt", "w") as said:
+        command = [sys.executable, __file__, str(folder)]
+        subprocess.run(command, check=True, stderr=said, env={**os.environ, "XLA_FLAGS": flags})
     return folder
 
 
@@ -52,9 +55,18 @@ def trained(small_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_two_devices_train_what_one_trains(trained: Path, name: str):
     for seed in range(FORMS[name][1]):
         found, alone = read_records(trained / name / str(seed)), read_records(trained / "one" / str(seed))
-        assert (found.status, found.environment["device"]["count"]) == ("finished", 2)
+        device = found.environment["device"]
+        assert (found.status, device["count"], device["used"]) == ("finished", 2, 2)
         np.testing.assert_allclose(found.steps["loss"], alone.steps["loss"], rtol=1e-4)
         assert abs(found.metrics[-1]["test_accuracy"] - alone.metrics[-1]["test_accuracy"]) <= 0.01
+
+
+def test_devices_that_stay_idle_are_told_and_recorded(trained: Path):
+    assert read_records(trained / "idle" / "0").environment["device"]["used"] == 1
+    assert (trained / "said.txt").read_text().count(
+        "A batch of 31 cannot be cut into 2 equal parts, so 1 of 2 devices stay idle; give a --batch-size that is a "
+        "multiple of 2.\n"
+    ) == 1
 
 
 if __name__ == "__main__":
