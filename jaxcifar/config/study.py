@@ -73,7 +73,7 @@ class Size:
 
 
 Vectorize = Literal["auto", "vmap", "map", "off"]
-Picture = Literal["samples", "architecture", "gradients", "features"]
+Picture = Literal["samples", "architecture", "gradients", "features", "predictions"]
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ class Study:
     """Members are compared by seconds, so each trains alone."""
     pictures: tuple[Picture, ...] = ()
     """What is computed once the members have trained: `samples` of each class, the `architecture` as a table and
-    drawings, `gradients` by layer and depth, first filters and `features` of an image."""
+    drawings, `gradients` by layer and depth, first filters and `features` of an image, and what each member's first run
+    answers on the test images, `predictions`, which a single run always has."""
     section: str = ""
     """Of the text, such as `1.2`; a study with a section is part of the paper."""
     title: str = ""

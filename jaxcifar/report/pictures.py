@@ -28,11 +28,11 @@ def _samples(study: StudyResults, common: dict[str, Any]) -> Figure | None:
     if not {"images", "names"} <= set(arrays):
         return None
     images, names = arrays["images"], [str(name) for name in arrays["names"]]
-    sheet = _sheet(images.reshape(-1, *images.shape[2:]) / 255, images.shape[1], gap=2)
-    middles = (np.arange(len(names)) + 0.5) * sheet.shape[0] / len(names)
+    drawn = sheet(images.reshape(-1, *images.shape[2:]) / 255, images.shape[1], gap=2)
+    middles = (np.arange(len(names)) + 0.5) * drawn.shape[0] / len(names)
 
     def draw(axis: Any) -> None:
-        _show(axis, sheet)
+        show(axis, drawn)
         axis.set_yticks(middles, names)
 
     alt = f"A sheet of {images.shape[1]} random training images for each class: {', '.join(names)}."
@@ -102,26 +102,27 @@ def _stretched(tiles: np.ndarray) -> np.ndarray:
     return (tiles - low) / np.maximum(high - low, 1e-12)
 
 
-def _sheet(tiles: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
-    """Tiles [n, h, w] or [n, h, w, channels] in [0, 1] side by side as RGBA; the gaps show the page."""
+def sheet(tiles: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
+    """Return tiles [n, h, w] or [n, h, w, channels] in [0, 1] side by side as RGBA; the gaps show the page."""
     channels = tiles.shape[3] if tiles.ndim == 4 else 1
     # One channel is grey; of several other than RGB their mean is.
     grey = tiles[..., None] if tiles.ndim == 3 else tiles.mean(axis=-1, keepdims=True)
     colored = tiles if channels == 3 else np.repeat(grey, 3, axis=-1)
     height, width, rows = tiles.shape[1] + gap, tiles.shape[2] + gap, -(-len(tiles) // columns)
-    sheet = np.zeros((rows * height - gap, columns * width - gap, 4))
+    whole = np.zeros((rows * height - gap, columns * width - gap, 4))
     for index, tile in enumerate(colored):
         top, left = index // columns * height, index % columns * width
-        sheet[top : top + height - gap, left : left + width - gap] = np.dstack([tile, np.ones(tile.shape[:2])])
-    return sheet
+        whole[top : top + height - gap, left : left + width - gap] = np.dstack([tile, np.ones(tile.shape[:2])])
+    return whole
 
 
 def _drawer(tiles: np.ndarray, columns: int) -> Callable[[Any], None]:
-    return lambda axis: _show(axis, _sheet(tiles, columns))
+    return lambda axis: show(axis, sheet(tiles, columns))
 
 
-def _show(axis: Any, sheet: np.ndarray) -> None:
-    axis.imshow(sheet, interpolation="none")
+def show(axis: Any, picture: np.ndarray) -> None:
+    """Draw a picture without an axis around it."""
+    axis.imshow(picture, interpolation="none")
     axis.set_xticks([])
     axis.set_yticks([])
     axis.grid(False)

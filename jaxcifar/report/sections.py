@@ -17,6 +17,7 @@ from jaxcifar.report import (
     epochs,
     layers,
     pictures,
+    predictions,
     ranges,
     series,
     tables,
@@ -109,12 +110,13 @@ def _figures(study: StudyResults, words: Words, origin: Provenance, problems: li
         _told(problems, study, ranges.figures, study, drawn, measured),
         _told(problems, study, pictures.figures, study, common),
         _told(problems, study, curvature.figures, study, drawn, measured),
+        _told(problems, study, predictions.figures, study, common),
     )
     return [*filter(None, single), *(figure for figures in several for figure in figures or ())]
 
 
 def _tables(study: StudyResults, problems: list[str]) -> list[Table]:
-    found = [_told(problems, study, make, study) for make in (layers.ratio_table, series.table)]
+    found = [_told(problems, study, make, study) for make in (predictions.tables, layers.ratio_table, series.table)]
     return [*(_told(problems, study, architecture.tables, study) or ()), *filter(None, found)]
 
 

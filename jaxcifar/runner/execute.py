@@ -239,7 +239,8 @@ class _Session:
     def _view(self, study: PlannedStudy) -> None:
         """The pictures that a study asks for, once its runs have ended; one process at a time makes them."""
         measured = any(item.run.snapshot_measures for item in study.runs)
-        wanted = (study.study.pictures or measured) and time.monotonic() <= self.deadline
+        asked = study.study.pictures or study.study.is_single or measured
+        wanted = asked and time.monotonic() <= self.deadline
         if not wanted or study.folder in self.viewed or self._is_open(study):
             return
         with self.worker.holding([self.out / study.folder], lock.PICTURES) as holder:

@@ -14,6 +14,7 @@ from jaxcifar.models import layer_rows
 from jaxcifar.records import pictures
 from jaxcifar.runner import networks, residual_blocks
 from jaxcifar.runner.plan import PlannedStudy
+from jaxcifar.runner.predictions import predictions
 from jaxcifar.runner.samples import samples
 from jaxcifar.runner.snapshots import measure_run
 
@@ -60,6 +61,28 @@ def make(
                 _gradients(runs, load, notify, stopped)
             case "features":
                 _features(runs, load, notify)
+            case "predictions":
+                pass  # below, because a single run has them unasked
+    if "predictions" in planned.study.pictures or planned.study.is_single:
+        _predictions(runs, load, notify, stopped)
+
+
+def _predictions(
+    runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: Callable[[str], None], stopped: Callable[[], bool]
+) -> None:
+    """The answers of each member's first finished run."""
+    done: set[str] = set()
+    for item in runs:
+        path, summary = item.folder / pictures.PREDICTIONS, records.read_summary(item.trained)
+        if item.run.name in done or summary.get("status") != "finished" or stopped():
+            continue
+        done.add(item.run.name)
+        stored = records.read_arrays(path)
+        if stored and int(stored.get("step", -1)) == summary.get("steps"):
+            continue
+        notify(f"Answers of {item.run.name}, seed {item.run.seed}, on the test images.")
+        dataset = networks.trained_on(item.run, item.trained, load)
+        records.write_arrays(path, predictions(item.run, item.trained, dataset))
 
 
 def _samples(folder: Path, run: Run, load: Callable[..., Dataset]) -> None:
