@@ -85,9 +85,9 @@ def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: LineStyle) -
     if len(epochs):
         axis.plot(epochs, mean, marker="o" if np.isfinite(mean).sum() < 12 else None, markersize=3.2, **style)
     if len(runs) > 1 and len(epochs):
-        axis.fill_between(epochs, low, high, color=style["color"], alpha=0.18, linewidth=0)
+        axis.fill_between(epochs, low, high, color=style["color"], alpha=0.18, linewidth=0, gid=style["gid"])
     if len(runs) > 1 and len(epochs) == 1:  # a band of no width would not be seen
-        axis.vlines(epochs, low, high, color=style["color"], alpha=0.5)
+        axis.vlines(epochs, low, high, color=style["color"], alpha=0.5, gid=style["gid"])
     return len(epochs) > 0
 
 

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import html
 import io
+import json
 import math
 import re
 import textwrap
@@ -108,8 +109,8 @@ def _legend_columns(legend: Sequence[LineStyle], width: float) -> int:
     return max(1, min(3, int(width / (0.5 + 0.063 * longest))))
 
 
-def _draw(panel: Panel, canvas: Any, left: float, bottom: float) -> None:
-    """A panel at a place in inches."""
+def _draw(panel: Panel, canvas: Any, left: float, bottom: float) -> Any:
+    """Draw a panel at a place in inches; return its axis."""
     width, height = canvas.get_size_inches()
     before, after, below, above = panel.margin
     inner = panel.size[0] - before - after, panel.size[1] - below - above
@@ -118,6 +119,7 @@ def _draw(panel: Panel, canvas: Any, left: float, bottom: float) -> None:
     axis.set_title(panel.title)
     panel.draw(axis)
     _take_literally([axis.title, axis.xaxis.label, axis.yaxis.label, *axis.texts])
+    return axis
 
 
 def log_axis(axis: Any) -> None:
@@ -164,7 +166,12 @@ def line(look: LineStyle) -> dict[str, Any]:
     """Return matplotlib's arguments for a member's line."""
     dash = style.DASHES[look.dash]
     line_style = (0, dash) if dash else "solid"
-    return {"color": style.LIGHT[look.color], "linestyle": line_style, "alpha": look.strength}
+    return {"color": style.LIGHT[look.color], "linestyle": line_style, "alpha": look.strength, "gid": line_id(look)}
+
+
+def line_id(look: LineStyle) -> str:
+    """Return the mark of a member's lines and bands in a picture, by which the page's script finds them."""
+    return f"of-{file_name(look.label)}"
 
 
 def swatch(look: LineStyle) -> str:
@@ -186,16 +193,29 @@ def _inline_panel(panel: Panel, name: str) -> str:
 
     with style.applied():
         canvas = Canvas(figsize=panel.size)
-        _draw(panel, canvas, 0.0, 0.0)
+        axis = _draw(panel, canvas, 0.0, 0.0)
         buffer = io.StringIO()
         canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return _for_page(buffer.getvalue(), name, panel.alt)
+        scales = _scales(axis, panel)
+    return _for_page(buffer.getvalue(), name, panel.alt, scales)
 
 
-def _for_page(svg: str, name: str, alt: str) -> str:
+def _scales(axis: Any, panel: Panel) -> str:
+    """JSON from which the page's script reads values off a picture: limits of x and y, their places, and their kind.
+
+    Places are in the units of the SVG, 72 per inch, with y downwards.
+    """
+    box, width, height = axis.get_position(), 72 * panel.size[0], 72 * panel.size[1]
+    x = [*axis.get_xlim(), box.x0 * width, box.x1 * width, axis.get_xscale()]
+    y = [*axis.get_ylim(), (1 - box.y0) * height, (1 - box.y1) * height, axis.get_yscale()]
+    return json.dumps({"x": x, "y": y})
+
+
+def _for_page(svg: str, name: str, alt: str, scales: str) -> str:
     """The SVG element alone, with ids of its own, the page's colours and font, and its alternative text."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="(of-[^"]+)"', r'data-line="\1"', svg)
     svg = re.sub(r'\bid="([^"]+)"', lambda found: f'id="{name}-{found[1]}"', svg)
     svg = re.sub(r'(xlink:href="#|url\(#)([^")]+)', lambda found: f"{found[1]}{name}-{found[2]}", svg)
     svg = re.sub(r' style="([^"]*)"', lambda found: _as_attributes(found[1]), svg)
@@ -206,7 +226,8 @@ def _for_page(svg: str, name: str, alt: str) -> str:
     size = re.search(r'viewBox="[^"]+"', head)
     box = size.group(0) if size else ""
     label = html.escape(alt)
-    opening = f'<svg class="plot" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink" {box}>'
+    opening = f'<svg class="plot" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink" {box} '
+    opening += f'data-axis="{html.escape(scales)}">'
     return opening + rest
 
 

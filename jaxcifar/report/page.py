@@ -88,6 +88,7 @@ def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
         symbols=SYMBOLS,
         inline=lambda each: panels[each.name],
         swatch=figure.swatch,
+        line_id=figure.line_id,
     )
 
 

@@ -88,7 +88,9 @@ def _drawer(arms: Arms, measure: Axis) -> Callable[[Any], None]:
             edges = [_seed_lines(runs, name) for name in measure.arrays]
             # A diverged seed does not move the median.
             x, medians = edges[0][0], [np.nanmedian(lines, axis=0) for _, lines in edges]
-            axis.fill_between(x, medians[0], medians[-1], color=style["color"], alpha=0.25, linewidth=0)
+            axis.fill_between(
+                x, medians[0], medians[-1], color=style["color"], alpha=0.25, linewidth=0, gid=style["gid"]
+            )
             for (_, lines), median in zip(edges, medians, strict=True):
                 axis.plot(x, median, **{**style, "linewidth": 1.2})
                 if len(lines) > 1:

@@ -175,13 +175,13 @@ def _drawer(arms: Arms, measure: Axis, floor: bool):
 def _draw(axis: Any, columns: Sequence[np.ndarray], style: dict[str, Any], maximum: bool) -> None:
     x, mean, least, greatest = binned_together([values for values in columns if np.isfinite(values).any()])
     low, high = np.nanmin(least, axis=0), np.nanmax(greatest, axis=0)
-    axis.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
-    axis.plot(x, mean.T, color=style["color"], linewidth=0.5, alpha=0.35)
+    axis.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0, gid=style["gid"])
+    axis.plot(x, mean.T, color=style["color"], linewidth=0.5, alpha=0.35, gid=style["gid"])
     lines = np.array([smoothed(values) for values in mean])
     axis.plot(x, np.nanmean(lines, axis=0), **{**style, "linewidth": 1.5})
     if len(lines) > 1:
         edges = np.nanmin(lines, axis=0), np.nanmax(lines, axis=0)
-        axis.fill_between(x, *edges, color=style["color"], alpha=0.3, linewidth=0)
+        axis.fill_between(x, *edges, color=style["color"], alpha=0.3, linewidth=0, gid=style["gid"])
     if maximum:
         running = np.where(np.isfinite(greatest), np.fmax.accumulate(greatest, axis=1), np.nan)
         axis.plot(x, np.nanmean(running, axis=0), color=style["color"], linewidth=1.0, linestyle=(0, (4, 2)))
