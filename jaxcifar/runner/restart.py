@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jaxcifar import records
 from jaxcifar.config import UserError
-from jaxcifar.records import judged, manifest
+from jaxcifar.records import judged, manifest, pictures
 from jaxcifar.runner import worker
 from jaxcifar.runner.plan import PlannedStudy
 
@@ -16,10 +16,11 @@ EARLIER = "speed.json"
 """Written by the first version."""
 FILES = {
     *(records.CONFIG, records.ENVIRONMENT, records.METRICS, records.STEPS, records.SUMMARY, records.MEASURES),
+    *(pictures.GRADIENTS, pictures.FEATURES, pictures.PREDICTIONS),
     *(manifest.FILE, judged.FILE, EARLIER),
 }
-SUFFIXES = (".png", ".svg", ".onnx", ".partial")
-FOLDERS = (records.CHECKPOINTS, "report", "views", "curvature", worker.FOLDER)
+SUFFIXES = (".png", ".svg", ".onnx", ".safetensors", ".partial")
+FOLDERS = (records.CHECKPOINTS, "report", "views", "curvature", "tensorboard", "wandb", worker.FOLDER)
 
 
 def clear(out: Path, planned: Sequence[PlannedStudy], only: Sequence[str] = ()) -> None:
