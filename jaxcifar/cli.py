@@ -263,6 +263,8 @@ def _show(config: Run | Study | Paper, out: Path, folders: list[Path], *, is_shi
     own = None if is_shipped or isinstance(config, Run) else config
 
     found = [read_records(folder) for folder in dict.fromkeys(folders)]
+    for problem in dict.fromkeys(problem for each in found for problem in each.problems):
+        print(problem, file=sys.stderr)
     studies = {out: config} if isinstance(config, Study) else {}
     if isinstance(config, Paper):
         studies = {out / study.name: study for study in config.studies}

@@ -106,7 +106,8 @@ def fits(value: Any, hint: Any) -> bool:
     if origin is not None:
         return True
     if hint in (int, float):
-        return isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+        known = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+        return known and (isinstance(value, float) or abs(value) < 2**63)
     return value is None if hint in (None, type(None)) else isinstance(value, hint)
 
 

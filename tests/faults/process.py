@@ -30,6 +30,7 @@ IMPORTS = (
     "matplotlib.backends.backend_svg",
     "matplotlib.backends.backend_agg",
     "scipy.stats",
+    "encodings.cp437",
 )
 CHANGED = {
     "JAX_PLATFORMS": "cpu",
