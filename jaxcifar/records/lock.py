@@ -214,11 +214,17 @@ def made(folder: Path) -> Iterator[None]:
         yield
     finally:
         with suppress(OSError):
-            if created and all(is_lock(path.name) for path in folder.iterdir()):
+            # A process that started at the same moment may hold a lock in the folder that this one has made.
+            if created and all(is_lock(path.name) for path in folder.iterdir()) and not _is_held(folder):
                 for path in folder.iterdir():
                     path.unlink(missing_ok=True)
             for place in created:
                 place.rmdir()
+
+
+def _is_held(folder: Path) -> bool:
+    names = {found[1] for path in folder.iterdir() if (found := re.fullmatch(r"\.lock-([a-z]+)-\d+", path.name))}
+    return any(Locks().holder(folder, name) is not None for name in names)
 
 
 @contextmanager

@@ -60,8 +60,8 @@ def damage(path: Path, kind: str, draw: random.Random) -> None:
 
 def files(out: Path) -> list[Path]:
     """Return the files of a record, without what a report wrote and the lock."""
-    found = [path for path in sorted(out.rglob("*")) if path.is_file() and path.name not in (".lock", "curves.png")]
-    return [path for path in found if "report" not in path.relative_to(out).parts]
+    found = [path for path in sorted(out.rglob("*")) if path.is_file()]
+    return [p for p in found if "report" not in p.relative_to(out).parts and not p.name.startswith((".lock", "curves"))]
 
 
 class Trials:
