@@ -32,6 +32,7 @@ from jaxcifar.claims.judges import show as show
 from jaxcifar.claims.quantities import ACCURACY as ACCURACY
 from jaxcifar.claims.quantities import LOSS as LOSS
 from jaxcifar.claims.quantities import Quantity as Quantity
+from jaxcifar.claims.quantities import at_initialization as at_initialization
 from jaxcifar.claims.quantities import best_accuracy as best_accuracy
 from jaxcifar.claims.quantities import diverged as diverged
 from jaxcifar.claims.quantities import epochs_to_common_level as epochs_to_common_level

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxcifar.claims.evidence import Missing
 from jaxcifar.claims.members import complete
-from jaxcifar.records import pictures
+from jaxcifar.records import pictures, snapshots
 from jaxcifar.records.study import Result, StudyResults
 
 ACCURACY = 1.0
@@ -212,6 +212,25 @@ def first_over_last_gradient(*, at_start: bool) -> Quantity:
 
     when = "at initialisation" if at_start else "at the last snapshot"
     return Quantity(f"first over last gradient {when}", measure, log=True)
+
+
+def at_initialization(measure: str, array: str, statistic: Callable[[np.ndarray], float], label: str) -> Quantity:
+    """Return a statistic of an array that a snapshot measure took before training; compared by its logarithm.
+
+    Args:
+        measure: its name.
+        array: of the measure, [snapshots, positions].
+        statistic: from the values at initialisation [positions] to a number.
+        label: what readers see.
+    """
+
+    def of(run: Result) -> float:
+        arrays = snapshots.read(run.folder, measure)
+        if array not in arrays or int(arrays["steps"][0]) != 0:
+            raise Missing(f"The {label} of {run.member}, seed {run.seed} has not been measured at initialisation.")
+        return float(statistic(arrays[array][0]))
+
+    return Quantity(label, of, log=True)
 
 
 def _finite(run: Result, values: np.ndarray, name: str) -> np.ndarray:

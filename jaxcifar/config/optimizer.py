@@ -29,6 +29,11 @@ class _Optimizer:
         """Number of arrays that the optimizer keeps per parameter."""
         raise NotImplementedError
 
+    @property
+    def stable_curvature(self) -> float | None:
+        """Largest curvature at which full-batch steps at this learning rate are stable; None where none is known."""
+        return None
+
     def __post_init__(self):
         if not isinstance(self.schedule, Schedule):
             allowed = ", ".join(kind.__name__ for kind in get_args(Schedule))
@@ -67,6 +72,13 @@ class SGD(_Optimizer):
     def slots(self) -> int:
         """Number of arrays that the optimizer keeps per parameter."""
         return 1 if self.momentum else 0
+
+    @property
+    def stable_curvature(self) -> float | None:
+        """Return 2(1+μ)/η, with Nesterov's momentum 2(1+μ)/(η(1+2μ)); None at rate 0."""
+        if self.learning_rate == 0:
+            return None
+        return 2 * (1 + self.momentum) / (self.learning_rate * (1 + 2 * self.momentum * self.nesterov))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from jaxcifar.landscape.directions import (
     probe_step_sizes,
 )
 from jaxcifar.landscape.groups import group_of_leaves
+from jaxcifar.landscape.initialization import branch_share, feature_rank, input_gradient_correlation
 from jaxcifar.landscape.internal_shift import CovariateShift, covariate_shift
 from jaxcifar.landscape.memory import lanczos_memory
 from jaxcifar.landscape.noise import NoiseScale, noise_scale
@@ -89,6 +90,7 @@ __all__ = [
     "adam_threshold",
     "beta_from_gradients",
     "block_sharpness",
+    "branch_share",
     "covariate_shift",
     "cross_batch_beta",
     "cross_batch_gradient_distance",
@@ -96,6 +98,7 @@ __all__ = [
     "direction_probe",
     "distance_from_gradients",
     "extreme_eigenvalues",
+    "feature_rank",
     "filter_normalised",
     "gradient_descent_threshold",
     "gradient_direction_probe",
@@ -103,6 +106,7 @@ __all__ = [
     "hessian_operator",
     "hessian_trace",
     "hvp",
+    "input_gradient_correlation",
     "lanczos_memory",
     "line",
     "loss_band",

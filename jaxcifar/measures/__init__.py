@@ -21,16 +21,21 @@ from jaxcifar.measures.display import Axis as Axis
 from jaxcifar.measures.display import Display as Display
 from jaxcifar.measures.display import series as series
 from jaxcifar.measures.eigenvalues import Eigenvalues as Eigenvalues
+from jaxcifar.measures.feature_rank import FeatureRank as FeatureRank
+from jaxcifar.measures.gamma_over_sigma import GammaOverSigma as GammaOverSigma
 from jaxcifar.measures.gradient_direction import GradientDirection as GradientDirection
 from jaxcifar.measures.gradient_distance import GradientDistance as GradientDistance
+from jaxcifar.measures.input_gradients import InputGradients as InputGradients
 from jaxcifar.measures.noise_floor import NoiseFloor as NoiseFloor
 from jaxcifar.measures.plane import Plane as Plane
+from jaxcifar.measures.residual_share import ResidualShare as ResidualShare
 from jaxcifar.measures.sharpness import Sharpness as Sharpness
 from jaxcifar.measures.step_reliability import StepReliability as StepReliability
 from jaxcifar.measures.top_eigenvalue import TopEigenvalue as TopEigenvalue
 from jaxcifar.measures.trace import Trace as Trace
 from jaxcifar.measures.trajectory import Trajectory as Trajectory
 from jaxcifar.measures.update_direction import UpdateDirection as UpdateDirection
+from jaxcifar.measures.weight_norm import WeightNorm as WeightNorm
 
 STEP_MEASURES: tuple[type[StepMeasure], ...] = (
     Beta,
@@ -41,6 +46,18 @@ STEP_MEASURES: tuple[type[StepMeasure], ...] = (
     StepReliability,
     CovariateShift,
     TopEigenvalue,
+    WeightNorm,
+    GammaOverSigma,
 )
-SNAPSHOT_MEASURES: tuple[type[SnapshotMeasure], ...] = (Eigenvalues, Trace, Density, Sharpness, Plane, Trajectory)
+SNAPSHOT_MEASURES: tuple[type[SnapshotMeasure], ...] = (
+    Eigenvalues,
+    Trace,
+    Density,
+    Sharpness,
+    Plane,
+    Trajectory,
+    FeatureRank,
+    ResidualShare,
+    InputGradients,
+)
 SHIPPED: dict[str, type[Measure]] = {cls.__name__: cls for cls in (*STEP_MEASURES, *SNAPSHOT_MEASURES)}

@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 
 Layers = Mapping[str, Sequence[str]]
 """Layers from input to output: name of a convolution or linear layer -> paths of its parameters and its BatchNorm's."""
+
+
+def normed_layers(layers: Layers) -> dict[str, str]:
+    """Return the layers that a normalisation follows, each with the path of that normalisation."""
+    found = {}
+    for layer, paths in layers.items():
+        # Of a user's own network the paths are those of single parameters.
+        own = [path.removesuffix("/scale") for path in paths if path.endswith("/scale")]
+        norms = paths[1:] if layer in paths else own
+        if norms:
+            found[layer] = norms[0]
+    return found
+
+
 Need = Literal["gradient_before", "gradient_after", "previous"]
 """What measures of one step share: the gradient before and after the step on its batch, and the step before it."""
 

@@ -44,7 +44,7 @@ class Beta(StepMeasure):
         floor = "noise_floor/beta" if self.batch == "same_batch" else ""
         name = f"beta/{self.batch}"
         short = f"β, {self.batch.replace('_', ' ')}"
-        return (series(name, title, short=short, scale="log", running_maximum=True, floor=floor),)
+        return (series(name, title, short=short, scale="log", running_maximum=True, floor=floor, curvature=True),)
 
     def compute(self, step: Step) -> dict[str, jax.Array]:
         """Return β."""

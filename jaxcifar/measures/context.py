@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jaxcifar.measures.base import Layers
 
@@ -18,6 +18,30 @@ Loss = Callable[[Any], "jax.Array"]
 """From parameters to a loss, a scalar."""
 Advance = Callable[[int, int], None]
 """Told how many parts of how many are done."""
+
+
+class Inside(Protocol):
+    """The arrays of one forward pass, in the order in which the layers are applied."""
+
+    @property
+    def logits(self) -> jax.Array:
+        """Of the images, [N, classes]."""
+        ...
+
+    @property
+    def features(self) -> Mapping[str, jax.Array]:
+        """By layer with a kernel on the main path: its output, after its normalisation."""
+        ...
+
+    @property
+    def normalized(self) -> Mapping[str, jax.Array]:
+        """By normalisation: its input."""
+        ...
+
+    @property
+    def branches(self) -> Mapping[str, tuple[jax.Array, jax.Array]]:
+        """By residual block: what it adds up, the branch and the shortcut."""
+        ...
 
 
 class Previous(NamedTuple):
@@ -53,6 +77,8 @@ class Step:
     """The step before, for measures that need it."""
     kernel: Callable[[Any], Any] | None = None
     """Picks the last linear layer's kernel, where `output` does not name it."""
+    inside: Callable[[Any], Inside] | None = None
+    """From parameters to what the network computes on the step's batch, in float32; None where only a loss is known."""
 
     @cached_property
     def update(self) -> Any:
@@ -79,9 +105,18 @@ class Step:
         """Return the last linear layer's kernel of a pytree shaped like the parameters."""
         if self.kernel is not None:
             return self.kernel(tree)
-        for part in self.output.split("/"):
+        return self.kernel_of(tree, self.output)
+
+    def kernel_of(self, tree: Any, layer: str) -> Any:
+        """Return a layer's kernel of a pytree shaped like the parameters."""
+        part = self.at(tree, layer)
+        return part["kernel"] if isinstance(part, Mapping) else part
+
+    def at(self, tree: Any, layer: str) -> Any:
+        """Return a layer's part of a pytree shaped like the parameters."""
+        for part in layer.split("/"):
             tree = tree[part]
-        return tree["kernel"] if isinstance(tree, Mapping) else tree
+        return tree
 
 
 class Snapshot(NamedTuple):
@@ -105,6 +140,8 @@ class Snapshots:
     batch: Any
     loss_on: Callable[[Any], Loss]
     """From a batch to the loss on it."""
+    inside: Callable[[Any, Any], Inside]
+    """From parameters and images [N, H, W, C] to what the network computes on its way, in training mode."""
     optimizer: Optimizer
     learning_rate: Callable[[jax.Array], jax.Array]
     """From a number of finished steps to the learning rate of the last one (of the first, before any)."""
@@ -118,7 +155,17 @@ class Snapshots:
         return self.loss_on(self.batch)
 
     def each(self, function: Callable[[Loss, Snapshot, jax.Array], dict[str, Any]]) -> dict[str, Any]:
-        """Return `function(loss, snapshot, key)` at every snapshot, stacked; compiled once for all.
+        """Return `function(loss, snapshot, key)` at every snapshot, stacked; compiled once for all."""
+        import jax
+
+        return self._mapped(lambda state, batch: function(self.loss_on(batch), state, jax.random.key(0)))
+
+    def on_images(self, function: Callable[[Any, jax.Array], dict[str, Any]]) -> dict[str, Any]:
+        """Return `function(params, images)` at every snapshot, on the images of the batch, stacked; compiled once."""
+        return self._mapped(lambda state, batch: function(state.params, batch[0]))
+
+    def _mapped(self, function: Callable[[Snapshot, Any], dict[str, Any]]) -> dict[str, Any]:
+        """`function(snapshot, batch)` at every snapshot.
 
         The batch is an argument of the compiled function: as a constant, XLA would fold parts of the network over it.
         """
@@ -126,7 +173,7 @@ class Snapshots:
         import jax.numpy as jnp
         import numpy as np
 
-        compiled = jax.jit(lambda state, batch: function(self.loss_on(batch), state, jax.random.key(0)))
+        compiled = jax.jit(function)
         found = []
         for index, state in enumerate(self.states, 1):
             found.append(jax.block_until_ready(compiled(jax.tree.map(jnp.asarray, state), self.batch)))

@@ -11,12 +11,13 @@ from typing import Any, Literal
 from jaxcifar.errors import UserError, check_choice
 from jaxcifar.records import forms
 
-Kind = Literal["series", "range", "points", "spectrum", "plane", "path"]
+Kind = Literal["series", "range", "points", "profile", "spectrum", "plane", "path"]
 """`series`: one array over steps, with and without BatchNorm in one picture. `range`: from the first to the second
-array over steps, a panel per network. `points`: a value at every snapshot. `spectrum`: arrays `grid` and `density`
+array over steps, a panel per network. `points`: a value at every snapshot. `profile`: an array [snapshots, positions]
+along the layers or another axis, drawn at the first snapshot. `spectrum`: arrays `grid` and `density`
 [snapshots, points]. `plane`: `x`, `y`, `losses`. `path`: `coordinates`, `explained`, `true_losses` on a plane."""
 Scale = Literal["linear", "log"]
-ARRAYS: dict[Kind, tuple[int, int]] = {"series": (1, 1), "range": (1, 2), "points": (1, 1)}
+ARRAYS: dict[Kind, tuple[int, int]] = {"series": (1, 1), "range": (1, 2), "points": (1, 1), "profile": (1, 1)}
 """Least and greatest number of arrays on an axis of a kind; the others say by their names what they draw."""
 WANTED: dict[Kind, tuple[str, ...]] = {
     "spectrum": ("grid", "density"),
@@ -38,6 +39,9 @@ class Axis:
     scale: Scale = "linear"
     floor: str = ""
     """Array of the noise floor, drawn dotted where it was measured."""
+    curvature: bool = False
+    """Whether it is a curvature, so that it is also told times the learning rate, beside the stability line
+    2(1+μ)/η of SGD (`series` only)."""
     running_maximum: bool = False
     """Whether the largest value so far is drawn too, dashed."""
     error: str = ""
@@ -46,6 +50,8 @@ class Axis:
     """Array of a bound, drawn dashed (`points` only)."""
     largest: bool = False
     """Draw the largest entry of each snapshot's row, else the first (`points` only)."""
+    across: str = ""
+    """Label of the horizontal axis, which goes from 0 to 1 (`profile` only)."""
 
     @property
     def heading(self) -> str:

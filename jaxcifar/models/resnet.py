@@ -29,7 +29,7 @@ class BasicBlock(nn.Module):
         y = self.activation(self.norm(name="norm1")(y, use_running_average=not train))
         y = self.conv(self.width, (3, 3), 1, 1, name="conv2")(y)
         y = self.norm(name="norm2")(y, use_running_average=not train)
-        return self.activation(y + shortcut(self, x, train) if self.skip else y)
+        return self.activation(added(self, y, x, train) if self.skip else y)
 
 
 class Bottleneck(nn.Module):
@@ -51,7 +51,15 @@ class Bottleneck(nn.Module):
         y = self.activation(self.norm(name="norm2")(y, use_running_average=not train))
         y = self.conv(self.width * self.expansion, (1, 1), 1, 0, name="conv3")(y)
         y = self.norm(name="norm3")(y, use_running_average=not train)
-        return self.activation(y + shortcut(self, x, train) if self.skip else y)
+        return self.activation(added(self, y, x, train) if self.skip else y)
+
+
+def added(block: BasicBlock | Bottleneck, y: jax.Array, x: jax.Array, train: bool) -> jax.Array:
+    """Return the sum of a block's branch and shortcut; call it in the block's compact method."""
+    beside = shortcut(block, x, train)
+    # Kept only where the caller asks for `intermediates`.
+    block.sow("intermediates", "added", (y, beside))
+    return y + beside
 
 
 def shortcut(block: BasicBlock | Bottleneck, x: jax.Array, train: bool) -> jax.Array:

@@ -18,6 +18,7 @@ from jaxcifar.report.caption import TRAINING_MODE, provenance
 from jaxcifar.report.figure import Figure, Panel, line, log_axis, save
 from jaxcifar.report.line_styles import line_styles
 from jaxcifar.report.planes import WHERE, path_figure, plane_figure
+from jaxcifar.report.profiles import profile_figure
 from jaxcifar.report.sources import gather
 from jaxcifar.report.style import LineStyle
 
@@ -53,6 +54,8 @@ def _figure(display: Display, found: Found, looks: dict[str, LineStyle], common:
     match display.kind:
         case "points":
             return _points(display, found, looks, common)
+        case "profile":
+            return profile_figure(display, found, looks, common)
         case "spectrum":
             return _spectrum(display, found, looks, common)
         case "plane":

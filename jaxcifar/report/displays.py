@@ -33,9 +33,12 @@ def _of_run(run: Result) -> Iterator[Display]:
     """The figures that a record keeps, else those of its config's measures; an array of no measure gets its own."""
     stored = run.records.displays if run.records else ()
     displays = [display for display in map(from_json, stored) if display is not None]
-    if not stored and run.config is not None:
+    if run.config is not None:
         layers = _layers(run)
-        displays = [display for measure in run.config.step_measures for display in measure.displays(layers)]
+        own = [display for measure in run.config.step_measures for display in measure.displays(layers)]
+        # A figure of equal arrays is shown as today's version shows it; the record has those of a user's own measures.
+        today = {display.arrays: display for display in own}
+        displays = [today.get(display.arrays, display) for display in displays] if stored else own
     yield from displays
     shown = {name for display in displays for name in display.arrays}
     for name in run.records.steps if run.records else ():

@@ -32,21 +32,30 @@ def figures(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, 
 def table(study: StudyResults) -> Table | None:
     """Return quantiles of every measure beside its maximum, which one outlier makes; None without measures."""
     rows = []
-    for title, name in _titled(study).items():
-        for member, runs in study.members.items():
-            columns = [v[np.isfinite(v)] for v in (run.step_values(name) for run in runs) if np.isfinite(v).any()]
-            if columns:
-                figures = [[float(np.quantile(values, q)) for values in columns] for q in QUANTILES]
-                cells = [_mean_cell(values) for values in figures]
-                rows.append([Cell(title), Cell(study.label(member)), *cells])
+    for title, (name, curvature) in _titled(study).items():
+        for times_rate in (False, True) if curvature else (False,):
+            shown = f"{title}, times the rate" if times_rate else title
+            for member, runs in study.members.items():
+                columns = [run.step_values(name) * (_rate(run) if times_rate else 1.0) for run in runs]
+                columns = [values[np.isfinite(values)] for values in columns if np.isfinite(values).any()]
+                if columns:
+                    figures = [[float(np.quantile(values, q)) for values in columns] for q in QUANTILES]
+                    cells = [_mean_cell(values) for values in figures]
+                    rows.append([Cell(shown), Cell(study.label(member)), *cells])
     headings = ("measure", "run", "median", "90%", "99%", "maximum")
     caption = "Over all measured steps; mean ± standard error over seeds."
+    if any(row[0].text.endswith("times the rate") for row in rows):
+        caption += " Full-batch SGD is stable where curvature times rate is below 2(1+μ), with momentum 0.9 below 3.8."
     return Table("probes", "Measures along training", headings, rows, caption) if rows else None
 
 
-def _titled(study: StudyResults) -> dict[str, str]:
-    """From a title to its array, for the arrays that are drawn."""
-    found: dict[str, str] = {}
+def _rate(run: Result) -> float:
+    return run.config.optimizer.learning_rate if run.config else float("nan")
+
+
+def _titled(study: StudyResults) -> dict[str, tuple[str, bool]]:
+    """From a title to its array and whether it is a curvature, for the arrays that are drawn."""
+    found: dict[str, tuple[str, bool]] = {}
     for asked in displays.of_steps(study).values():
         for _, display in asked:
             for axis in display.axes:
@@ -54,7 +63,8 @@ def _titled(study: StudyResults) -> dict[str, str]:
                 for end, name in zip(ends, axis.arrays, strict=True):
                     title = f"{axis.heading}{end}"
                     # Two measures of one title are told apart by their arrays.
-                    found[title if found.get(title, name) == name else f"{title} ({name})"] = name
+                    known, _ = found.get(title, (name, False))
+                    found[title if known == name else f"{title} ({name})"] = name, axis.curvature
     return found
 
 
@@ -78,6 +88,7 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
     legend = [*dict.fromkeys(look for arms in groups.values() for look, _ in arms)]
     legend += [RUNNING] if axis.running_maximum else []
     legend += [FLOOR] if floor else []
+    legend += [STABLE] if axis.curvature and any(_stable(runs) for arms in groups.values() for _, runs in arms) else []
     rows = [
         [run.member, run.seed, array, *row]
         for run in study.runs
@@ -115,6 +126,7 @@ def _finite(study: StudyResults, name: str) -> np.ndarray:
 
 
 RUNNING = LineStyle("largest so far", "grey", "dashed")
+STABLE = LineStyle("2(1+μ)/η: stable below, at each rate", "grey", "dashdot")
 FLOOR = LineStyle("noise floor: rounding alone", "grey", "dotted")
 
 
@@ -149,6 +161,12 @@ def _by_norm(members: dict[str, list[Result]]) -> Arms:
     return [(styles[norm], arms[norm]) for norm in sorted(arms)]
 
 
+def _stable(runs: Sequence[Result]) -> set[float]:
+    """The stability lines of the runs' learning rates; SGD alone has one that does not change with the weights."""
+    bounds = (run.config.optimizer.stable_curvature for run in runs if run.config)
+    return {bound for bound in bounds if bound is not None}
+
+
 def _median(runs: Sequence[Result], name: str) -> float:
     return float(np.nanmedian(np.concatenate([run.step_values(name) for run in runs])))
 
@@ -164,6 +182,8 @@ def _drawer(arms: Arms, measure: Axis, floor: bool):
                 x, mean, *_ = binned_together(floors)
                 style = {**line(look), "linewidth": 1.0, "linestyle": (0, (1, 1.6))}
                 axis.plot(x, np.nanmedian(mean, axis=0), **style)
+        for bound in sorted({bound for _, runs in arms for bound in _stable(runs)}) if measure.curvature else ():
+            axis.axhline(bound, **{**line(STABLE), "linewidth": 0.9})
         if measure.scale == "log":
             log_axis(axis)
         axis.set_xlabel("step")

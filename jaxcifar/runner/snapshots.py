@@ -15,10 +15,11 @@ from jaxcifar.config import Run, UserError, to_json
 from jaxcifar.data import Dataset, normalize
 from jaxcifar.landscape.memory import available_memory
 from jaxcifar.measures import SNAPSHOT_MEASURES, Snapshot, SnapshotMeasure, Snapshots, display
+from jaxcifar.models.inside import inside
 from jaxcifar.records import snapshots as stored
 from jaxcifar.runner.networks import restore, saved_steps, snapshot_steps, trained_on
 from jaxcifar.training.optimizers import numbers, schedule_factor
-from jaxcifar.training.state import State
+from jaxcifar.training.state import State, key, module
 from jaxcifar.training.step import loss_function
 
 IMAGES = 512
@@ -105,7 +106,9 @@ def _context(run: Run, dataset: Dataset, states: Sequence[State]) -> Snapshots:
     images, labels = dataset.train_images[:size], dataset.train_labels[:size]
     # Never below float32, whatever the run trained in.
     exact = dataclasses.replace(run, precision="float32")
-    loss = loss_function(exact, numbers(exact))
+    values = numbers(exact)
+    loss, network = loss_function(exact, values), module(exact)
+    rngs = {use: key(values, use, 0) for use in ("dropout", "noise")}
     # Where there is BatchNorm its batch statistics count, so the running ones may be those of any state.
     statistics = jax.tree.map(jnp.asarray, states[0].batch_stats)
     optimizer, steps_per_epoch = run.optimizer, len(dataset.train_labels) // run.batch_size
@@ -118,6 +121,7 @@ def _context(run: Run, dataset: Dataset, states: Sequence[State]) -> Snapshots:
         states=[Snapshot(state.step, state.params, state.opt_state) for state in states],
         batch=(normalize(jnp.asarray(images), run.data), jnp.asarray(labels)),
         loss_on=lambda batch: lambda params: loss(params, statistics, batch, jnp.int32(0))[0],
+        inside=lambda params, images: inside(network, {"params": params, "batch_stats": statistics}, images, rngs),
         optimizer=optimizer,
         learning_rate=learning_rate,
         # Fewer points where the run itself is a small version.

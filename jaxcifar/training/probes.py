@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -78,6 +78,7 @@ def take(
     rate: jax.Array,
     previous: Any,
     losses: tuple[Loss, Loss],
+    inside: Callable[[Any], Any],
 ) -> tuple[Any, dict[str, jax.Array]]:
     """Return what is carried to the next step, and the values of every step measure.
 
@@ -90,13 +91,16 @@ def take(
         previous: what is carried from the step before.
         losses: from parameters to the loss on the step's batch with its dropout key, in float32; and the same with the
             images of the batch in another order.
+        inside: from parameters to what the network computes on the step's batch.
     """
     loss, reordered = losses
     with jax.default_matmul_precision("highest"):
         if not reuses_training_gradient(run):
             gradient = jax.grad(loss)(before) if crosses_batches(run) else None
         model = run.model
-        step = Step(before, after, rate, loss, reordered, layers(model), roles(model).output, gradient, previous)
+        step = Step(
+            before, after, rate, loss, reordered, layers(model), roles(model).output, inside, gradient, previous
+        )
         values: dict[str, jax.Array] = {}
         for measures in _groups(run):
             values |= _when_due(measures, number, step)

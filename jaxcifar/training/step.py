@@ -13,7 +13,7 @@ from jax import lax
 
 from jaxcifar.config import Run
 from jaxcifar.measures import SHIPPED
-from jaxcifar.models import roles
+from jaxcifar.models import inside, roles
 from jaxcifar.training import averaging, probes
 from jaxcifar.training.averaging import Weights
 from jaxcifar.training.losses import per_example
@@ -74,7 +74,8 @@ def train_step(
     previous = state.previous
     if run.step_measures:
         losses = _losses(run, values, state.batch_stats, batch, step)
-        previous, found = probes.take(run, step, state.params, params, gradient, rate, state.previous, losses)
+        looked = _inside(run, values, state.batch_stats, batch, step)
+        previous, found = probes.take(run, step, state.params, params, gradient, rate, state.previous, losses, looked)
         measured |= found
     return State(state.step + 1, params, batch_stats, opt_state, previous, average), measured
 
@@ -104,6 +105,15 @@ def _losses(
         return lambda params: exact(params, batch_stats, images_and_labels, step)[0]
 
     return loss_on(batch), loss_on(jax.tree.map(lambda x: x[::-1], batch))
+
+
+def _inside(
+    run: Run, values: Numbers, batch_stats: Any, batch: Batch, step: jax.Array
+) -> Callable[[Any], inside.Inside]:
+    """What the network computes from parameters in float32 on the batch."""
+    network = module(probes.in_float32(run))
+    rngs = {use: key(values, use, step) for use in ("dropout", "noise")}
+    return lambda params: inside.inside(network, {"params": params, "batch_stats": batch_stats}, batch[0], rngs)
 
 
 def check_measures(run: Run) -> None:

@@ -17,7 +17,7 @@ from jaxcifar import records
 from jaxcifar.claims import Evidence, Judged, at_least, best_accuracy, compare, judge
 from jaxcifar.config import Claim, Data, Run, Study, UserError, shipped
 from jaxcifar.config.stored import read_studies
-from jaxcifar.records import pictures
+from jaxcifar.records import pictures, snapshots
 from jaxcifar.records.files import finite
 from jaxcifar.records.study import StudyResults, Wanted
 from jaxcifar.runner import residual_blocks
@@ -321,7 +321,7 @@ def judge_one(results: StudyResults, statement: str) -> Judged:
 
 def test_every_claim_has_its_case():
     claims = {study.name: len(study.claims) for study in shipped.sections(but="paper") if study.claims}
-    assert {name: len(cases) for name, cases in CASES.items()} | {"residual": 6} == claims
+    assert {name: len(cases) for name, cases in CASES.items()} | {"residual": 6, "init": 7} == claims
 
 
 @pytest.mark.parametrize(("name", "index"), NUMBERED, ids=lambda value: str(value))
@@ -362,6 +362,35 @@ def test_the_gradients_claims(tmp_path: Path, ratio: float, late: float, answer:
             folder = tmp_path / "residual" / name / f"seed-{seed}"
             records.write_json(folder / pictures.GRADIENTS, {"norms": {"0": norms, "6": norms}})
     assert [judged.verdict for judged in judge(shipped_study("residual"), found)] == [answer] * 6
+
+
+@pytest.mark.parametrize(("factor", "answer"), [(4.0, "holds"), (0.25, "does not hold")])
+def test_the_claims_at_initialisation(tmp_path: Path, factor: float, answer: str):
+    own = shipped_study("init")
+    found = study(tmp_path, "init", {member.name: M() for member in own.members()})
+    found = dataclasses.replace(found, wanted=Wanted("cifar10", own.base.data.train_size, own.base.data.test_size))
+    more = {"plain-34-batch": factor, "plain-34-none": 0.5, "plain-34-none-torch": 0.5 / factor}
+    shares = {"resnet-34-batch": 0.2, "resnet-18-batch": 0.2 * factor, "resnet-34-none": 0.2 * factor}
+    for run in found.runs:
+        norms = {"conv1": more.get(run.member, 1.0), "conv2": 1.0}
+        records.write_json(run.folder / pictures.GRADIENTS, {"norms": {"0": norms}})
+        rank = 8 * factor if run.member == "plain-34-batch" else 8.0
+        cosine = 0.1 * factor if run.member == "resnet-34-batch" else 0.1
+        levels = {"feature_rank": ("rank", rank), "input_gradients": ("cosine", cosine)}
+        for measure, (name, value) in {**levels, "residual_share": ("share", shares.get(run.member, 0.5))}.items():
+            snapshots.write(run.folder, measure, {"steps": [0, 4], name: np.full((2, 9), value)}, {})
+    assert [judged.verdict for judged in judge(own, found)] == [answer] * 7
+
+
+def test_what_was_not_measured_at_initialisation_is_missing(tmp_path: Path):
+    own = shipped_study("init")
+    found = study(tmp_path, "init", {member.name: M() for member in own.members()})
+    found = dataclasses.replace(found, wanted=Wanted("cifar10", own.base.data.train_size, own.base.data.test_size))
+    for run in found.runs:
+        snapshots.write(run.folder, "feature_rank", {"steps": [4], "rank": np.ones((1, 9))}, {})
+    claim = judge_one(found, "from collapsing")
+    assert claim.verdict == "not decided"
+    assert "plain-34-batch, seed 0 has not been measured at initialisation" in claim.decides
 
 
 def test_the_tables_of_the_networks(tmp_path: Path):

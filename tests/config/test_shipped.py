@@ -12,7 +12,7 @@ from jaxcifar import records
 from jaxcifar.claims import judge
 from jaxcifar.config import Study, shipped
 from jaxcifar.config.words import Words
-from jaxcifar.records import pictures
+from jaxcifar.records import pictures, snapshots
 from jaxcifar.runner import residual_blocks
 
 SECTIONS = shipped.sections(but="paper")
@@ -41,7 +41,7 @@ def test_a_study_has_the_name_of_its_file():
 def test_sections_are_in_the_order_of_the_text():
     numbers = [study.section for study in SECTIONS]
     assert numbers[:4] == ["1.1", "1.2", "1.3", "1.4"]
-    assert [number for number in numbers if number.startswith("2")] == ["2.1", "2.2", "2.3", "2+", "2+", "2+"]
+    assert [number for number in numbers if number.startswith("2")] == ["2.1", "2.2", "2.3", "2+", "2+", "2+", "2+"]
     assert all(study.title and study.says for study in SECTIONS)
     words = [Words(number, section=number) for number in ("1.10", "1.2", "", "2+", "2.4")]
     assert [each.section for each in sorted(words, key=lambda each: each.order)] == ["1.2", "1.10", "2.4", "2+", ""]
@@ -55,6 +55,9 @@ def test_claims_find_all_that_they_need_in_records_of_their_own_study(shipped_st
     for run in found.runs:
         norms = {"conv1": 1.0, "conv2": 2.0}
         records.write_json(run.folder / pictures.GRADIENTS, {"norms": {"0": norms, "1": norms}})
+        for measure in run.config.snapshot_measures if run.config else ():
+            arrays = {name: np.linspace(0.5, 1.0, 9)[None] for each in measure.displays() for name in each.arrays}
+            snapshots.write(run.folder, measure.name, {"steps": [0], **arrays}, {})
     if "architecture" in shipped_study.pictures:
         records.write_json(found.folder / pictures.FOLDER / pictures.ARCHITECTURE, residual_blocks.tables())
     for judged in judge(shipped_study, found):

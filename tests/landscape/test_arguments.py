@@ -63,6 +63,11 @@ RIGHT = {
     "batch_sizes": (1, 2),
     "progress": None,
     "memory_limit": 10**6,
+    "features": jnp.eye(3),
+    "branch": jnp.eye(3),
+    "shortcut": jnp.ones((3, 3)),
+    "function": lambda x: x.sum(-1),
+    "inputs": jnp.ones((1, 3, 2)),
 }
 FUNCTIONS = {name: f for name in landscape.__all__ if not inspect.isclass(f := getattr(landscape, name))}
 USES = [(name, argument) for name, f in FUNCTIONS.items() for argument in inspect.signature(f).parameters]

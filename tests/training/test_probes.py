@@ -17,12 +17,15 @@ from jaxcifar.config.stored import read_records
 from jaxcifar.measures import (
     Beta,
     CovariateShift,
+    GammaOverSigma,
     GradientDirection,
     GradientDistance,
     NoiseFloor,
     StepReliability,
     UpdateDirection,
+    WeightNorm,
 )
+from jaxcifar.models import layers
 from jaxcifar.training import Member, interrupt, probes, state, train_members
 from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.optimizers import numbers
@@ -38,6 +41,8 @@ PROBES = (
     UpdateDirection(),
     StepReliability(),
     CovariateShift(),
+    WeightNorm(),
+    GammaOverSigma(),
 )
 RUN = Run(
     name="probed",
@@ -97,6 +102,39 @@ def test_same_batch_and_cross_batch_are_what_they_say(probed: records.Records):
     np.testing.assert_allclose(steps["gradient_cosine/same_batch/last_linear"][1], last.cosine, **near)
     whole = landscape.cross_batch_gradient_distance(losses[0], losses[1], params[0], params[1])
     np.testing.assert_allclose(steps["gradient_distance/cross_batch/all"][2], whole.distance, **near)
+
+
+def test_weights_free_of_scale_are_those_before_normalisations(probed: records.Records):
+    (before, *_), _ = by_hand(probed)
+    length = {layer: np.linalg.norm(before[layer]["kernel"]) for layer in ("conv1_1", "conv2_1")}
+    for layer, expected in length.items():
+        np.testing.assert_allclose(probed.steps[f"weight_norm/{layer}"][1], expected, rtol=1e-5)
+    square = sum(value**2 for value in length.values())
+    np.testing.assert_allclose(probed.steps["weight_norm/all"][1], square**0.5, rtol=1e-5)
+    np.testing.assert_allclose(probed.steps["weight_norm/effective_rate"][1], 0.05 / square, rtol=1e-5)
+    assert "weight_norm/linear1" not in probed.steps
+
+
+def test_gamma_over_sigma_is_that_of_the_batch(probed: records.Records):
+    (before, *_), _ = by_hand(probed)
+    run, images = probed.config, data.load(probed.config.data)
+    order = jax.random.permutation(state.key(numbers(run), "order", 1), 16)
+    batch = data.normalize(images.train_images[order], run.data)
+    layer = before["conv1_1"]
+    output = layers.conv2d(batch, layer["kernel"], padding=1) + layer["bias"]
+    expected = np.median(before["norm1_1"]["scale"] / np.sqrt(np.var(output, (0, 1, 2)) + 1e-5))
+    np.testing.assert_allclose(probed.steps["gamma_over_sigma/conv1_1"][1], expected, rtol=1e-3)
+    assert {name for name in probed.steps if name.startswith("gamma")} == {
+        "gamma_over_sigma/conv1_1",
+        "gamma_over_sigma/conv2_1",
+    }
+
+
+@pytest.mark.parametrize("measure", [WeightNorm(), GammaOverSigma()])
+def test_a_network_without_normalisation_has_no_such_arrays(measure):
+    run = dataclasses.replace(RUN, model=CNN(), probes=(measure,))
+    assert probes.names(run) == []
+    assert measure.gradients(probes.layers(run.model)) == 0
 
 
 def test_directions_are_what_they_say(probed: records.Records):
