@@ -35,7 +35,7 @@ from jaxcifar.measures.top_eigenvalue import TopEigenvalue as TopEigenvalue
 from jaxcifar.measures.trace import Trace as Trace
 from jaxcifar.measures.trajectory import Trajectory as Trajectory
 from jaxcifar.measures.update_direction import UpdateDirection as UpdateDirection
-from jaxcifar.measures.weight_norm import WeightNorm as WeightNorm
+from jaxcifar.measures.scale_free_norm import ScaleFreeNorm as ScaleFreeNorm
 
 STEP_MEASURES: tuple[type[StepMeasure], ...] = (
     Beta,
@@ -46,7 +46,7 @@ STEP_MEASURES: tuple[type[StepMeasure], ...] = (
     StepReliability,
     CovariateShift,
     TopEigenvalue,
-    WeightNorm,
+    ScaleFreeNorm,
     GammaOverSigma,
 )
 SNAPSHOT_MEASURES: tuple[type[SnapshotMeasure], ...] = (

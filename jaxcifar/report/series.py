@@ -87,8 +87,8 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
         panels.append(Panel(f"{axis.heading}, {optimizer}", _drawer(arms, axis, floor), alt, size))
     legend = [*dict.fromkeys(look for arms in groups.values() for look, _ in arms)]
     legend += [RUNNING] if axis.running_maximum else []
+    legend += [STABLE] if any(_shown_bounds(arms, axis) for arms in groups.values()) else []
     legend += [FLOOR] if floor else []
-    legend += [STABLE] if axis.curvature and any(_stable(runs) for arms in groups.values() for _, runs in arms) else []
     rows = [
         [run.member, run.seed, array, *row]
         for run in study.runs
@@ -161,10 +161,13 @@ def _by_norm(members: dict[str, list[Result]]) -> Arms:
     return [(styles[norm], arms[norm]) for norm in sorted(arms)]
 
 
-def _stable(runs: Sequence[Result]) -> set[float]:
-    """The stability lines of the runs' learning rates; SGD alone has one that does not change with the weights."""
-    bounds = (run.config.optimizer.stable_curvature for run in runs if run.config)
-    return {bound for bound in bounds if bound is not None}
+def _shown_bounds(arms: Arms, measure: Axis) -> list[float]:
+    """The stability lines of SGD's learning rates, without those so far above that they would flatten the curves."""
+    if not measure.curvature:
+        return []
+    highest = 100 * max(_median(runs, measure.arrays[0]) for _, runs in arms)
+    bounds = {run.config.optimizer.stable_curvature for _, runs in arms for run in runs if run.config}
+    return sorted(bound for bound in bounds if bound is not None and bound <= highest)
 
 
 def _median(runs: Sequence[Result], name: str) -> float:
@@ -182,7 +185,7 @@ def _drawer(arms: Arms, measure: Axis, floor: bool):
                 x, mean, *_ = binned_together(floors)
                 style = {**line(look), "linewidth": 1.0, "linestyle": (0, (1, 1.6))}
                 axis.plot(x, np.nanmedian(mean, axis=0), **style)
-        for bound in sorted({bound for _, runs in arms for bound in _stable(runs)}) if measure.curvature else ():
+        for bound in _shown_bounds(arms, measure):
             axis.axhline(bound, **{**line(STABLE), "linewidth": 0.9})
         if measure.scale == "log":
             log_axis(axis)

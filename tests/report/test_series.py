@@ -85,7 +85,13 @@ def test_batch_norm_with_noise_is_not_drawn_as_batch_norm(tmp_path: Path):
     runs = {name: Member(run=Run(model=model, probes=(Beta(),)), steps=steps) for name, model in models.items()}
     found = study(tmp_path, "s", runs)
     (figure,) = series.figures(found, line_styles(found, Words("s")), {})
-    assert [look.label for look in figure.legend] == ["a", "b", "c", "largest so far"]
+    assert [look.label for look in figure.legend] == [
+        "a",
+        "b",
+        "c",
+        "largest so far",
+        "2(1+μ)/η: stable below, at each rate",
+    ]
 
 
 def test_arrays_that_are_not_drawn_are_in_the_csv(tmp_path: Path):

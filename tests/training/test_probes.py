@@ -23,7 +23,7 @@ from jaxcifar.measures import (
     NoiseFloor,
     StepReliability,
     UpdateDirection,
-    WeightNorm,
+    ScaleFreeNorm,
 )
 from jaxcifar.models import layers
 from jaxcifar.training import Member, interrupt, probes, state, train_members
@@ -41,7 +41,7 @@ PROBES = (
     UpdateDirection(),
     StepReliability(),
     CovariateShift(),
-    WeightNorm(),
+    ScaleFreeNorm(),
     GammaOverSigma(),
 )
 RUN = Run(
@@ -108,11 +108,11 @@ def test_weights_free_of_scale_are_those_before_normalisations(probed: records.R
     (before, *_), _ = by_hand(probed)
     length = {layer: np.linalg.norm(before[layer]["kernel"]) for layer in ("conv1_1", "conv2_1")}
     for layer, expected in length.items():
-        np.testing.assert_allclose(probed.steps[f"weight_norm/{layer}"][1], expected, rtol=1e-5)
+        np.testing.assert_allclose(probed.steps[f"scale_free_norm/{layer}"][1], expected, rtol=1e-5)
     square = sum(value**2 for value in length.values())
-    np.testing.assert_allclose(probed.steps["weight_norm/all"][1], square**0.5, rtol=1e-5)
-    np.testing.assert_allclose(probed.steps["weight_norm/effective_rate"][1], 0.05 / square, rtol=1e-5)
-    assert "weight_norm/linear1" not in probed.steps
+    np.testing.assert_allclose(probed.steps["scale_free_norm/all"][1], square**0.5, rtol=1e-5)
+    np.testing.assert_allclose(probed.steps["scale_free_norm/effective_rate"][1], 0.05 / square, rtol=1e-5)
+    assert "scale_free_norm/linear1" not in probed.steps
 
 
 def test_gamma_over_sigma_is_that_of_the_batch(probed: records.Records):
@@ -130,7 +130,7 @@ def test_gamma_over_sigma_is_that_of_the_batch(probed: records.Records):
     }
 
 
-@pytest.mark.parametrize("measure", [WeightNorm(), GammaOverSigma()])
+@pytest.mark.parametrize("measure", [ScaleFreeNorm(), GammaOverSigma()])
 def test_a_network_without_normalisation_has_no_such_arrays(measure):
     run = dataclasses.replace(RUN, model=CNN(), probes=(measure,))
     assert probes.names(run) == []

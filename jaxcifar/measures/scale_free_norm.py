@@ -18,7 +18,7 @@ WHOSE = "the kernels that a normalisation follows, whose scale does not change t
 
 
 @dataclass(frozen=True)
-class WeightNorm(StepMeasure):
+class ScaleFreeNorm(StepMeasure):
     """‖w‖ of the kernels that a normalisation follows, and the effective learning rate η/‖w‖².
 
     Since L(kw) = L(w) for these w, a step of rate η turns them as one of rate η/k² turns kw (van Laarhoven 2017, arXiv
@@ -31,19 +31,19 @@ class WeightNorm(StepMeasure):
         if not normed:
             return ()
         length = series(
-            "weight_norm/all",
+            "scale_free_norm/all",
             "Length of the weights that are free of scale",
             short="‖w‖ before normalisations",
             caption=f"‖w‖ of {WHOSE}.",
         )
         rate = series(
-            "weight_norm/effective_rate",
+            "scale_free_norm/effective_rate",
             "Effective learning rate",
             short="η/‖w‖²",
             scale="log",
             caption=f"η/‖w‖² of {WHOSE}: it is what turns them.",
         )
-        return (dataclasses.replace(length, others=tuple(f"weight_norm/{layer}" for layer in normed)), rate)
+        return (dataclasses.replace(length, others=tuple(f"scale_free_norm/{layer}" for layer in normed)), rate)
 
     def compute(self, step: Step) -> dict[str, jax.Array]:
         """Return ‖w‖ of every such layer and of all together before the step, and η/‖w‖²."""
@@ -55,5 +55,5 @@ class WeightNorm(StepMeasure):
         if not found:
             return {}
         square = jnp.sum(jnp.stack([jnp.square(length) for length in found.values()]))
-        whole = {"weight_norm/all": jnp.sqrt(square), "weight_norm/effective_rate": step.learning_rate / square}
-        return {f"weight_norm/{layer}": length for layer, length in found.items()} | whole
+        whole = {"scale_free_norm/all": jnp.sqrt(square), "scale_free_norm/effective_rate": step.learning_rate / square}
+        return {f"scale_free_norm/{layer}": length for layer, length in found.items()} | whole
