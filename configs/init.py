@@ -104,7 +104,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 16},
                 seeds=3,
-                hours=0.2,
+                hours=0.1,
                 why="It is the full size: depths differ by factors at initialisation, and seeds by a tenth.",
             )
         },

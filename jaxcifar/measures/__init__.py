@@ -29,13 +29,13 @@ from jaxcifar.measures.input_gradients import InputGradients as InputGradients
 from jaxcifar.measures.noise_floor import NoiseFloor as NoiseFloor
 from jaxcifar.measures.plane import Plane as Plane
 from jaxcifar.measures.residual_share import ResidualShare as ResidualShare
+from jaxcifar.measures.scale_free_norm import ScaleFreeNorm as ScaleFreeNorm
 from jaxcifar.measures.sharpness import Sharpness as Sharpness
 from jaxcifar.measures.step_reliability import StepReliability as StepReliability
 from jaxcifar.measures.top_eigenvalue import TopEigenvalue as TopEigenvalue
 from jaxcifar.measures.trace import Trace as Trace
 from jaxcifar.measures.trajectory import Trajectory as Trajectory
 from jaxcifar.measures.update_direction import UpdateDirection as UpdateDirection
-from jaxcifar.measures.scale_free_norm import ScaleFreeNorm as ScaleFreeNorm
 
 STEP_MEASURES: tuple[type[StepMeasure], ...] = (
     Beta,

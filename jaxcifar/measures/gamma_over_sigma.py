@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jaxcifar.errors import UserError
 from jaxcifar.measures.base import Layers, StepMeasure, normed_layers
 from jaxcifar.measures.display import Axis, Display
 
@@ -57,6 +58,8 @@ class GammaOverSigma(StepMeasure):
         normed = normed_layers(step.layers)
         if not normed:
             return {}
+        if step.inside is None:
+            raise UserError("GammaOverSigma needs the network's layers, which a loss alone does not show.")
         taken = step.inside(step.before).normalized
         found = {}
         for layer, norm in normed.items():

@@ -51,7 +51,7 @@ class ScaleFreeNorm(StepMeasure):
 
         from jaxcifar import landscape
 
-        found = {layer: landscape.tree_norm(step.kernel(step.before, layer)) for layer in normed_layers(step.layers)}
+        found = {layer: landscape.tree_norm(step.kernel_of(step.before, layer)) for layer in normed_layers(step.layers)}
         if not found:
             return {}
         square = jnp.sum(jnp.stack([jnp.square(length) for length in found.values()]))

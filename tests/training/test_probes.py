@@ -21,9 +21,9 @@ from jaxcifar.measures import (
     GradientDirection,
     GradientDistance,
     NoiseFloor,
+    ScaleFreeNorm,
     StepReliability,
     UpdateDirection,
-    ScaleFreeNorm,
 )
 from jaxcifar.models import layers
 from jaxcifar.training import Member, interrupt, probes, state, train_members
