@@ -99,7 +99,7 @@ def take(
             gradient = jax.grad(loss)(before) if crosses_batches(run) else None
         model = run.model
         step = Step(
-            before, after, rate, loss, reordered, layers(model), roles(model).output, inside, gradient, previous
+            before, after, rate, loss, reordered, layers(model), roles(model).output, gradient, previous, inside=inside
         )
         values: dict[str, jax.Array] = {}
         for measures in _groups(run):
