@@ -214,14 +214,17 @@ def first_over_last_gradient(*, at_start: bool) -> Quantity:
     return Quantity(f"first over last gradient {when}", measure, log=True)
 
 
-def at_initialization(measure: str, array: str, statistic: Callable[[np.ndarray], float], label: str) -> Quantity:
-    """Return a statistic of an array that a snapshot measure took before training; compared by its logarithm.
+def at_initialization(
+    measure: str, array: str, statistic: Callable[[np.ndarray], float], label: str, *, log: bool = True
+) -> Quantity:
+    """Return a statistic of an array that a snapshot measure took before training.
 
     Args:
         measure: its name.
         array: of the measure, [snapshots, positions].
         statistic: from the values at initialisation [positions] to a number.
         label: what readers see.
+        log: compared by its logarithm.
     """
 
     def of(run: Result) -> float:
@@ -230,7 +233,7 @@ def at_initialization(measure: str, array: str, statistic: Callable[[np.ndarray]
             raise Missing(f"The {label} of {run.member}, seed {run.seed} has not been measured at initialisation.")
         return float(statistic(arrays[array][0]))
 
-    return Quantity(label, of, log=True)
+    return Quantity(label, of, log=log)
 
 
 def _finite(run: Result, values: np.ndarray, name: str) -> np.ndarray:
