@@ -75,11 +75,13 @@ def commands(config: Path, folder: Path) -> list[str]:
     codes = sorted(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children)
     said = [(folder / name).read_text() for name in ("first", "second")]
     trained = sum("epoch 5/5" in text for text in said)
-    refused = sum(common.is_sentence(text) and "is in use" in text for text in said)
+    passed = sum("being trained by others" in text or "the report was left to" in text for text in said)
     # One that came when the other had ended finds a finished run.
     late = sum("nothing to do" in text for text in said)
-    fine = trained == 1 and refused + late == 1 and codes in ([0, 2], [0, 0])
-    return [] if fine else [f"codes {codes}, trained {trained}, refused {refused}: {said[0][-800:]} {said[1][-800:]}"]
+    fine = trained == 1 and passed + late == 1 and codes == [0, 0]
+    return (
+        [] if fine else [f"codes {codes}, trained {trained}, passed over {passed}: {said[0][-800:]} {said[1][-800:]}"]
+    )
 
 
 def campaign(seed: int, trials: int, root: Path) -> list[str]:
