@@ -1,7 +1,6 @@
 """Comparisons as data, and how a page decides them: tests first, then one adjustment over all of a page.
 
-A claim's evidence holds its comparisons undecided, because what a p value is worth depends on how many others a page
-has. `decide_all` takes them all.
+A claim's evidence holds its comparisons undecided: what a p value is worth depends on how many others a page has.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from typing import Literal, assert_never
 import numpy as np
 
 from jaxcifar.claims.statistics import LEVEL, Difference, adjusted, against_level, welch
+from jaxcifar.claims.wording import SEEDS, Values, amount, is_finite, tested, too_few
 
 Relation = Literal["greater", "smaller"]
 Side = Literal["at least", "at most", "about"]
 Answer = Literal["holds", "does not hold", "no difference", "not decided"]
-Values = tuple[float, ...]
-"""A value for each seed that trained to its end."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,8 @@ def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
     page errs in at most 5% of cases where there is no effect at all. An `Order`
 
     - shows **no difference** larger than `by`, where the two one-sided tests say so;
-    - **holds**, or **does not hold**, where the difference is significant, one way or the other;
+    - **holds** where the difference is significant and not smaller than `by`; **does not hold** where it is
+      significant the other way;
     - is **not decided** otherwise.
     """
     tests = [_difference(comparison) for comparison in comparisons]
@@ -112,13 +111,13 @@ def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
     margins = {index: _margin(comparisons[index]) for index, _ in found}
     equal = [(index, test.p_equivalent(margins[index])) for index, test in found if margins[index] > 0]
     p_equal = dict(zip((index for index, _ in equal), adjusted([p for _, p in equal]), strict=True))
-    raw, raw_equal = {index: test.p for index, test in found}, dict(equal)
+    raw, raw_equal, none = {index: test.p for index, test in found}, dict(equal), math.nan
     decisions = []
     for index, comparison in enumerate(comparisons):
-        p, p_same = p_values.get(index, math.nan), p_equal.get(index, math.nan)
-        before = {"p": raw.get(index, math.nan), "p_equal": raw_equal.get(index, math.nan)}
+        p, p_same = p_values.get(index, none), p_equal.get(index, none)
         decision = _decide(comparison, tests[index], p, p_same)
-        decisions.append(replace(decision, **before, p_adjusted=p, p_equal_adjusted=p_same))
+        decisions.append(replace(decision, p=raw.get(index, none), p_equal=raw_equal.get(index, none)))
+        decisions[-1] = replace(decisions[-1], p_adjusted=p, p_equal_adjusted=p_same)
     return decisions
 
 
@@ -151,11 +150,11 @@ def pointing(comparisons: Sequence[Comparison]) -> str:
 
 def _points(comparison: Comparison) -> bool | None:
     match comparison:
-        case Order(a=a, b=b) if _finite(a) and _finite(b):
+        case Order(a=a, b=b) if is_finite(a) and is_finite(b):
             return (bool(np.mean(a) > np.mean(b)) == (comparison.relation == "greater")) is not comparison.negated
-        case Equivalence(a=a, b=b) if _finite(a) and _finite(b):
+        case Equivalence(a=a, b=b) if is_finite(a) and is_finite(b):
             return bool(abs(np.mean(a) - np.mean(b)) < comparison.within)
-        case Level(values=values) if _finite(values):
+        case Level(values=values) if is_finite(values):
             return _reached(comparison)
         case Fact(answer=answer):
             return answer
@@ -178,10 +177,6 @@ def _reached(level: Level) -> bool:
             assert_never(level.side)
 
 
-def _finite(values: Values) -> bool:
-    return bool(values) and bool(np.isfinite(values).all())
-
-
 def _difference(comparison: Comparison) -> Difference | None:
     """The test of a comparison; None where it is not tested, for one seed in particular."""
     match comparison:
@@ -198,7 +193,7 @@ def _difference(comparison: Comparison) -> Difference | None:
 
 
 def _enough(*arms: Values) -> bool:
-    return all(len(values) > 1 and _finite(values) for values in arms)
+    return all(len(values) > 1 and is_finite(values) for values in arms)
 
 
 def _margin(comparison: Comparison) -> float:
@@ -233,32 +228,35 @@ def _decide(comparison: Comparison, test: Difference | None, p: float, p_equal: 
 
 def _order(order: Order, test: Difference | None, p: float, p_equal: float) -> Decision:
     if test is None:
-        return Decision("not decided", _too_few(order.what, order.a, order.b, order.log))
-    text = f"{order.what}: {_amount(test.value, order.log)} ({_tested(order.a, order.b, p)})"
+        return Decision("not decided", too_few(order.what, order.a, order.b, order.log))
+    text = f"{order.what}: {amount(test.value, order.log)} ({tested(order.a, order.b, p)})"
     if p_equal < LEVEL:
-        limit = _amount(order.by, order.log, sign=False)
+        limit = amount(order.by, order.log, sign=False)
         how = f"{text}; no difference larger than {limit}, p = {p_equal:.2g}"
         return Decision("holds" if order.negated else "no difference", how)
     if p < LEVEL:
-        right = ((test.value > 0) == (order.relation == "greater")) is not order.negated
-        return Decision("holds" if right else "does not hold", text)
+        found = (test.value > 0) == (order.relation == "greater")
+        if found and abs(test.value) < order.by:
+            limit = amount(order.by, order.log, sign=False)
+            return Decision("not decided", f"{text}; smaller than {limit}, more seeds would decide")
+        return Decision("holds" if found is not order.negated else "does not hold", text)
     return Decision("not decided", f"{text}; more seeds would decide")
 
 
 def _equivalence(pair: Equivalence, test: Difference | None, p: float, p_equal: float) -> Decision:
     if test is None:
-        return Decision("not decided", _too_few(pair.what, pair.a, pair.b, pair.log))
-    limit = _amount(pair.within, pair.log, sign=False)
-    text = f"{pair.what}: {_amount(test.value, pair.log)}, alike within {limit}"
+        return Decision("not decided", too_few(pair.what, pair.a, pair.b, pair.log))
+    limit = amount(pair.within, pair.log, sign=False)
+    text = f"{pair.what}: {amount(test.value, pair.log)}, alike within {limit}"
     if p_equal < LEVEL:
         return Decision("holds", f"{text} (two one-sided t-tests, p = {p_equal:.2g})")
     if p < LEVEL and abs(test.value) > pair.within:
-        return Decision("does not hold", f"{text} ({_tested(pair.a, pair.b, p)})")
+        return Decision("does not hold", f"{text} ({tested(pair.a, pair.b, p)})")
     return Decision("not decided", f"{text}; more seeds would decide")
 
 
 def _level(reached: Level, test: Difference | None, p: float, p_equal: float) -> Decision:
-    if not _finite(reached.values):
+    if not is_finite(reached.values):
         return Decision("not decided", f"{reached.what}: not finite")
     distance = float(np.mean(reached.values)) - reached.level
     text = f"{reached.what}: {np.mean(reached.values):.4g} against {reached.level:.4g}"
@@ -276,25 +274,3 @@ def _level(reached: Level, test: Difference | None, p: float, p_equal: float) ->
     if p < LEVEL:
         return Decision(answer, f"{text} (t-test, {len(reached.values)} seeds, adjusted p = {p:.2g})")
     return Decision("not decided", f"{text}; its 95% interval holds the level, more seeds would decide")
-
-
-SEEDS = "several seeds (--seeds 5) would decide"
-
-
-def _too_few(what: str, a: Values, b: Values, log: bool) -> str:
-    if not a or not b:
-        return f"{what}: every run of one arm diverged"
-    if not (_finite(a) and _finite(b)):
-        return f"{what}: not finite"
-    return f"{what}: {_amount(float(np.mean(a) - np.mean(b)), log)}; one seed decides no comparison, {SEEDS}"
-
-
-def _tested(a: Values, b: Values, p: float) -> str:
-    return f"Welch's t, {len(a)} and {len(b)} seeds, adjusted p = {p:.2g}"
-
-
-def _amount(value: float, log: bool, *, sign: bool = True) -> str:
-    """A difference, or a factor where the values are logarithms."""
-    if log:
-        return f"a factor of {10**value:.3g}"
-    return f"difference {value:+.3g}" if sign else f"{value:.3g}"

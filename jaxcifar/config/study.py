@@ -168,6 +168,8 @@ class Study:
         Raises:
             UserError: the study has no such size, or a change does not apply.
         """
+        if self.size == name:
+            return self
         if name not in self.sizes:
             known = ", ".join(self.sizes)
             way_out = f"it has {known}" if known else "it has only its full size"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -132,3 +133,17 @@ def test_effects_of_the_claimed_size_are_decided():
     found = np.array([page(random, [3.0] * 22 + [0.0] * 23, by=1.0)[:22] for _ in range(100)])
     assert (found == "holds").mean(axis=0).min() > 0.8
     assert not (found == "does not hold").any()
+
+
+def test_a_sure_difference_that_is_too_small_does_not_hold_yet():
+    a, b = (0.62, 0.64, 0.60), (1.00, 1.01, 0.99)
+    small = Order("β", "smaller", a, b, by=0.3)
+    (decision,) = decide_all([small])
+    assert decision.answer == "holds"
+    (decision,) = decide_all([dataclasses.replace(small, by=0.39)])
+    assert decision.answer == "not decided"
+    assert "smaller than 0.39, more seeds would decide" in decision.how
+    (decision,) = decide_all([dataclasses.replace(small, by=0.39, relation="greater")])
+    assert decision.answer == "does not hold"
+    (decision,) = decide_all([dataclasses.replace(small, by=0.39, negated=True)])
+    assert decision.answer == "not decided"

@@ -100,6 +100,10 @@ def test_a_verdict_names_the_size_and_the_records_must_be_of_it(tmp_path: Path):
     (source,) = gather(tmp_path, STUDY)
     assert source.claims[0].label == "holds at size cpu (VGG-A of width 16, 1,000 images, 3 epochs)"
     assert not source.results.is_scaled
+    # A paper of sized studies, such as the course, brings the study at its size.
+    (again,) = gather(tmp_path, sized)
+    assert again.claims == source.claims
+    assert sized.sized("cpu") == sized
     (tmp_path / "full").mkdir()
     synthetic.write_study(tmp_path / "full", "mine", members)
     (source,) = gather(tmp_path / "full", STUDY)
