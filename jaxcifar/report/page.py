@@ -71,6 +71,7 @@ def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["by_quantity"] = _by_quantity
+    environment.filters["about"] = _about
     css = environment.get_template("page.css").render(palette=(style.LIGHT, style.DARK))
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
@@ -112,6 +113,12 @@ def _by_quantity(numbers: Sequence[Number]) -> list[tuple[str, list[Number]]]:
     for number in numbers:
         found.setdefault(number.quantity, []).append(number)
     return list(found.items())
+
+
+def _about(numbers: Sequence[Number], claim: Judged) -> list[Number]:
+    """The numbers of the members that a claim names, without those that it shows itself."""
+    labels, own = {number.label for number in claim.numbers}, {number.quantity for number in claim.numbers}
+    return [number for number in numbers if number.label in labels and number.quantity not in own]
 
 
 def _save_tables(section: Section, out: Path) -> None:

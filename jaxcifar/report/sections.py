@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from jaxcifar.claims import Judged
+from jaxcifar.claims import Judged, Number
+from jaxcifar.claims.why import why
 from jaxcifar.config import Words
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import (
@@ -50,6 +51,8 @@ class Section:
     settings: Table | None
     figures: tuple[Figure, ...]
     claims: tuple[Judged, ...]
+    why: tuple[Number, ...] = ()
+    """What explains the claims about smoothness, by member."""
 
 
 def build(sources: Sequence[Source], problems: list[str]) -> list[Section]:
@@ -75,6 +78,7 @@ def _section(source: Source, mixed: bool, problems: list[str]) -> Section:
         settings=_named(settings, key) if settings else None,
         figures=tuple(_named(figure, key) for figure in _figures(study, words, origin, problems)),
         claims=source.claims,
+        why=why(study) if source.claims else (),
     )
 
 

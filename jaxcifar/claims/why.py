@@ -1,0 +1,38 @@
+"""Numbers that explain the claims about smoothness: how far a step can be trusted, γ/σ, and β times the rate."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jaxcifar.claims.evidence import Missing, Number
+from jaxcifar.claims.numbers import number
+from jaxcifar.claims.quantities import Quantity, mean_over_layers, over_steps
+from jaxcifar.records.study import Result, StudyResults
+
+_BETA = over_steps("beta/same_batch", np.median, "median β")
+
+
+def _beta_times_rate(run: Result) -> float:
+    if run.config is None:
+        raise Missing(f"The config of {run.folder} cannot be read.")
+    return _BETA.of(run) * run.config.optimizer.learning_rate
+
+
+EXPLAINING = (
+    over_steps("step_reliability/gradient_change/0.1", np.median, "median κ at c = 0.1"),
+    over_steps("step_reliability/largest_safe", np.mean, "largest safe c, mean over steps"),
+    mean_over_layers("gamma_over_sigma/", "γ/σ, mean over layers"),
+    Quantity("median β times rate", _beta_times_rate, smoothness=True),
+)
+
+
+def why(study: StudyResults) -> tuple[Number, ...]:
+    """Return the explaining numbers of every member of a study that has them on record and trains."""
+    found = []
+    for quantity in EXPLAINING:
+        for member in study.members:
+            try:
+                found.append(number(study, quantity, member))
+            except Missing:
+                continue
+    return tuple(found)

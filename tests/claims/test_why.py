@@ -1,0 +1,40 @@
+"""The numbers that explain a claim, and where the page shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from synthetic import Member, study, text_of, write_study
+
+from jaxcifar.claims.why import why
+from jaxcifar.config import shipped
+from jaxcifar.report.page import write_report
+
+
+def members() -> dict[str, Member]:
+    own = shipped.find("gradients")
+    assert own is not None
+    found = {}
+    for member in own.members():
+        steps = {"beta/same_batch": 40.0, "step_reliability/gradient_change/0.1": 0.5, "gamma_over_sigma/conv1_1": 2.0}
+        values = {name: np.full(60, value) for name, value in steps.items()}
+        found[member.name] = Member(run=member.run, steps=values, own_epochs=True)
+    found["vgg-a-sgd"].train_loss = 2.3025
+    return found
+
+
+def test_numbers_that_are_on_record_explain(tmp_path: Path):
+    numbers = why(study(tmp_path, "gradients", members()))
+    assert not any("safe" in number.quantity for number in numbers)
+    values = {(number.quantity, number.label): number.values for number in numbers}
+    rate = {label: value for (quantity, label), value in values.items() if quantity == "median β times rate"}
+    assert sorted({round(value, 6) for (value,) in rate.values()}) == [0.04, 0.4]
+    assert len(rate) == 7  # the network on its plateau has no smoothness to tell
+    assert next(iter(v for (q, _), v in values.items() if q.startswith("γ/σ"))) == pytest.approx((2.0,))
+
+
+def test_the_page_says_why(tmp_path: Path):
+    write_study(tmp_path, "gradients", members())
+    assert "median β times rate" in text_of(write_report(tmp_path))
