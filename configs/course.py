@@ -5,8 +5,9 @@ SGD, the band of losses over learning rates, and how the gradient changes along 
 study; every verdict names this size.
 
 Command:  python scripts/run.py --config configs/course.py
-Cost:     about 20 minutes on two CPU cores.
-Expect:   with BatchNorm faster training, a wider range of rates, and gradients that can be trusted over larger steps.
+Cost:     72 runs of 390 to 585 steps, half an hour on two CPU cores by its steps; not timed alone yet.
+Expect:   with BatchNorm faster training and gradients that can be trusted over larger steps, but a wider band of losses
+          over the learning rates (docs/results).
 """
 
 from gradients import get_config as gradients
