@@ -9,6 +9,7 @@ Clocks are never compared: a holder counts as alive as long as a reader sees its
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -233,7 +234,8 @@ def refusals_told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"The folder {str(folder)!r} cannot be written ({error.strerror}); give another.") from None
+        way_out = "make room or give another" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "give another"
+        raise UserError(f"The folder {str(folder)!r} cannot be written ({error.strerror}); {way_out}.") from None
 
 
 def _taken(locks: Locks, folder: Path, name: str) -> Holder | None:
