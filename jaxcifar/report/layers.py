@@ -39,8 +39,8 @@ def gradient_figure(study: StudyResults, looks: dict[str, LineStyle], common: di
         name="gradients",
         title="The gradient's way through the layers",
         caption=(
-            "Norm of the gradient of the loss in each layer's kernel, on one batch in training mode. Solid: residual; "
-            "dashed: plain, the same layers without the additions."
+            "Norm of the gradient of the loss in each layer's kernel, on one batch in training mode. Plain networks "
+            "are the residual ones without the additions."
         ),
         panels=tuple(panels),
         legend=tuple(looks[member] for member in measured),
