@@ -98,7 +98,7 @@ def test_json_keeps_every_class():
         (lambda: Cosine(final_factor=-1.0), "optimizer.schedule.final_factor is -1.0"),
         (lambda: Constant(warmup=-1.0), "optimizer.schedule.warmup is -1.0"),
         (lambda: Data(crop=-1), "data.crop is -1"),
-        (lambda: Data(source="cifar100"), "auto, cifar10, shapes"),  # type: ignore[arg-type]
+        (lambda: Data(source="cifar"), "auto, cifar10, shapes, cifar100, svhn"),  # type: ignore[arg-type]
         (lambda: Data(crop_padding="wrap"), "zero, reflect"),  # type: ignore[arg-type]
         (lambda: WhitenedCNN(widths=(8, 8)), "three channel counts"),
         (lambda: WhitenedCNN(depth=4), "2, 3"),  # type: ignore[arg-type]

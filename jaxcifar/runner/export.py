@@ -20,7 +20,7 @@ from jaxcifar.config.stored import read_run
 from jaxcifar.models import build, layers, whitened
 from jaxcifar.runner import safetensors
 from jaxcifar.training import state as states
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.optimizers import hyperparams
 from jaxcifar.training.trained import paths_of, weights
 
 INPUT, OUTPUT, BATCH = "images", "logits", "N"
@@ -84,7 +84,7 @@ def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> N
 
 
 def _initial(run: Run) -> Any:
-    state = jax.jit(lambda: states.create(run, numbers(run)))()
+    state = jax.jit(lambda: states.create(run, hyperparams(run)))()
     return {"params": state.params, "batch_stats": state.batch_stats}
 
 

@@ -18,7 +18,7 @@ from jaxcifar.models import kernel, layer_rows, roles
 from jaxcifar.models.summary import LayerRow
 from jaxcifar.training import state as states
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.optimizers import hyperparams
 from jaxcifar.training.resume import check_data
 from jaxcifar.training.state import State
 from jaxcifar.training.step import loss_function
@@ -52,7 +52,7 @@ def snapshot_steps(run: Run, folder: Path, steps: Sequence[int]) -> list[int]:
 
 def restore(run: Run, folder: Path, step: int) -> State:
     """Return the state of a checkpoint in a run folder."""
-    shapes = jax.eval_shape(lambda: states.create(run, numbers(run)))
+    shapes = jax.eval_shape(lambda: states.create(run, hyperparams(run)))
     template = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes)
     checkpoints = Checkpoints(folder, run.checkpoint.keep)
     try:
@@ -79,7 +79,7 @@ def gradient_norms(run: Run, dataset: Dataset) -> Callable[[State], dict[str, fl
     """
     size = min(GRADIENT_BATCH, len(dataset.train_labels))
     batch = normalize(jnp.asarray(dataset.train_images[:size]), run.data), jnp.asarray(dataset.train_labels[:size])
-    loss = loss_function(run, numbers(run))
+    loss = loss_function(run, hyperparams(run))
 
     @jax.jit
     def norms(params: Any, batch_stats: Any, step: jax.Array) -> Any:

@@ -18,7 +18,7 @@ from jaxcifar.measures import SNAPSHOT_MEASURES, Snapshot, SnapshotMeasure, Snap
 from jaxcifar.models.inside import inside
 from jaxcifar.records import snapshots as stored
 from jaxcifar.runner.networks import restore, saved_steps, snapshot_steps, trained_on
-from jaxcifar.training.optimizers import numbers, schedule_factor
+from jaxcifar.training.optimizers import hyperparams, schedule_factor
 from jaxcifar.training.state import State, key, module
 from jaxcifar.training.step import loss_function
 
@@ -106,7 +106,7 @@ def _context(run: Run, dataset: Dataset, states: Sequence[State]) -> Snapshots:
     images, labels = dataset.train_images[:size], dataset.train_labels[:size]
     # Never below float32, whatever the run trained in.
     exact = dataclasses.replace(run, precision="float32")
-    values = numbers(exact)
+    values = hyperparams(exact)
     loss, network = loss_function(exact, values), module(exact)
     rngs = {use: key(values, use, 0) for use in ("dropout", "noise")}
     # Where there is BatchNorm its batch statistics count, so the running ones may be those of any state.

@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 from jaxcifar.config import Run, Vectorize
 from jaxcifar.models import training_flops
 from jaxcifar.training import metrics, program, sharding
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.optimizers import hyperparams
 from jaxcifar.training.state import State
 
 Split = tuple[Any, Any]
@@ -52,7 +52,7 @@ class Group:
         """Number of devices that train."""
         meshes = [mesh] if self.stacked else sharding.rows(mesh)
         devices = [_Devices(runs[0], train, test, length, row, self.stacked) for row in meshes]
-        values = self._parts_of([numbers(run) for run in runs])
+        values = self._parts_of([hyperparams(run) for run in runs])
         self._parts = [_Part(devices[index % len(devices)], value) for index, value in enumerate(values)]
         fills = runs[0].batch_size * training_flops(runs[0].model) >= FULL_STEP
         self._at_once = len(devices) * (1 if fills else AT_ONCE)

@@ -11,7 +11,7 @@ from jax import lax
 from jaxcifar.config import Run
 from jaxcifar.data import normalize, views
 from jaxcifar.training.losses import per_example
-from jaxcifar.training.optimizers import Numbers
+from jaxcifar.training.optimizers import Hyperparams
 from jaxcifar.training.state import State, module
 
 EVALUATION_BATCH = 500
@@ -28,7 +28,7 @@ class Sums(NamedTuple):
 
 
 def evaluate(
-    run: Run, shard: Any, values: Numbers, state: State, split: tuple[jax.Array, jax.Array], last: bool = False
+    run: Run, shard: Any, values: Hyperparams, state: State, split: tuple[jax.Array, jax.Array], last: bool = False
 ) -> Sums:
     """Return loss and accuracy in evaluation mode (running statistics, no dropout) over a whole split.
 

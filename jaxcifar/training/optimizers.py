@@ -13,7 +13,7 @@ from jaxcifar import config
 from jaxcifar.models import Roles, roles
 
 
-class Numbers(NamedTuple):
+class Hyperparams(NamedTuple):
     """The hyperparameters of a run that are traced, so that one program serves all their values and several members."""
 
     learning_rate: jax.Array
@@ -23,11 +23,11 @@ class Numbers(NamedTuple):
     seed: jax.Array
 
 
-def numbers(run: config.Run) -> Numbers:
+def hyperparams(run: config.Run) -> Hyperparams:
     """Return the hyperparameters of a run as scalars (float32, or float64 under `jax.enable_x64`; seed uint32)."""
     momentum = run.optimizer.momentum if isinstance(run.optimizer, config.SGD) else 0.0
     smoothing = run.loss.label_smoothing if isinstance(run.loss, config.CrossEntropy) else 0.0
-    return Numbers(
+    return Hyperparams(
         learning_rate=jnp.asarray(run.optimizer.learning_rate, float),
         weight_decay=jnp.asarray(run.optimizer.weight_decay, float),
         momentum=jnp.asarray(momentum, float),
@@ -36,7 +36,7 @@ def numbers(run: config.Run) -> Numbers:
     )
 
 
-def direction(optimizer: config.Optimizer, values: Numbers, roles: Roles) -> optax.GradientTransformation:
+def direction(optimizer: config.Optimizer, values: Hyperparams, roles: Roles) -> optax.GradientTransformation:
     """Return the transformation of gradients to the direction u of the update w <- w - learning rate x u.
 
     That of `Optax` needs `rate`, the step's learning rate, and returns the whole update of the parameters.
@@ -109,7 +109,9 @@ def rate_factors(optimizer: config.Optimizer, params: Any, roles: Roles) -> Any:
     return jax.tree_util.tree_map_with_path(factor, params)
 
 
-def descend(run: config.Run, values: Numbers, params: Any, update: Any, rate: jax.Array, epochs: jax.Array) -> Any:
+def apply_update(
+    run: config.Run, values: Hyperparams, params: Any, update: Any, rate: jax.Array, epochs: jax.Array
+) -> Any:
     """Return the parameters after w <- w - rate x factor x u, kernels normalised if the optimizer says so.
 
     Args:

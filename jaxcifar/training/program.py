@@ -17,7 +17,7 @@ from jaxcifar.config import Run
 from jaxcifar.data import augment
 from jaxcifar.training import metrics, probes, sharding
 from jaxcifar.training import state as states
-from jaxcifar.training.optimizers import Numbers
+from jaxcifar.training.optimizers import Hyperparams
 from jaxcifar.training.state import State
 from jaxcifar.training.step import train_step
 
@@ -28,15 +28,15 @@ Split = tuple[jax.Array, jax.Array]
 class Program(NamedTuple):
     """Pure functions, to be compiled by `jax.jit`."""
 
-    create: Callable[[Numbers, jax.Array], State]
-    """`(numbers, training images) -> state`."""
+    create: Callable[[Hyperparams, jax.Array], State]
+    """`(hyperparams, training images) -> state`."""
     order: Callable[..., jax.Array]
-    """`(numbers, epoch) -> int32 [N]`: the epoch's permutation of the training images."""
+    """`(hyperparams, epoch) -> int32 [N]`: the epoch's permutation of the training images."""
     chunk: Callable[..., tuple[State, dict[str, jax.Array]]]
-    """`(numbers, state, split, order, span) -> (state, values [length])`; `span` is int32 [first step, number of steps]
-    of one epoch."""
+    """`(hyperparams, state, split, order, span) -> (state, values [length])`; `span` is int32 [first step, number of
+    steps] of one epoch."""
     evaluate: Callable[..., metrics.Sums]
-    """`(numbers, state, split) -> sums`."""
+    """`(hyperparams, state, split) -> sums`."""
     evaluate_last: Callable[..., metrics.Sums]
     """The same, with the figures that are taken once, at the end."""
 
@@ -67,7 +67,7 @@ def build(run: Run, train_size: int, length: int, mesh: jax.sharding.Mesh, stack
     )
 
 
-def _order(train_size: int, values: Numbers, epoch: jax.Array) -> jax.Array:
+def _order(train_size: int, values: Hyperparams, epoch: jax.Array) -> jax.Array:
     return jax.random.permutation(states.key(values, "order", epoch), train_size)
 
 
@@ -76,7 +76,7 @@ def _chunk(
     train_size: int,
     length: int,
     shard: Any,
-    values: Numbers,
+    values: Hyperparams,
     state: State,
     split: Split,
     order: jax.Array,

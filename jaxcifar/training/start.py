@@ -13,7 +13,7 @@ from jaxcifar.config import Run, UserError
 from jaxcifar.models import roles
 from jaxcifar.training import averaging
 from jaxcifar.training.averaging import Weights
-from jaxcifar.training.optimizers import direction, numbers
+from jaxcifar.training.optimizers import direction, hyperparams
 from jaxcifar.training.state import State, create
 from jaxcifar.training.trained import paths_of, weights
 
@@ -21,7 +21,7 @@ from jaxcifar.training.trained import paths_of, weights
 def check(run: Run) -> None:
     """Raise UserError if the weights that a run starts from cannot be read or do not fit its network."""
     if run.init_from is not None:
-        shapes = jax.eval_shape(lambda: create(run, numbers(run)))
+        shapes = jax.eval_shape(lambda: create(run, hyperparams(run)))
         _merged(run, shapes.params, shapes.batch_stats)
 
 
@@ -33,7 +33,7 @@ def started(run: Run, state: State) -> State:
     if run.init_from is None:
         return state
     params, batch_stats = _merged(run, state.params, state.batch_stats)
-    opt_state = direction(run.optimizer, numbers(run), roles(run.model)).init(params)
+    opt_state = direction(run.optimizer, hyperparams(run), roles(run.model)).init(params)
     average = averaging.initial(run, Weights(params, batch_stats))
     return State(state.step, params, batch_stats, jax.device_get(opt_state), state.previous, average)
 

@@ -15,7 +15,7 @@ from jaxcifar.models import build, roles, whitening_kernel
 from jaxcifar.models.own import Own
 from jaxcifar.training import averaging, probes
 from jaxcifar.training.averaging import Weights
-from jaxcifar.training.optimizers import Numbers, direction
+from jaxcifar.training.optimizers import Hyperparams, direction
 
 
 @struct.dataclass
@@ -40,7 +40,7 @@ def module(run: Run) -> nn.Module | Own:
 WHITENING_IMAGES = 5000
 
 
-def create(run: Run, values: Numbers, images: jax.Array | None = None) -> State:
+def create(run: Run, values: Hyperparams, images: jax.Array | None = None) -> State:
     """Return the state before the first step; pure, so it works under `jit` and `vmap` over the hyperparameters.
 
     Args:
@@ -65,7 +65,7 @@ GENERATOR = "threefry2x32"
 _USES = ("init", "order", "augment", "dropout", "noise")
 
 
-def key(values: Numbers, use: str, index: jax.Array | int | None = None) -> jax.Array:
+def key(values: Hyperparams, use: str, index: jax.Array | int | None = None) -> jax.Array:
     """Return the random key of one use at one step or epoch: fold_in(fold_in(key(seed), use), index).
 
     No state of a generator is stored, so a resumed run draws the numbers of the uninterrupted one.

@@ -17,14 +17,14 @@ from jaxcifar.models import inside, roles
 from jaxcifar.training import averaging, probes
 from jaxcifar.training.averaging import Weights
 from jaxcifar.training.losses import per_example
-from jaxcifar.training.optimizers import Numbers, descend, direction, numbers, schedule_factor
+from jaxcifar.training.optimizers import Hyperparams, apply_update, direction, hyperparams, schedule_factor
 from jaxcifar.training.state import State, create, key, module
 
 Batch = tuple[jax.Array, jax.Array]
 Metrics = dict[str, jax.Array]
 
 
-def loss_function(run: Run, values: Numbers) -> Callable[..., tuple[jax.Array, Any]]:
+def loss_function(run: Run, values: Hyperparams) -> Callable[..., tuple[jax.Array, Any]]:
     """Return the training loss: `f(params, batch_stats, batch, step) -> (loss, (logits, new batch_stats))`.
 
     BatchNorm is in training mode, and dropout and noise draw the keys of `step`, so equal arguments give an equal loss.
@@ -43,7 +43,7 @@ def loss_function(run: Run, values: Numbers) -> Callable[..., tuple[jax.Array, A
 
 
 def train_step(
-    run: Run, steps_per_epoch: int, values: Numbers, state: State, batch: Batch, step: jax.Array
+    run: Run, steps_per_epoch: int, values: Hyperparams, state: State, batch: Batch, step: jax.Array
 ) -> tuple[State, Metrics]:
     """Take one step of the optimizer, and the run's step measures around it.
 
@@ -67,7 +67,7 @@ def train_step(
     extra = {"value": value, "grad": gradient, "value_fn": lambda w: loss(w, state.batch_stats, batch, step)[0]}
     transformation = optax.with_extra_args_support(direction(run.optimizer, values, roles(run.model)))
     update, opt_state = transformation.update(gradient, state.opt_state, state.params, rate=rate, **extra)
-    params = descend(run, values, state.params, update, rate, step / steps_per_epoch)
+    params = apply_update(run, values, state.params, update, rate, step / steps_per_epoch)
     steps = run.epochs * steps_per_epoch
     (params, batch_stats), average = averaging.update(run, Weights(params, batch_stats), state.average, step, steps)
     measured = {"loss": value, "accuracy": jnp.mean(logits.argmax(-1) == batch[1], dtype=jnp.float32)}
@@ -80,7 +80,7 @@ def train_step(
     return State(state.step + 1, params, batch_stats, opt_state, previous, average), measured
 
 
-def _once_known(gradient: Any, values: Numbers) -> Numbers:
+def _once_known(gradient: Any, values: Hyperparams) -> Hyperparams:
     """Return the hyperparameters unchanged, with a data dependency on the first layer's gradient (computed last).
 
     Then every update comes after each parameter's last use in another layer's gradient, and XLA updates in place.
@@ -96,7 +96,7 @@ def _once_known(gradient: Any, values: Numbers) -> Numbers:
 
 
 def _losses(
-    run: Run, values: Numbers, batch_stats: Any, batch: Batch, step: jax.Array
+    run: Run, values: Hyperparams, batch_stats: Any, batch: Batch, step: jax.Array
 ) -> tuple[Callable[[Any], jax.Array], Callable[[Any], jax.Array]]:
     """The loss of parameters in float32, on the batch and on the batch in another order."""
     exact = loss_function(probes.in_float32(run), values)
@@ -108,7 +108,7 @@ def _losses(
 
 
 def _inside(
-    run: Run, values: Numbers, batch_stats: Any, batch: Batch, step: jax.Array
+    run: Run, values: Hyperparams, batch_stats: Any, batch: Batch, step: jax.Array
 ) -> Callable[[Any], inside.Inside]:
     """What the network computes from parameters in float32 on the batch."""
     network = module(probes.in_float32(run))
@@ -126,7 +126,7 @@ def check_measures(run: Run) -> None:
         measure.told("displays")
     if all(type(measure).__name__ in SHIPPED for measure in run.step_measures):
         return
-    values = numbers(run)
+    values = hyperparams(run)
     states = jax.eval_shape(lambda: create(run, values))
     images = jax.ShapeDtypeStruct((run.batch_size, *run.model.image), jnp.float32)
     labels, step = jax.ShapeDtypeStruct((run.batch_size,), jnp.int32), jax.ShapeDtypeStruct((), jnp.int32)

@@ -21,7 +21,7 @@ from jaxcifar.data import Dataset
 from jaxcifar.training import metrics, runtime
 from jaxcifar.training import state as states
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.optimizers import hyperparams
 from jaxcifar.training.resume import check_data
 
 BATCH = 500
@@ -108,7 +108,9 @@ class Trained:
             probability = self.predict(images)
             return {"accuracy": float((probability.argmax(-1) == labels).mean()), "images": len(labels)}
         state = states.State(zero, self.params, self.batch_stats, ())
-        evaluate = jax.jit(lambda state, split: metrics.evaluate(run, lambda rows: rows, numbers(run), state, split))
+        evaluate = jax.jit(
+            lambda state, split: metrics.evaluate(run, lambda rows: rows, hyperparams(run), state, split)
+        )
         sums = evaluate(state, (jnp.asarray(images), jnp.asarray(labels)))
         count = int(sums.count)
         return {"loss": float(sums.loss) / count, "accuracy": int(sums.correct) / count, "images": count}

@@ -14,7 +14,7 @@ from jaxcifar.data import load, normalize
 from jaxcifar.models import build, layer_rows, training_flops, whitening_kernel
 from jaxcifar.models.layers import conv2d
 from jaxcifar.training import state
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.optimizers import hyperparams
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_epsilon_damps_what_has_little_variance(images: jax.Array):
 def test_the_initial_state_takes_the_filters_of_the_training_images(images: jax.Array):
     run = Run(model=WhitenedCNN(widths=(2, 2, 2)))
     raw = jnp.asarray(load(Data(source="shapes", train_size=200, test_size=1)).train_images)
-    created = jax.jit(lambda raw: state.create(run, numbers(run), raw))(raw)
+    created = jax.jit(lambda raw: state.create(run, hyperparams(run), raw))(raw)
     damped(images, created.batch_stats["whiten"]["kernel"], 5e-4)
     assert set(created.params["whiten"]) == {"bias"}
 

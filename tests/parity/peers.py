@@ -79,7 +79,7 @@ def batch(size: int, dtype: Any = np.float64, seed: int = 0) -> Batch:
 
 def initial_state(run: config.Run, dtype: Any = np.float64) -> state.State:
     """A state with random weights of the given dtype; scales and running statistics are off their initial 0 and 1."""
-    values = optimizers.numbers(run)
+    values = optimizers.hyperparams(run)
     shapes = jax.eval_shape(partial(state.create, run), values)
     rng = np.random.default_rng(0)
 
@@ -123,7 +123,7 @@ def jax_pass(run: config.Run, initial: state.State, examples: Batch, backward: b
         (value, (logits, updated)), gradient = jax.value_and_grad(loss, has_aux=True)(*arguments)
         return {"logits": logits, "loss": value, "batch_stats": updated, "gradient": gradient}
 
-    arguments = optimizers.numbers(run), initial.params, initial.batch_stats
+    arguments = optimizers.hyperparams(run), initial.params, initial.batch_stats
     compiled = jax.jit(measure).lower(*arguments).compile(compiler_options=QUICK_COMPILATION)
     return jax.device_get(compiled(*arguments))
 

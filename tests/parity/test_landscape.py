@@ -31,7 +31,7 @@ def test_measures_agree_with_torch(norm: config.Norm):
 def ours(run: Run, initial, examples) -> list[float]:
     def measures(params, batch_stats, examples, start):
         def loss(p):
-            return step.loss_function(run, optimizers.numbers(run))(p, batch_stats, examples, jnp.int32(0))[0]
+            return step.loss_function(run, optimizers.hyperparams(run))(p, batch_stats, examples, jnp.int32(0))[0]
 
         before = jax.grad(loss)(params)
         moved = jax.tree.map(lambda w, g: w - RATE * g, params, before)

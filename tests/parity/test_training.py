@@ -86,7 +86,7 @@ def compare(run: Run) -> None:
 
 
 def jax_losses(run: Run) -> np.ndarray:
-    values, state, losses = optimizers.numbers(run), peers.initial_state(run), []
+    values, state, losses = optimizers.hyperparams(run), peers.initial_state(run), []
     plain = replace(
         run,
         optimizer=replace(run.optimizer, weight_decay=0.0),

@@ -19,7 +19,7 @@ from jaxcifar.models import build
 from jaxcifar.training import Member, averaging, checkpoint, interrupt, metrics, state, train_members
 from jaxcifar.training.averaging import Weights
 from jaxcifar.training.checkpoint import Checkpoints
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.optimizers import hyperparams
 from jaxcifar.training.progress import PlainProgress
 
 RNG = np.random.default_rng(0)
@@ -92,7 +92,7 @@ def whole(averaged: Run, tmp_path_factory: pytest.TempPathFactory) -> records.Re
 
 
 def saved(folder: Path, run: Run, step: int) -> Any:
-    shapes = jax.eval_shape(lambda: state.create(run, numbers(run)))
+    shapes = jax.eval_shape(lambda: state.create(run, hyperparams(run)))
     checkpoints = Checkpoints(folder)
     found = checkpoints.restore(step, shapes)
     checkpoints.close()
@@ -112,7 +112,7 @@ def test_an_average_resumes_bit_for_bit(averaged: Run, whole: records.Records, t
 
 def test_without_an_average_a_checkpoint_is_what_it_was_before_there_were_any(small_run: Run, averaged: Run):
     plain, with_average = (
-        jax.eval_shape(lambda run=run: state.create(run, numbers(run))) for run in (small_run, averaged)
+        jax.eval_shape(lambda run=run: state.create(run, hyperparams(run))) for run in (small_run, averaged)
     )
     assert {*checkpoint._to_tree(with_average)} - {*checkpoint._to_tree(plain)} == {"average"}
 
@@ -143,7 +143,7 @@ def test_the_figures_are_means_over_explicit_views(averaged: Run, whole: records
     final = saved(whole.folder, averaged, 16)
     images = data.load(run.data)
     split = jnp.asarray(images.test_images), jnp.asarray(images.test_labels)
-    sums = metrics.evaluate(run, lambda batch: batch, numbers(run), final, split, last=True)
+    sums = metrics.evaluate(run, lambda batch: batch, hyperparams(run), final, split, last=True)
 
     def correct(params: Any, views: list[tuple[float, np.ndarray]]) -> int:
         apply = jax.jit(lambda view: build(run.model).apply({"params": params}, data.normalize(view, run.data), False))

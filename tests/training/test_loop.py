@@ -85,9 +85,9 @@ def test_the_test_figures_are_those_of_the_saved_parameters(whole: Records, smal
     from jaxcifar.models import build
     from jaxcifar.training import state
     from jaxcifar.training.checkpoint import Checkpoints
-    from jaxcifar.training.optimizers import numbers
+    from jaxcifar.training.optimizers import hyperparams
 
-    shapes = jax.eval_shape(lambda: state.create(small_run, numbers(small_run)))
+    shapes = jax.eval_shape(lambda: state.create(small_run, hyperparams(small_run)))
     checkpoints = Checkpoints(whole.folder)
     restored = checkpoints.restore(16, shapes)
     checkpoints.close()

@@ -12,7 +12,7 @@ import pytest
 
 from jaxcifar.config import CNN, SGD, Cosine, Muon, Run, WhitenedCNN
 from jaxcifar.models import roles
-from jaxcifar.training.optimizers import descend, direction, numbers
+from jaxcifar.training.optimizers import apply_update, direction, hyperparams
 
 RNG = np.random.default_rng(2)
 SHAPES = {
@@ -66,12 +66,12 @@ def expected_other(w: np.ndarray, gradients: list[np.ndarray], rate: float, deca
 
 def train(run: Run, epochs: Any = 0.0) -> Any:
     """A few steps on the given gradients."""
-    values = numbers(run)
+    values = hyperparams(run)
 
     @jax.jit
     def step(params, state, gradient):
         update, state = direction(run.optimizer, values, roles(run.model)).update(gradient, state, params)
-        return descend(run, values, params, update, values.learning_rate, jnp.asarray(epochs)), state
+        return apply_update(run, values, params, update, values.learning_rate, jnp.asarray(epochs)), state
 
     params = jax.tree.map(lambda w: jnp.asarray(w, jnp.float32), START)
     state = direction(run.optimizer, values, roles(run.model)).init(params)
@@ -114,9 +114,9 @@ def test_sgd_has_a_factor_for_the_biases_of_batch_norm():
 def test_the_whitening_bias_is_trained_for_some_epochs(epochs: float, share: float):
     """Its rate falls to 0 in a straight line, whatever the schedule of the others."""
     run = Run(model=WhitenedCNN(bias_epochs=3), optimizer=SGD(0.1, schedule=Cosine()))
-    values, w, u = numbers(run), jnp.ones(3), jnp.array([1.0, 2.0, 3.0])
+    values, w, u = hyperparams(run), jnp.ones(3), jnp.array([1.0, 2.0, 3.0])
     params, update = {"whiten": {"bias": w}, "norm1": {"bias": w}}, {"whiten": {"bias": u}, "norm1": {"bias": u}}
-    found = descend(run, values, params, update, jnp.float32(0.05), jnp.asarray(epochs))
+    found = apply_update(run, values, params, update, jnp.float32(0.05), jnp.asarray(epochs))
     np.testing.assert_allclose(found["whiten"]["bias"], w - 0.1 * share * u, rtol=1e-6)
     np.testing.assert_allclose(found["norm1"]["bias"], w - 0.05 * u, rtol=1e-6)
 
@@ -125,7 +125,7 @@ def test_muon_is_one_program_for_several_rates():
     """Learning rate and weight decay are traced, so members share their program."""
     run = Run(optimizer=Muon())
     other = dataclasses.replace(run, optimizer=Muon(learning_rate=0.3, weight_decay=0.1))
-    assert numbers(other).learning_rate == pytest.approx(0.3)
+    assert hyperparams(other).learning_rate == pytest.approx(0.3)
     from jaxcifar.runner.plan import shape_of
 
     assert shape_of(run) == shape_of(other)

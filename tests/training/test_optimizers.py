@@ -22,7 +22,7 @@ from jaxcifar.config import (
     Triangular,
 )
 from jaxcifar.models import roles
-from jaxcifar.training.optimizers import direction, numbers, schedule_factor
+from jaxcifar.training.optimizers import direction, hyperparams, schedule_factor
 
 ROLES = roles(CNN())
 RNG = np.random.default_rng(1)
@@ -82,7 +82,7 @@ CASES = [
 
 @pytest.mark.parametrize(("optimizer", "expected"), CASES, ids=lambda case: getattr(type(case), "__name__", ""))
 def test_formula(optimizer, expected: np.ndarray):
-    values = numbers(Run(optimizer=optimizer))
+    values = hyperparams(Run(optimizer=optimizer))
 
     @jax.jit
     def step(w, state, gradient):

@@ -28,7 +28,7 @@ from jaxcifar.measures import (
 from jaxcifar.models import layers
 from jaxcifar.training import Member, interrupt, probes, state, train_members
 from jaxcifar.training.checkpoint import Checkpoints
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.optimizers import hyperparams
 from jaxcifar.training.progress import PlainProgress, Status
 from jaxcifar.training.step import loss_function, train_step
 
@@ -74,7 +74,7 @@ def probed(tmp_path_factory: pytest.TempPathFactory) -> records.Records:
 def by_hand(found: records.Records) -> tuple[list, list]:
     """Parameters before steps 1 and 2, and the loss of each step's batch, from the snapshots and the keys alone."""
     run, images = found.config, data.load(found.config.data)
-    values = numbers(run)
+    values = hyperparams(run)
     shapes = jax.eval_shape(lambda: state.create(run, values))
     checkpoints = Checkpoints(found.folder)
     states = [checkpoints.restore(step, shapes) for step in (1, 2, 3)]
@@ -118,7 +118,7 @@ def test_weights_free_of_scale_are_those_before_normalisations(probed: records.R
 def test_gamma_over_sigma_is_that_of_the_batch(probed: records.Records):
     (before, *_), _ = by_hand(probed)
     run, images = probed.config, data.load(probed.config.data)
-    order = jax.random.permutation(state.key(numbers(run), "order", 1), 16)
+    order = jax.random.permutation(state.key(hyperparams(run), "order", 1), 16)
     batch = data.normalize(images.train_images[order], run.data)
     layer = before["conv1_1"]
     output = layers.conv2d(batch, layer["kernel"], padding=1) + layer["bias"]
@@ -207,7 +207,7 @@ def gradients_in_step(run: Run) -> np.ndarray:
     """Gradients that the program takes at every step, and those only where a probe is due, in plain steps."""
 
     def count(run: Run) -> np.ndarray:
-        values = numbers(run)
+        values = hyperparams(run)
         states = jax.eval_shape(lambda: state.create(run, values))
         batch = jax.ShapeDtypeStruct((16, 32, 32, 3), "float32"), jax.ShapeDtypeStruct((16,), "int32")
         step = jax.ShapeDtypeStruct((), "int32")

@@ -12,7 +12,7 @@ import pytest
 
 from jaxcifar.config import Run
 from jaxcifar.training import state
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.optimizers import hyperparams
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGURE = """
@@ -67,8 +67,8 @@ def test_the_cache_is_in_the_users_folder_or_nowhere():
 
 
 def test_random_numbers_do_not_depend_on_jax_s_default_generator(small_run: Run):
-    key = state.key(numbers(small_run), "order", 3)
+    key = state.key(hyperparams(small_run), "order", 3)
     with jax.default_prng_impl("rbg"):
-        other = state.key(numbers(small_run), "order", 3)
+        other = state.key(hyperparams(small_run), "order", 3)
     assert jax.random.key_impl(key) == jax.random.key_impl(other)
     assert (jax.random.key_data(key) == jax.random.key_data(other)).all()

@@ -11,7 +11,7 @@ from jaxcifar import data
 from jaxcifar.config import CNN, SGD, VGG, Adam, Data, Model, Optimizer, Run
 from jaxcifar.training import program, sharding
 from jaxcifar.training.loop import ChunkLength
-from jaxcifar.training.optimizers import numbers
+from jaxcifar.training.optimizers import hyperparams
 
 SMALL = Data(source="shapes", train_size=64, test_size=16)
 
@@ -31,7 +31,7 @@ def test_parameters_are_updated_in_place(model: Model, optimizer: Optimizer, lay
     dataset = data.load(SMALL)
     split = dataset.train_images, dataset.train_labels
     built = program.build(run, 64, 16, sharding.make_mesh(1, 4), stacked=False)
-    values = numbers(run)
+    values = hyperparams(run)
     state = built.create(values, split[0])
     order = built.order(values, 0)
     lowered = jax.jit(built.chunk, donate_argnums=1).lower(values, state, split, order, jax.numpy.array([0, 1]))
