@@ -66,4 +66,6 @@ def _seconds(tree: Path, config: str, batch_size: int, steps: int, cache: Path) 
         if done.returncode:
             lines = done.stderr.strip().splitlines()
             raise UserError(f"{tree} could not train {config}: {lines[-1] if lines else 'without a message'}")
-        return json.loads((Path(out) / "metrics.jsonl").read_text().splitlines()[-1])["seconds"]
+        # A study of several members has a folder for each; they are alike here, so the first will do.
+        rows = min(Path(out).rglob("metrics.jsonl")).read_text().splitlines()
+        return json.loads(rows[-1])["seconds"]

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+EXAMPLES = [ROOT / "examples" / f"{name}.py" for name in ("own_model", "own_data", "watch", "fine_tune")]
+"""Those of the guide; the recipes for clusters, which take arguments, are tested with the workers."""
 
 
 def _run(code: list[str], folder: Path) -> str:
@@ -28,7 +29,6 @@ def _run(code: list[str], folder: Path) -> str:
 
 
 def test_the_examples_are_short_and_in_the_guide():
-    assert {path.stem for path in EXAMPLES} == {"own_model", "own_data", "watch", "fine_tune"}
     guide = (ROOT / "docs" / "guide" / "own.md").read_text()
     for path in EXAMPLES:
         assert path.read_text().count("\n") < 40, path

@@ -199,7 +199,7 @@ def test_the_covariate_shift_of_a_layer_is_that_of_the_layers_before_it(probed: 
 
 def test_every_gradient_that_probes_take_is_counted():
     counted = probes.gradients(RUN)
-    assert counted == 1 + 0 + 9 + 9 + 7 + 5
+    assert counted == 1 + 0 + 9 + 9 + 7 + 5 + 0 + 1
     assert probes.gradients(FLOOR) == 0.5
 
 
