@@ -56,7 +56,7 @@ def get_config() -> Study:
                 changes={},
                 seeds=3,
                 hours=0.4,
-                why="The full size: dropout moves the train loss by several tenths of a nat, seeds by hundredths.",
+                why="The full size: two cores train it in minutes per seed, and seeds differ by about 0.01 nats.",
             )
         },
     )

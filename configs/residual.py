@@ -86,8 +86,8 @@ def get_config() -> Study:
                 changes={"model.width": 8, "data.train_size": 5_000, "data.test_size": 2_000},
                 seeds=5,
                 hours=1.3,
-                why="Gradients at initialisation differ by factors between the depths, and by a tenth between seeds; "
-                "800 steps show whether a depth learns.",
+                why="Gradients at initialisation differ by factors between the depths; 800 steps show whether "
+                "a depth learns.",
             )
         },
     )

@@ -144,8 +144,9 @@ def get_config() -> Study:
                 changes={"model.width": 16, "data.train_size": 10_000, "data.test_size": 2_000, "epochs": 30},
                 seeds=5,
                 hours=0.8,
-                why="2,300 steps: train losses are near zero at the end, so that overfitting shows; five "
-                "seeds show a difference of 1.7 seed deviations with a power of 0.8.",
+                why="2,300 steps, four times the course's, at whose end train losses without dropout are "
+                "below 0.3 with Adam; with five seeds, four of five differences of 2.5 seed deviations "
+                "are decided (simulated, 50 comparisons).",
             ),
             "course": Size(
                 changes={
@@ -157,7 +158,8 @@ def get_config() -> Study:
                 },
                 seeds=3,
                 hours=0.15,
-                why="He initialisation, so that VGG-A trains without BatchNorm within 585 steps.",
+                why="He initialisation: VGG-A trains without BatchNorm within 585 steps (last train loss 0.14 "
+                "with Adam).",
             ),
         },
     )

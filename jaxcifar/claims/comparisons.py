@@ -111,13 +111,17 @@ def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
     margins = {index: _margin(comparisons[index]) for index, _ in found}
     equal = [(index, test.p_equivalent(margins[index])) for index, test in found if margins[index] > 0]
     p_equal = dict(zip((index for index, _ in equal), adjusted([p for _, p in equal]), strict=True))
-    raw, raw_equal, none = {index: test.p for index, test in found}, dict(equal), math.nan
+    raw, raw_equal = {index: test.p for index, test in found}, dict(equal)
     decisions = []
     for index, comparison in enumerate(comparisons):
-        p, p_same = p_values.get(index, none), p_equal.get(index, none)
-        decision = _decide(comparison, tests[index], p, p_same)
-        decisions.append(replace(decision, p=raw.get(index, none), p_equal=raw_equal.get(index, none)))
-        decisions[-1] = replace(decisions[-1], p_adjusted=p, p_equal_adjusted=p_same)
+        p, p_same = p_values.get(index, math.nan), p_equal.get(index, math.nan)
+        numbers = {
+            "p": raw.get(index, math.nan),
+            "p_adjusted": p,
+            "p_equal": raw_equal.get(index, math.nan),
+            "p_equal_adjusted": p_same,
+        }
+        decisions.append(replace(_decide(comparison, tests[index], p, p_same), **numbers))
     return decisions
 
 

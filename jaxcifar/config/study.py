@@ -63,7 +63,7 @@ class Size:
     seeds: int
     """Number of seeds for every member."""
     hours: float
-    """Measured time of the whole study at this size, on the hardware that the size is named after."""
+    """Estimated time of the whole study at this size, on the hardware that the size is named after."""
     why: str
     """Why the size is enough to decide the claims."""
     sweep: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -170,15 +170,20 @@ class Study:
         """
         if self.size == name:
             return self
+        if self.size:
+            raise UserError(
+                f"The size {name!r} was asked of the study {self.name!r}, which has the size {self.size!r} already; "
+                "leave --size out."
+            )
         if name not in self.sizes:
             known = ", ".join(self.sizes)
             way_out = f"it has {known}" if known else "it has only its full size"
             raise UserError(f"--size is {name!r}, which the study {self.name!r} does not have; {way_out}.")
         size = self.sizes[name]
-        left = [variant.name for variant in self.variants]
+        names = [variant.name for variant in self.variants]
         for variant in size.without:
-            if variant not in left:
-                raise UserError(f"Size {name!r} of {self.name!r} leaves out {variant!r}; it has {', '.join(left)}.")
+            if variant not in names:
+                raise UserError(f"Size {name!r} of {self.name!r} leaves out {variant!r}; it has {', '.join(names)}.")
         check_count(f"seeds of size {name!r} of {self.name!r}", size.seeds, 1, 10_000)
         return dataclasses.replace(
             self,

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxcifar.claims.bands import stacked_losses
 from jaxcifar.claims.members import by_seed, setting_of
-from jaxcifar.config import Run
+from jaxcifar.config import Run, labels
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
@@ -37,16 +37,18 @@ def band_figures(study: StudyResults, rates: Sequence[float], common: dict[str, 
         if run.config is not None and bare is not None and len(run.step_values("loss")):
             settings.setdefault(setting_of(run.config, bare, over_rates=True), []).append(run)
     found = []
-    for runs in settings.values():
+    # Networks that differ in more than their normalisation, such as their initialisation, are told apart by it.
+    named = labels({str(index): setting for index, setting in enumerate(settings)}) if len(settings) > 1 else {}
+    for index, runs in enumerate(settings.values()):
         norms = norm_styles(_norm(run) for run in runs)
         bands = {norm: band for norm in norms if (band := _band(runs, norm, rates))}
         if len(bands) > 1 or any(len(losses) > 2 for band in bands.values() for losses in band):
             name = f"band-{len(found) + 1}" if found else "band"
-            found.append(_figure(name, bands, _shown_rates(runs, rates), common))
+            found.append(_figure(name, named.get(str(index), ""), bands, _shown_rates(runs, rates), common))
     return found
 
 
-def _figure(name: str, bands: Bands, rates: Sequence[float], common: dict[str, Any]) -> Figure:
+def _figure(name: str, which: str, bands: Bands, rates: Sequence[float], common: dict[str, Any]) -> Figure:
     styles = norm_styles(bands if len(bands) > 1 else [*bands, ""])
 
     def draw(axis: Any) -> None:
@@ -59,7 +61,7 @@ def _figure(name: str, bands: Bands, rates: Sequence[float], common: dict[str, A
     alt = "; ".join(f"{styles[norm].label}: between {low:.3g} and {high:.3g}" for norm, (low, high) in ends.items())
     return Figure(
         name=name,
-        title="Band of the train loss over learning rates",
+        title="Band of the train loss over learning rates" + (f", {which}" if which else ""),
         caption=(
             f"Least and greatest train loss over the learning rates {', '.join(f'{rate:g}' for rate in rates)} at each "
             f"step (faint), smoothed (lines), mean over seeds; {TRAINING_MODE}."

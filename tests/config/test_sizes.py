@@ -104,6 +104,16 @@ def test_a_verdict_names_the_size_and_the_records_must_be_of_it(tmp_path: Path):
     (again,) = gather(tmp_path, sized)
     assert again.claims == source.claims
     assert sized.sized("cpu") == sized
+
+
+def test_a_study_has_one_size(capsys: pytest.CaptureFixture):
+    assert main(["run", "course", "--size", "cpu", "--plan"]) == 2
+    assert "which has the size 'course' already; leave --size out." in capsys.readouterr().err
+
+
+def test_a_run_of_another_size_is_told_and_never_mixed_in(tmp_path: Path):
+    sized = STUDY.sized("cpu")
+    members = {m.name: Member(run=m.run, spread=(0, 0.01, 0.02), own_epochs=True, epochs=3) for m in sized.members()}
     (tmp_path / "full").mkdir()
     synthetic.write_study(tmp_path / "full", "mine", members)
     (source,) = gather(tmp_path / "full", STUDY)
