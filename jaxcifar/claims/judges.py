@@ -78,7 +78,7 @@ def at_least(quantity: On, level: float, *, by: float, of: Names | None = None) 
 
 
 def at_most(quantity: On, level: float, *, by: float, of: Names | None = None) -> Judge:
-    """Judge whether the mean of a quantity is no more than a level; arguments as in `at_least`."""
+    """Judge whether the mean of a quantity is at or below a level; arguments as in `at_least`."""
     return _reaches(quantity, "at most", level, by, of)
 
 

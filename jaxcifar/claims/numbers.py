@@ -97,6 +97,6 @@ def titled(number: Number) -> str:
 
 
 def _label(study: StudyResults, runs: Sequence[Result]) -> str:
-    """Of several learning rates: what comes before the rate."""
+    """The label that runs share; without the rate where they have several."""
     labels = list(dict.fromkeys(study.label(run.member) for run in runs))
     return labels[0] if len(labels) == 1 else re.sub(r"(, rate |-learning-rate-).*$", "", labels[0])

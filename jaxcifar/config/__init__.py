@@ -1,4 +1,4 @@
-"""What a run, a study and a paper are: frozen, typed, checked on construction, equal to their JSON."""
+"""Settings of a run, a study and a paper: frozen, typed, checked on construction, equal to their JSON."""
 
 from jaxcifar.config.average import EMA as EMA
 from jaxcifar.config.average import Average as Average

@@ -41,7 +41,7 @@ def _groups(values: Mapping[str, Any]) -> int:
 
 
 def _topics(run: Run) -> Iterator[tuple[str, str]]:
-    """What a label may say of a run, the most telling first."""
+    """The parts of a label with their fields, the most telling first."""
     yield "model", run.model.title
     activation = getattr(run.model, "activation", None)
     if activation is not None:

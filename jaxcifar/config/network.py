@@ -108,7 +108,7 @@ class Network(ABC):
         return replace(self, image=image, classes=classes)
 
     def smaller_form(self) -> Self:
-        """Return the network that stands for this one in small runs that measure curvature."""
+        """Return the smaller network that `--scale` trains in place of this one where curvature is measured."""
         return self
 
     @abstractmethod

@@ -40,7 +40,7 @@ class Paper:
 
 
 def sized(config: Run | Study | Paper, size: str) -> Study | Paper:
-    """Return the config at a size; of a paper, the studies that have it.
+    """Return a study at a size, or a paper with its studies that have the size.
 
     Raises:
         UserError: there is no such size.

@@ -244,7 +244,7 @@ class Study:
 
     @property
     def words(self) -> Words:
-        """What a page shows of the study in addition to its records."""
+        """Words, labels and colours that a page shows in addition to the records."""
         return Words(
             name=self.name,
             section=self.section,

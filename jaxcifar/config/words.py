@@ -1,4 +1,4 @@
-"""What a page shows of a study in addition to its records: the text's words and numbers, labels and colours."""
+"""Words, numbers, labels and colours that a page shows in addition to a study's records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOSS_UNIT = "nats per image"
 
 @dataclass(frozen=True)
 class MemberWords:
-    """What a page shows of a member in addition to its records; what is None is made from its config."""
+    """Label, colour and numbers of a member; None is filled in from its config."""
 
     label: str | None = None
     color: Color | None = None
@@ -29,7 +29,7 @@ class MemberWords:
 
 @dataclass(frozen=True)
 class Words:
-    """What a page shows of a study in addition to its records, stored with them."""
+    """Words and settings of a study's page, stored with its records."""
 
     name: str
     section: str = ""

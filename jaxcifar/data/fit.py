@@ -1,4 +1,4 @@
-"""What the data decide of a run: the images' shape and classes, their number, and how they are normalised."""
+"""Settings of a run that its data decide: shape, classes, number of images, normalisation."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def located(config: Data, moved: Path | None) -> Data:
 
 
 def data_folder(notify: Callable[[str], None] = _to_stderr) -> Path:
-    """Return the folder in which tensorflow-datasets keeps data, or a temporary one where there is no such folder.
+    """Return the data folder of tensorflow-datasets, or a temporary folder if it does not exist.
 
     It is $TFDS_DATA_DIR, or `~/tensorflow_datasets`. A user without a home folder (usual in containers) gets a folder
     of the user's own below the system's temporary folder, and so does one whose variable names a bucket.
