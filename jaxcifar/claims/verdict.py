@@ -106,7 +106,7 @@ def judge_page(sources: Sequence[tuple[Study, StudyResults]]) -> list[list[Judge
 
 
 def _evidence(claim: Claim, study: StudyResults) -> Evidence | str:
-    """The judge's evidence, or the reason why there is none; a user's judge that raises must not hide the other claims."""
+    """The judge's evidence, or why there is none; a user's judge that raises must not hide the other claims."""
     try:
         found = claim.judge(study)
     except Missing as missing:
