@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -213,3 +214,27 @@ def _parameters(folder: Path, step: int) -> str:
     path = (folder / "checkpoints" / str(step) / "default").absolute()
     leaves = jax.tree.leaves(ocp.StandardCheckpointer().restore(path))
     return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in leaves)).hexdigest()
+
+
+def run_trials(
+    trials: int, kinds: Sequence[str], root: Path, trial: Callable[[str, Path], tuple[int, str, list[str]]]
+) -> tuple[int, list[str]]:
+    """Run trials of the kinds in turn, print each, and return what they counted and what went wrong.
+
+    Args:
+        trials: how many.
+        kinds: names, taken in turn.
+        root: gets a folder per trial, which stays where something went wrong.
+        trial: from a kind and its folder to a count, what is told of it, and the differences found.
+    """
+    total, failures = 0, []
+    for number in range(trials):
+        kind, folder = kinds[number % len(kinds)], root / f"trial-{number}"
+        folder.mkdir()
+        count, told, wrong = trial(kind, folder)
+        total += count
+        print(f"{number} {kind}: {told}, {wrong or 'equal'}", flush=True)
+        failures += [f"trial {number}, {kind}: {problem}" for problem in wrong]
+        if not wrong:
+            shutil.rmtree(folder)
+    return total, failures

@@ -87,19 +87,15 @@ def _inodes(folder: Path | None) -> int:
 
 def campaign(seed: int, trials: int, root: Path, kinds: tuple[str, ...] = KINDS) -> list[str]:
     """Run trials of the kinds in turn, print each and return the failures."""
-    draw, failures, met = random.Random(seed), [], 0
-    scenes = kills.prepare(root, kinds)
+    draw, scenes = random.Random(seed), kills.prepare(root, kinds)
     mounts = os.geteuid() == 0 and common.can_mount(root / "tried")
-    for number in range(trials):
-        kind, folder = kinds[number % len(kinds)], root / f"trial-{number}"
-        folder.mkdir()
+
+    def one(kind: str, folder: Path) -> tuple[int, str, list[str]]:
         way = on_a_small_disk if mounts and draw.random() < 0.5 else at_a_call
         full, wrong = way(scenes[kind], draw, folder)
-        met += full
-        print(f"{number} {kind} {way.__name__}: {'full' if full else 'room enough'}, {wrong or 'equal'}", flush=True)
-        failures += [f"trial {number}, {kind}: {problem}" for problem in wrong]
-        if not wrong:
-            shutil.rmtree(folder)
+        return full, f"{way.__name__}, {'full' if full else 'room enough'}", wrong
+
+    met, failures = common.run_trials(trials, kinds, root, one)
     print(f"seed {seed}: {trials} trials, {met} met a full disk, {len(failures)} differences")
     return failures
 

@@ -110,16 +110,13 @@ def compared(scene: Scene, out: Path, log: Path) -> list[str]:
 
 def campaign(seed: int, trials: int, root: Path, kinds: Sequence[str] = KINDS) -> list[str]:
     """Run trials of the kinds in turn, print each and return the failures."""
-    draw, scenes, failures, total = random.Random(seed), prepare(root, kinds), [], 0
-    for number in range(trials):
-        kind, folder = kinds[number % len(kinds)], root / f"trial-{number}"
-        folder.mkdir()
+    draw, scenes = random.Random(seed), prepare(root, kinds)
+
+    def one(kind: str, folder: Path) -> tuple[int, str, list[str]]:
         kills, wrong = trial(scenes[kind], draw, folder)
-        total += kills
-        print(f"{number} {kind}: {kills} kills, {wrong or 'equal'}", flush=True)
-        failures += [f"trial {number}, {kind}: {problem}" for problem in wrong]
-        if not wrong:
-            shutil.rmtree(folder)
+        return kills, f"{kills} kills", wrong
+
+    total, failures = common.run_trials(trials, kinds, root, one)
     print(f"seed {seed}: {trials} trials, {total} kills, {len(failures)} differences")
     return failures
 
