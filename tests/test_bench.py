@@ -22,6 +22,8 @@ from bench_worker import started, training
 from jaxcifar.config import CNN, Run
 from jaxcifar.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 DOCUMENT = (

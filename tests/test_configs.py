@@ -34,6 +34,7 @@ def shrunk(run: Run) -> Run:
     return dataclasses.replace(run, model=model, data=data, epochs=1, batch_size=2, checkpoint=checkpoint)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_two_steps(path: Path, tmp_path: Path):
     loaded = config.load(path)

@@ -66,6 +66,7 @@ def test_training_is_bit_for_bit_as_it_was(mlp):
     np.testing.assert_allclose(state.values["watch/gradient_cosine"][:3], 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_values_are_those_of_the_measures(mlp):
     params, (x, y) = mlp
     tx = landscape.watch(optax.sgd(0.5), mlp_loss, MEASURES, every=2)
@@ -124,6 +125,7 @@ class Transformer(nn.Module):
         return nn.Dense(self.letters, name="head")(nn.gelu(nn.Dense(32)(x)))
 
 
+@pytest.mark.slow
 def test_a_transformer_on_text_gets_a_page(tmp_path):
     letters = sorted(set(jaxcifar.__doc__))
     code = jnp.array([letters.index(letter) for letter in jaxcifar.__doc__])

@@ -93,6 +93,7 @@ def test_counts(model: WhitenedCNN, parameters: int, multiply_adds: int):
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == parameters
 
 
+@pytest.mark.slow
 def test_a_dirac_kernel_hands_the_image_on():
     model = WhitenedCNN(widths=(32, 8, 8))
     params = build(model).init(jax.random.key(0), jnp.zeros((1, 32, 32, 3)), False)["params"]
@@ -104,6 +105,7 @@ def test_a_dirac_kernel_hands_the_image_on():
     np.testing.assert_allclose(narrowing, x[..., :8], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_whole_network_by_hand():
     """One image through a narrow residual net in NumPy-like steps of its own."""
     model = WhitenedCNN(widths=(3, 4, 5), depth=3, output_scale=0.25, activation="relu")

@@ -55,6 +55,7 @@ def config(folder: Path, returned: str) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_an_own_measure_is_recorded_drawn_and_tabled_and_needs_its_file_no_more(tmp_path: Path):
     out = tmp_path / "out"
     own = config(tmp_path, GOOD)

@@ -79,6 +79,7 @@ def test_the_command_leaves_out_places_on_ones_own_machine():
     assert command == "jaxcifar run --config c.py --epochs 2 --only a,b"
 
 
+@pytest.mark.slow
 def test_the_speed_is_kept_and_that_of_another_device_is_not_used(cache: Path):
     plan = make_plan(paper())
     assert speed.of_plan(plan, measure=False) is None

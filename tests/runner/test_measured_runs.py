@@ -31,6 +31,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory):
     return folder
 
 
+@pytest.mark.slow
 def test_measures_are_stored_drawn_and_left_alone(trained, capsys: pytest.CaptureFixture[str]):
     command = ["landscape", str(trained), "--measure", "eigenvalues,trajectory,plane"]
     assert main(command) == 0
@@ -55,6 +56,7 @@ def test_measures_are_stored_drawn_and_left_alone(trained, capsys: pytest.Captur
     assert not list(trained.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_moved_data_are_named_and_other_data_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):

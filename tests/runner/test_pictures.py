@@ -65,6 +65,7 @@ def test_samples_are_of_their_class():
         assert any(np.array_equal(sheet["images"][label, 0], image) for image in own)
 
 
+@pytest.mark.slow
 def test_a_study_leaves_gradients_and_features(tmp_path: Path):
     data = Data(source="shapes", train_size=64, test_size=10)
     base = Run(

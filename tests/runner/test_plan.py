@@ -30,6 +30,7 @@ def test_every_config_plans_one_epoch(name: str, tmp_path: Path, capsys: pytest.
     assert all(item.run.epochs == 1 for study in plan(load(path, ["--epochs", "1"])) for item in study.runs)
 
 
+@pytest.mark.slow
 def test_the_papers_runs_are_planned_once():
     paper = load(CONFIGS / "paper.py")
     whole = plan(paper)

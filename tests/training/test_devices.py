@@ -18,6 +18,8 @@ from jaxcifar.config.stored import read_records
 from jaxcifar.training import Member, interrupt, train_members
 from jaxcifar.training.progress import PlainProgress
 
+pytestmark = pytest.mark.slow
+
 FORMS: dict[str, tuple[Vectorize, int]] = {
     "batch": ("off", 1),
     "odd": ("map", 3),

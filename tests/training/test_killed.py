@@ -21,6 +21,8 @@ from jaxcifar.training.checkpoint import sound_steps
 CONFIG = '''"""A run of a few seconds that saves at every chance."""
 from jaxcifar.config import CNN, Adam, Checkpoint, Data, Run
 
+pytestmark = pytest.mark.slow
+
 def get_config():
     return Run(
         name="small",

@@ -26,6 +26,7 @@ def run(small_run) -> Run:
     return dataclasses.replace(small_run, data=DATA, epochs=1)
 
 
+@pytest.mark.slow
 def test_an_optimizer_of_optax_takes_the_steps_of_the_same_one_here(run, tmp_path):
     ours = dataclasses.replace(run, optimizer=SGD(0.05, momentum=0.9))
     theirs = dataclasses.replace(run, optimizer=Optax(0.05, factory=optax.sgd, arguments={"momentum": 0.9}))
@@ -33,6 +34,7 @@ def test_an_optimizer_of_optax_takes_the_steps_of_the_same_one_here(run, tmp_pat
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vectorize", ["vmap", "map"])
 def test_its_rate_is_swept_in_one_program(run, tmp_path, vectorize):
     run = dataclasses.replace(run, optimizer=Optax(factory=own_networks.clipped, arguments={"clip": 0.5}))

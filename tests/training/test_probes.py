@@ -32,6 +32,8 @@ from jaxcifar.training.optimizers import hyperparams
 from jaxcifar.training.progress import PlainProgress, Status
 from jaxcifar.training.step import loss_function, train_step
 
+pytestmark = pytest.mark.slow
+
 PROBES = (
     Beta(),
     GradientDistance(),

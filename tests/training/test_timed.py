@@ -37,6 +37,7 @@ def narrow(name: str, epochs: int) -> Run:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "epochs"), [("speedrun_94", 2), pytest.param("speedrun_96", 4, marks=pytest.mark.slow)]
 )

@@ -72,6 +72,7 @@ def test_an_own_network_comes_back_with_its_code(model, tmp_path):
     assert records.load().evaluate()["loss"] == pytest.approx(records.metrics[-1]["test_loss"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_another(records, run, tmp_path):
     start = dataclasses.replace(run, init_from=str(records.folder), epochs=1)
     found = jaxcifar.train(start, tmp_path / "next")
