@@ -32,7 +32,7 @@ class Provenance:
     seeds: str
     command: str
     scaled: str
-    """Says that the runs are smaller than the study's; empty where they are not."""
+    """Says that the runs are smaller than the full study's; empty where they are not."""
 
     @property
     def line(self) -> str:
@@ -66,14 +66,14 @@ def provenance(study: StudyResults) -> Provenance:
 
 
 def scaled(study: StudyResults) -> str:
-    """`scaled to 0.02: 1,000 images, 1 epoch`, or nothing."""
-    if not study.is_scaled:
+    """`scaled to 0.02: 1,000 images, 1 epoch`, `size cpu: 10,000 images, 30 epochs`, or nothing."""
+    if not (study.is_scaled or study.size):
         return ""
     configs = [run.config for run in study.runs if run.config]
     images = _span([config.data.train_size or 50_000 for config in configs])
     epochs = _span([config.epochs for config in configs])
-    factor = f" to {study.scale:g}" if study.scale < 1 else ""
-    return f"scaled{factor}: {images} images, {epochs} epoch{'' if epochs == '1' else 's'}"
+    how = f"size {study.size}" if study.size else f"scaled to {study.scale:g}" if study.scale < 1 else "scaled"
+    return f"{how}: {images} images, {epochs} epoch{'' if epochs == '1' else 's'}"
 
 
 def data_name(study: StudyResults) -> str:
