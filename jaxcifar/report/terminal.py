@@ -59,7 +59,8 @@ def plan_table(outline: Outline) -> None:
         group = list(rows)
         if group[0].study != study:
             study = group[0].study
-            table.add_row(f"[bold]{study}[/bold]")
+            time = outline.study_time(study)
+            table.add_row(f"[bold]{study}[/bold]" + (f", about {time}" if time else ""))
         table.add_row(*_plan_row(group))
     console.print(table)
     steps, flops, disk = (sum(getattr(row, name) for row in outline.trained) for name in ("steps", "flops", "disk"))

@@ -92,8 +92,13 @@ class Outline:
 
     rows: tuple[OutlineRow, ...]
     device: str | None
-    seconds: float | None
-    """Estimated for the device, where its speed was measured."""
+    by_study: Mapping[str, float]
+    """Seconds by study, estimated for the device; empty where its speed was not measured."""
+
+    @property
+    def seconds(self) -> float | None:
+        """Seconds of the whole plan; None where they are unknown."""
+        return sum(self.by_study.values()) if self.by_study else None
 
     @property
     def trained(self) -> list[OutlineRow]:
@@ -105,12 +110,20 @@ class Outline:
         """The estimated time, empty where it is unknown."""
         return "" if self.seconds is None else f"Estimated time on {self.device}: {duration(self.seconds)}."
 
+    def study_time(self, study: str) -> str:
+        """Return the estimated time of one study, empty where it is unknown or nothing is left to train."""
+        return duration(seconds) if (seconds := self.by_study.get(study)) else ""
+
 
 def outline(plan: Sequence[PlannedStudy], speed: Speed | None) -> Outline:
     """Return the plan in figures, with its time if the device's speed is given."""
     rows = tuple(_row(study, item) for study in plan for item in study.runs)
-    runs = [[item.run for item in items] for study in plan for items in programs(study)]
-    return Outline(rows, speed.device if speed else None, Remaining.of(dict(enumerate(runs)), speed).seconds())
+    if speed is None:
+        return Outline(rows, None, {})
+    seconds = {
+        study.study.name: sum(speed.seconds([item.run for item in items]) for items in programs(study)) for study in plan
+    }
+    return Outline(rows, speed.device, seconds)
 
 
 def _row(study: PlannedStudy, item: Planned) -> OutlineRow:

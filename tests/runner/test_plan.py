@@ -44,7 +44,8 @@ def test_the_papers_runs_are_planned_once():
     rows = outline(whole, Speed("test", {kind: Rate(1.0, 0.0, 0.0) for kind in ("CNN", "VGG", "ResNet")}))
     assert rows.seconds == sum(row.steps for row in rows.trained)
     assert rows.time.startswith("Estimated time on test: ")
-    assert outline(whole, None).time == ""
+    assert rows.study_time("speedrun_94") == "4 min"
+    assert (outline(whole, None).time, outline(whole, None).study_time("cnn")) == ("", "")
     assert len(rows.trained) == len(by_folder) - len(shared)
 
 
