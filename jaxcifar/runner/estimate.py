@@ -120,10 +120,8 @@ def outline(plan: Sequence[PlannedStudy], speed: Speed | None) -> Outline:
     rows = tuple(_row(study, item) for study in plan for item in study.runs)
     if speed is None:
         return Outline(rows, None, {})
-    seconds = {
-        study.study.name: sum(speed.seconds([item.run for item in items]) for items in programs(study)) for study in plan
-    }
-    return Outline(rows, speed.device, seconds)
+    runs = {study.study.name: [[item.run for item in items] for items in programs(study)] for study in plan}
+    return Outline(rows, speed.device, {name: sum(map(speed.seconds, found)) for name, found in runs.items()})
 
 
 def _row(study: PlannedStudy, item: Planned) -> OutlineRow:
