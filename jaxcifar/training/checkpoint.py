@@ -82,8 +82,15 @@ class Checkpoints:
 
     def discard_after(self, step: int) -> None:
         """Delete the checkpoints after a step, so that training can save there again."""
-        for later in [s for s in self._manager.all_steps() if s > step]:
-            shutil.rmtree(self._path / str(later), ignore_errors=True)
+        self._discard([s for s in self._manager.all_steps() if s > step])
+
+    def keep_only(self, steps: Sequence[int]) -> None:
+        """Delete the checkpoints of all other steps."""
+        self._discard([s for s in self._manager.all_steps() if s not in steps])
+
+    def _discard(self, steps: Sequence[int]) -> None:
+        for step in steps:
+            shutil.rmtree(self._path / str(step), ignore_errors=True)
         self._manager.reload()
 
     def restore_tree(self, step: int) -> Any:

@@ -244,10 +244,10 @@ class _Trainer:
 
     def _save(self) -> None:
         common = {"epoch_seconds": self.epoch_seconds, "seconds": self.seconds, "data": self.fingerprint}
+        # A diverged member is saved too: the group continues from the newest step that all of its members have.
         for history, saved, state in zip(self.histories, self.checkpoints, self.group.states(), strict=True):
-            if history.diverged_step is None:
-                history.flush()
-                saved.save(self.step, state, {**common, "rows": history.digest()})
+            history.flush()
+            saved.save(self.step, state, {**common, "rows": history.digest()})
 
     def _interrupt(self, signal_number: int) -> None:
         for saved in self.checkpoints:
@@ -261,7 +261,10 @@ class _Trainer:
 
     def _summarize(self, status: records.Status) -> None:
         memory = runtime.peak_memory()
-        for history in self.histories:
+        for history, saved in zip(self.histories, self.checkpoints, strict=True):
+            if history.diverged_step is not None:
+                # The others were saved when the clock said so, or hold weights after the divergence.
+                saved.keep_only([step for step in self.snapshots if step < history.diverged_step])
             extra: dict[str, Any] = {
                 "parameters": self.parameters,
                 "training_seconds": self.seconds / len(self.members),

@@ -18,10 +18,10 @@ from jaxcifar import records
 from jaxcifar.config.stored import read_records
 from jaxcifar.training.checkpoint import sound_steps
 
+pytestmark = pytest.mark.slow
+
 CONFIG = '''"""A run of a few seconds that saves at every chance."""
 from jaxcifar.config import CNN, Adam, Checkpoint, Data, Run
-
-pytestmark = pytest.mark.slow
 
 def get_config():
     return Run(

@@ -40,6 +40,18 @@ class Recorder(PlainProgress):
         self.messages.append(text)
 
 
+class Broken(Exception):
+    """Ends training at once, as a kill does."""
+
+
+class Breaking(PlainProgress):
+    """A display that ends training in the second epoch, before anything of it is saved."""
+
+    def update(self, status: Status) -> None:
+        if status.step > 8:
+            raise Broken
+
+
 def fit(runs: list[Run], folder: Path, vectorize: Vectorize = "off", at: int | None = None) -> Recorder:
     stop = interrupt.Stop()
     shown = Recorder(stop, at)
@@ -197,6 +209,31 @@ def test_snapshots_stay(small_run: Run, tmp_path: Path):
     run = dataclasses.replace(small_run, checkpoint=Checkpoint(every_seconds=0, snapshots=(0, 1)))
     fit([run], tmp_path)
     assert {0, 8, 16} <= set(sound_steps(tmp_path / "0", print))
+
+
+@pytest.mark.parametrize("vectorize", ["map", "vmap"])
+def test_a_diverged_member_keeps_its_snapshots_alone(small_run: Run, tmp_path: Path, vectorize: Vectorize):
+    """Which other steps are saved depends on how long a chunk takes."""
+    kept = Checkpoint(every_seconds=0, snapshots=(0, 1, 2))
+    runs = [dataclasses.replace(small_run, optimizer=SGD(rate), checkpoint=kept) for rate in (0.01, 1e6)]
+    fit(runs, tmp_path, vectorize)
+    diverged = read_records(tmp_path / "1").summary["diverged_step"]
+    assert 2 < diverged < 8
+    assert list(sound_steps(tmp_path / "1", print)) == [0]
+    assert {0, 8, 16} <= set(sound_steps(tmp_path / "0", print))
+
+
+def test_a_diverged_member_does_not_take_the_others_back(small_run: Run, tmp_path: Path):
+    often = dataclasses.replace(small_run, checkpoint=Checkpoint(every_seconds=0))
+    runs = [dataclasses.replace(often, optimizer=SGD(rate)) for rate in (0.01, 1e18)]
+    fit(runs, tmp_path / "whole", "map")
+    members = [Member(run, tmp_path / "cut" / str(index)) for index, run in enumerate(runs)]
+    with pytest.raises(Broken):
+        train_members(members, data.load(runs[0].data), "map", Breaking(), interrupt.Stop())
+    shown = fit(runs, tmp_path / "cut", "map")
+    assert "small and 1 more continues from step 8 of 16." in shown.messages
+    for index in ("0", "1"):
+        assert_same(read_records(tmp_path / "whole" / index), read_records(tmp_path / "cut" / index))
 
 
 def test_other_data_are_refused(small_run: Run, tmp_path: Path):
