@@ -13,6 +13,7 @@ from jaxcifar import __version__, records
 from jaxcifar.config import Paper, Run, Study, UserError, flags, load, shipped, vectorized
 from jaxcifar.config.parse import parse
 from jaxcifar.config.stored import read_records, read_run
+from jaxcifar.errors import memory_errors_told
 from jaxcifar.options import CopyOptions, ExportOptions, LandscapeOptions, ReportOptions, RunOptions
 from jaxcifar.process import in_huge_pages, open_streams, quiet_when_unread
 
@@ -48,7 +49,8 @@ def main(argv: Sequence[str] | None = None, program: Sequence[str] = ("jaxcifar"
     open_streams()
     with quiet_when_unread():
         try:
-            return _dispatch(list(sys.argv[1:] if argv is None else argv), program)
+            with memory_errors_told():
+                return _dispatch(list(sys.argv[1:] if argv is None else argv), program)
         except UserError as error:
             print(f"Error: {error}", file=sys.stderr)
             return 2

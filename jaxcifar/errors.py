@@ -1,8 +1,11 @@
-"""The one error for a user's slip, and the range checks that raise it."""
+"""The one error for a user's slip, the range checks that raise it, and the sentence for a device without memory."""
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -28,6 +31,68 @@ def check_choice(name: str, value: Any, literal: Any) -> None:
     if value not in literal.__args__:
         allowed = ", ".join(str(choice) for choice in literal.__args__)
         raise UserError(f"{name} is {value!r}; allowed are {allowed}.")
+
+
+# What XLA says on each kind of device; the last two come from the choice of a kernel, which needs memory to try them.
+_NO_MEMORY = (
+    "RESOURCE_EXHAUSTED",
+    "CUDA_ERROR_OUT_OF_MEMORY",
+    "All configs failed during profiling",
+    "No valid config",
+)
+_ASKED = re.compile(r"allocat(?:e|ing)(?: request for)? (?P<number>[\d.]+) ?(?P<unit>[KMGTPE]i?B|bytes)")
+
+
+@contextmanager
+def memory_errors_told() -> Iterator[None]:
+    """Turn what JAX or NumPy raises where a device or the machine has no memory left into one sentence.
+
+    Raises:
+        UserError: in place of such an error, also where it is only the cause or the context of another.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        short = next((each for each in causes(error) if _is_without_memory(each)), None)
+        if short is None:
+            raise
+        where = "The machine" if isinstance(short, MemoryError) else "The device"
+        raise UserError(
+            f"{where} has no memory left{_asked(str(short))}; end other processes that use it and give the same "
+            "command again to continue, or give --vectorize map or off where several members train at once, or a "
+            "smaller --batch-size with another --out."
+        ) from error
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, those of a group, and what it was raised from or while."""
+    if error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for each in error.exceptions:
+                yield from causes(each)
+        yield from causes(error.__cause__ or (None if error.__suppress_context__ else error.__context__))
+
+
+def _is_without_memory(error: BaseException) -> bool:
+    # By name, because this file is read before JAX is imported.
+    is_of_device = type(error).__name__ in ("JaxRuntimeError", "XlaRuntimeError")
+    return isinstance(error, MemoryError) or (is_of_device and any(text in str(error) for text in _NO_MEMORY))
+
+
+def _asked(message: str) -> str:
+    """How much was asked for, where the message says it."""
+    found = _ASKED.search(message)
+    if found is None:
+        return ""
+    number, unit = found["number"].rstrip("."), found["unit"]
+    return (
+        f" ({float(number) / 2**30:.3g} GiB were asked for)"
+        if unit == "bytes"
+        else f" ({number} {unit} were asked for)"
+    )
 
 
 def _range_text(low: float, high: float, above: bool) -> str:

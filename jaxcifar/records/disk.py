@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from jaxcifar.errors import UserError
+from jaxcifar.errors import UserError, causes
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # Orbax passes on the messages of its C++ library, in errors of any class.
@@ -30,7 +30,7 @@ def disk_errors_told(place: Path) -> Iterator[None]:
     except (UserError, BrokenPipeError):
         raise
     except Exception as error:
-        chain = list(_chain(error))
+        chain = list(causes(error))
         if any(_is_full(each) for each in chain):
             lacks = "has no inodes left; delete some files" if _without_inodes(place) else "is full; make room"
             raise UserError(
@@ -43,16 +43,6 @@ def disk_errors_told(place: Path) -> Iterator[None]:
         raise UserError(
             f"{name} cannot be used ({refused.strerror}); mend or move it, and give the same command again."
         ) from error
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, those of a group, and what it was raised from or while."""
-    if error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            for each in error.exceptions:
-                yield from _chain(each)
-        yield from _chain(error.__cause__ or (None if error.__suppress_context__ else error.__context__))
 
 
 def _is_full(error: BaseException) -> bool:

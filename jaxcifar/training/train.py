@@ -8,6 +8,7 @@ from pathlib import Path
 from jaxcifar import data, records
 from jaxcifar.config import Run, UserError
 from jaxcifar.config.stored import begin_records, read_records
+from jaxcifar.errors import memory_errors_told
 from jaxcifar.training import interrupt, progress, runtime
 from jaxcifar.training.loggers import Log, check_installed
 from jaxcifar.training.loop import Member, train_members
@@ -26,8 +27,8 @@ def train(run: Run, out: str | Path | None = None, log: Log | None = None) -> Re
         The run folder's records: `metrics` has a row per epoch, `steps` the arrays with an entry per step.
 
     Raises:
-        UserError: the data cannot be found or downloaded, the folder holds another run or is in use, or the disk is
-            full.
+        UserError: the data cannot be found or downloaded, the folder holds another run or is in use, or the disk or
+            the device's memory is full.
         Interrupted: after Ctrl-C or SIGTERM, once the state is saved.
 
     Examples:
@@ -46,6 +47,7 @@ def train(run: Run, out: str | Path | None = None, log: Log | None = None) -> Re
     runtime.configure()
     folder = records.local_path("out", out) if out is not None else Path("runs") / run.name
     with (
+        memory_errors_told(),
         records.disk_errors_told(folder),
         records.locked(folder) as locks,
         interrupt.handling() as stop,
