@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxcifar.claims import ACCURACY, LOSS, best_accuracy, compare, mean, over_steps
 from jaxcifar.config import SGD, VGG, Claim, Color, Data, Run, Size, Study, Variant
-from jaxcifar.measures import StepReliability
+from jaxcifar.measures import GammaOverSigma, ScaleFreeNorm, StepReliability
 
 COLORS: dict[str, Color] = {
     "batch": "blue",
@@ -40,7 +40,7 @@ def get_config() -> Study:
             optimizer=SGD(learning_rate=1e-2, momentum=0.9),
             epochs=25,
             batch_size=128,
-            probes=(StepReliability(every=20),),
+            probes=(StepReliability(every=20), GammaOverSigma(every=20), ScaleFreeNorm(every=20)),
         ),
         variants=(
             Variant("vgg-a-none", {"model.norm": "none"}, color="vermillion"),

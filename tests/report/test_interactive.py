@@ -26,12 +26,22 @@ addEventListener("load", () => {
   const figure = document.querySelector("figure"), button = figure.querySelector(".legend button");
   const hidden = () => figure.querySelectorAll("svg .hidden").length;
   const before = hidden(); button.click(); const off = hidden(); button.click(); const on = hidden();
-  const plot = figure.querySelector("svg[data-axis]"), path = plot.querySelector("g[data-line] > path[fill=none]");
-  const at = path.getAttribute("d").match(/-?\\d+(\\.\\d+)?/g).map(Number).slice(2, 4);
-  const place = new DOMPoint(...at).matrixTransform(plot.getScreenCTM());
-  plot.dispatchEvent(new PointerEvent("pointermove", { clientX: place.x + 2, clientY: place.y - 2 }));
-  const tip = document.querySelector(".tip");
-  const found = { before, off, on, tip: tip.textContent, shown: !tip.hidden };
+  const plot = figure.querySelector("svg[data-axis]");
+  const tip = document.querySelector(".tip"), scale = figure.querySelector("button.scale");
+  const point = () => {
+    const path = plot.querySelector("g[data-line] > path[fill=none]");
+    const at = path.getAttribute("d").match(/-?\\d+(\\.\\d+)?/g).map(Number).slice(2, 4);
+    const place = new DOMPoint(...at).matrixTransform(plot.getScreenCTM());
+    plot.dispatchEvent(new PointerEvent("pointermove", { clientX: place.x + 2, clientY: place.y - 2 }));
+    return { at, tip: tip.textContent, shown: !tip.hidden };
+  };
+  const linear = point(), drawn = plot.innerHTML;
+  scale.click();
+  const log = point(), kind = JSON.parse(plot.dataset.axis).y[4];
+  const ticks = [...plot.querySelectorAll("g[id*=ytick] text")].map((text) => text.textContent);
+  scale.click();
+  const restored = plot.innerHTML === drawn;
+  const found = { before, off, on, ...linear, log, kind, ticks, restored };
   document.documentElement.dataset.found = JSON.stringify(found);
 });
 </script>"""
@@ -82,3 +92,9 @@ def test_hover_and_legend_in_chromium(page: Path, tmp_path: Path):
     assert found["off"] >= 4
     assert found["shown"]
     assert found["tip"] == "VGG-A: 2, 0.5"
+    # On the logarithmic scale the point is elsewhere and has the same value; the second click draws it as before.
+    assert found["kind"] == "log"
+    assert found["log"]["at"] != found["at"]
+    assert found["log"]["tip"] == found["tip"]
+    assert {"0.05", "0.5", "2"} <= set(found["ticks"])
+    assert found["restored"]

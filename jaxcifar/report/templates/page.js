@@ -48,29 +48,38 @@ tip.className = "tip";
 tip.hidden = true;
 document.body.append(tip);
 
-function value([low, high, from, to, kind], place) {
+function number([low, high, from, to, kind], place) {
   const share = (place - from) / (to - from);
-  const found = kind === "log" ? low * (high / low) ** share : low + share * (high - low);
-  return String(Number(found.toPrecision(4)));
+  return kind === "log" ? low * (high / low) ** share : low + share * (high - low);
+}
+
+function place([low, high, from, to, kind], found) {
+  const share = kind === "log" ? Math.log(found / low) / Math.log(high / low) : (found - low) / (high - low);
+  return from + share * (to - from);
+}
+
+const value = (axis, at) => String(Number(number(axis, at).toPrecision(4)));
+
+const NUMBERS = /-?\d+(\.\d+)?/g;
+const linesOf = (plot) => [...plot.querySelectorAll("g[data-line] > path[fill=none]")];
+
+function isReadable(plot) {
+  const { x, y } = JSON.parse(plot.dataset.axis);
+  return [x, y].every((axis) => ["linear", "log"].includes(axis[4])) && linesOf(plot).length > 0;
 }
 
 for (const plot of document.querySelectorAll("svg[data-axis]")) {
-  const axis = JSON.parse(plot.dataset.axis);
-  const known = ["linear", "log"];
-  if (!known.includes(axis.x[4]) || !known.includes(axis.y[4])) continue;
-  const lines = [...plot.querySelectorAll("g[data-line] > path[fill=none]")].map((path) => {
-    const numbers = path.getAttribute("d").match(/-?\d+(\.\d+)?/g).map(Number);
-    return { path, numbers };
-  });
-  if (!lines.length) continue;
+  if (!isReadable(plot)) continue;
   plot.addEventListener("pointerleave", () => (tip.hidden = true));
   plot.addEventListener("pointermove", (event) => {
-    const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(plot.getScreenCTM().inverse());
+    const axis = JSON.parse(plot.dataset.axis);
+    const mouse = new DOMPoint(event.clientX, event.clientY).matrixTransform(plot.getScreenCTM().inverse());
     let best = { far: 20 };
-    for (const { path, numbers } of lines) {
+    for (const path of linesOf(plot)) {
       if (path.parentNode.classList.contains("hidden")) continue;
+      const numbers = path.getAttribute("d").match(NUMBERS).map(Number);
       for (let i = 0; i + 1 < numbers.length; i += 2) {
-        const far = Math.hypot(numbers[i] - place.x, numbers[i + 1] - place.y);
+        const far = Math.hypot(numbers[i] - mouse.x, numbers[i + 1] - mouse.y);
         if (far < best.far) best = { far, x: numbers[i], y: numbers[i + 1], line: path.parentNode.dataset.line };
       }
     }
@@ -82,4 +91,104 @@ for (const plot of document.querySelectorAll("svg[data-axis]")) {
     tip.style.left = `${event.pageX + 12}px`;
     tip.style.top = `${event.pageY + 12}px`;
   });
+}
+
+// A button draws the heights of a figure by their logarithm, or evenly again, where every line is above 0.
+for (const figure of document.querySelectorAll("figure")) {
+  const plots = [...figure.querySelectorAll("svg[data-axis]")].filter((plot) => isReadable(plot) && heights(plot)[0] > 0);
+  if (!plots.length) continue;
+  const kinds = plots.map((plot) => JSON.parse(plot.dataset.axis).y[4]);
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "scale";
+  button.textContent = kinds[0] === "log" ? "Linear scale" : "Log scale";
+  button.setAttribute("aria-pressed", "false");
+  figure.querySelector(".panels").after(button);
+  button.addEventListener("click", () => {
+    const pressed = button.getAttribute("aria-pressed") !== "true";
+    button.setAttribute("aria-pressed", String(pressed));
+    plots.forEach((plot) => (pressed ? rescale(plot, kinds[0] === "log" ? "linear" : "log") : restore(plot)));
+  });
+}
+
+// The least and the greatest height of a panel's lines.
+function heights(plot) {
+  const { y } = JSON.parse(plot.dataset.axis);
+  const found = linesOf(plot).flatMap((path) => path.getAttribute("d").match(NUMBERS).filter((_, i) => i % 2));
+  const numbers = found.map((text) => number(y, Number(text)));
+  return [Math.min(...numbers), Math.max(...numbers)];
+}
+
+// A band's outline is kept by the SVG relative to the lower edge of the picture, a line's by the upper one.
+function rescale(plot, kind) {
+  plot.drawn ??= { inner: plot.innerHTML, axis: plot.dataset.axis };
+  const { x, y: old } = JSON.parse(plot.dataset.axis);
+  if (old[4] === kind) return;
+  const [least, greatest] = heights(plot);
+  const y = kind === "log"
+    ? [least / 1.1, greatest * 1.1, old[2], old[3], kind]
+    : [Math.max(0, least - 0.05 * (greatest - least)), greatest + 0.05 * (greatest - least), old[2], old[3], kind];
+  const moved = (at) => {
+    const found = number(old, at);
+    return place(y, kind === "log" ? Math.max(found, y[0] / 2) : found);
+  };
+  for (const path of plot.querySelectorAll("g[data-line] path")) {
+    const marker = path.closest("defs") && !plot.querySelector(`use[*|href="#${path.id}"][x="0"]`);
+    if (marker) continue;
+    const shift = path.closest("defs") ? plot.viewBox.baseVal.height : 0;
+    let turn = 0;
+    const numbers = (text) => (turn++ % 2 ? (moved(Number(text) + shift) - shift).toFixed(3) : text);
+    path.setAttribute("d", path.getAttribute("d").replace(NUMBERS, numbers));
+  }
+  for (const use of plot.querySelectorAll("g[data-line] use:not([x='0'])")) {
+    use.setAttribute("y", moved(Number(use.getAttribute("y"))).toFixed(3));
+  }
+  drawTicks(plot, y);
+  plot.dataset.axis = JSON.stringify({ x, y });
+}
+
+function restore(plot) {
+  if (!plot.drawn) return;
+  const hidden = [...plot.querySelectorAll(".hidden")].map((part) => part.dataset.line);
+  plot.innerHTML = plot.drawn.inner;
+  plot.dataset.axis = plot.drawn.axis;
+  for (const part of plot.querySelectorAll("[data-line]")) {
+    part.classList.toggle("hidden", hidden.includes(part.dataset.line));
+  }
+}
+
+function drawTicks(plot, y) {
+  const all = [...plot.querySelectorAll("g[id*='-ytick_']")];
+  const model = all.find((tick) => tick.querySelector("text") && tick.querySelector("path"));
+  if (!model) return;
+  const text = model.querySelector("text");
+  const below = Number(text.getAttribute("y")) - Number(model.querySelector("path").getAttribute("d").match(NUMBERS)[1]);
+  const ticks = places(y).map((found) => {
+    const tick = model.cloneNode(true), at = place(y, found);
+    let turn = 0;
+    const path = tick.querySelector("path"), label = tick.querySelector("text");
+    path.setAttribute("d", path.getAttribute("d").replace(NUMBERS, (old) => (turn++ % 2 ? at.toFixed(3) : old)));
+    label.setAttribute("y", (at + below).toFixed(3));
+    label.removeAttribute("transform");
+    label.textContent = String(Number(found.toPrecision(3)));
+    return tick;
+  });
+  model.before(...ticks);
+  for (const tick of all) tick.remove();
+}
+
+// Round numbers within the limits of an axis, about five.
+function places([low, high, , , kind]) {
+  const found = [];
+  if (kind === "log") {
+    const leads = high / low > 1000 ? [1] : high / low > 5 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 8];
+    for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power++) {
+      found.push(...leads.map((lead) => lead * 10 ** power));
+    }
+  } else {
+    const rough = (high - low) / 5, power = 10 ** Math.floor(Math.log10(rough));
+    const step = [1, 2, 5, 10].find((lead) => lead * power >= rough) * power;
+    for (let i = Math.ceil(low / step); i * step <= high; i++) found.push(i * step);
+  }
+  return found.filter((each) => each >= low && each <= high);
 }
