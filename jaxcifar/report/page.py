@@ -131,4 +131,8 @@ def _save_tables(section: Section, out: Path) -> None:
 def _runs(studies: Sequence[StudyResults]) -> str:
     runs = [run for study in studies for run in study.runs]
     ended = sum(run.ended for run in runs)
-    return f"{ended} of {len(runs)} runs have come to their end" if ended < len(runs) else f"{ended} runs"
+    return (
+        f"{ended} of {len(runs)} runs have come to their end"
+        if ended < len(runs)
+        else f"{ended} run{'' if ended == 1 else 's'}"
+    )

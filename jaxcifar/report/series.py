@@ -82,9 +82,10 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
     panels = []
     for optimizer, arms in groups.items():
         text = "; ".join(f"{look.label}: median {_median(runs, name):.3g}" for look, runs in arms)
-        alt = f"{display.title} over steps, {optimizer}. {text}."
+        heading = f"{axis.heading}, {optimizer}" if optimizer else axis.heading
+        alt = f"{display.title} over steps{f', {optimizer}' if optimizer else ''}. {text}."
         size = (4.4, 3.1) if len(groups) > 1 else (7.4, 3.4)
-        panels.append(Panel(f"{axis.heading}, {optimizer}", _drawer(arms, axis, floor), alt, size))
+        panels.append(Panel(heading, _drawer(arms, axis, floor), alt, size))
     legend = [*dict.fromkeys(look for arms in groups.values() for look, _ in arms)]
     legend += [RUNNING] if axis.running_maximum else []
     legend += [STABLE] if any(_shown_bounds(arms, axis) for arms in groups.values()) else []
@@ -135,7 +136,7 @@ def _arms(study: StudyResults, name: str, looks: dict[str, LineStyle]) -> dict[s
     found: dict[str, dict[str, list[Result]]] = {}
     for run in study.runs:
         if np.isfinite(run.step_values(name)).any():
-            optimizer = type(run.config.optimizer).__name__ if run.config else "unknown optimizer"
+            optimizer = type(run.config.optimizer).__name__ if run.config else ""
             found.setdefault(optimizer, {}).setdefault(run.member, []).append(run)
     arms = {}
     for optimizer, members in found.items():
