@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcifar.records.files import read_json, write_json
+from jaxcifar.records import seal
 
 FILE = "claims.json"
 
@@ -20,11 +20,11 @@ def write(folder: Path, words: Mapping[str, Any], judged: Mapping[str, Sequence[
         judged: name of a data set -> the claims, judged on it.
         shipped: whether the study is one of the program's own, which a later version may judge again.
     """
-    write_json(folder / FILE, {"shipped": shipped, "words": words, "judged": judged})
+    seal.write(folder / FILE, {"shipped": shipped, "words": words, "judged": judged})
 
 
 def read(folder: Path, problems: list[str] | None = None) -> dict[str, Any]:
     """Return the object of a study's claims.json, empty where it is missing, damaged or of another form."""
-    value = read_json(folder / FILE, problems)
+    value = seal.read(folder / FILE, problems)
     forms = {"shipped": bool, "words": dict, "judged": dict}
     return value if all(isinstance(value.get(key), kind) for key, kind in forms.items()) else {}

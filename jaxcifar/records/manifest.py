@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxcifar.records.files import read_json, write_json
+from jaxcifar.records import seal
 
 FILE = "study.json"
 
@@ -71,17 +71,19 @@ def value(
 def write(folder: Path, value: Mapping[str, Any]) -> None:
     """Replace the manifest of the study in a folder, if it changed."""
     if read(folder) != value:
-        write_json(folder / FILE, value)
+        seal.write(folder / FILE, value)
 
 
 def read(folder: Path) -> dict[str, Any]:
     """Return the manifest of the study in a folder, empty where it is missing or damaged."""
-    return read_json(folder / FILE)
+    problems: list[str] = []
+    value = seal.read(folder / FILE, problems)
+    return {} if problems else value
 
 
 def run_folders(folder: Path) -> list[Path]:
     """Return the run folders, relative to the study's, that its manifest names; none without a readable manifest."""
-    rows = read_json(folder / FILE).get("runs", [])
+    rows = seal.read(folder / FILE).get("runs", [])
     with suppress(LookupError, TypeError):
         paths = [Path(row["folder"]) for row in rows]
         return [path for path in paths if not path.is_absolute() and ".." not in path.parts]

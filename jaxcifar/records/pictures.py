@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxcifar.records import forms, snapshots
-from jaxcifar.records.files import read_arrays, read_json, write_json
+from jaxcifar.records import forms, seal, snapshots
+from jaxcifar.records.files import read_arrays
 
 GRADIENTS = "gradients.json"
 """In the run folder: epoch -> layer -> norm of its gradient, and the role of each layer."""
@@ -34,7 +34,7 @@ def write_gradients(
         norms: epoch -> layer, in the order of application -> norm.
         roles: layer -> role, such as `convolution`, `shortcut` (beside the main path) or `linear`.
     """
-    write_json(folder / GRADIENTS, {"batch": batch, "norms": norms, "roles": roles})
+    seal.write(folder / GRADIENTS, {"batch": batch, "norms": norms, "roles": roles})
 
 
 def read_gradients(folder: Path, *roles: str, problems: list[str] | None = None) -> dict[int, dict[str, float]]:
@@ -46,7 +46,7 @@ def read_gradients(folder: Path, *roles: str, problems: list[str] | None = None)
         problems: as in `read_json`.
     """
     path = folder / GRADIENTS
-    stored: Any = forms.kept(read_json(path, problems), forms.GRADIENTS, path, problems)
+    stored: Any = forms.kept(seal.read(path, problems), forms.GRADIENTS, path, problems)
     known = stored.get("roles", {})
 
     def wanted(layer: str) -> bool:
@@ -59,9 +59,14 @@ def read_gradients(folder: Path, *roles: str, problems: list[str] | None = None)
     }
 
 
-def read_architecture(folder: Path) -> dict[str, Any]:
+def write_architecture(folder: Path, value: Mapping[str, Any]) -> None:
+    """Write a study's architecture tables and graphs."""
+    seal.write(folder / FOLDER / ARCHITECTURE, value)
+
+
+def read_architecture(folder: Path, problems: list[str] | None = None) -> dict[str, Any]:
     """Return a study's architecture tables and graphs, empty where they have not been computed."""
-    return read_json(folder / FOLDER / ARCHITECTURE)
+    return seal.read(folder / FOLDER / ARCHITECTURE, problems)
 
 
 def damaged(folder: Path, runs: Sequence[Path]) -> list[str]:
@@ -72,7 +77,7 @@ def damaged(folder: Path, runs: Sequence[Path]) -> list[str]:
         runs: its runs' folders.
     """
     problems: list[str] = []
-    read_json(folder / FOLDER / ARCHITECTURE, problems)
+    read_architecture(folder, problems)
     read_arrays(folder / FOLDER / SAMPLES, problems)
     for run in runs:
         read_gradients(run, problems=problems)
@@ -80,7 +85,7 @@ def damaged(folder: Path, runs: Sequence[Path]) -> list[str]:
         for measure in snapshots.taken(run):
             path = snapshots.path(run, measure)
             read_arrays(path, problems)
-            read_json(path.with_suffix(".json"), problems)
+            seal.read(path.with_suffix(".json"), problems)
     return problems
 
 

@@ -1,4 +1,7 @@
-"""The digests of a finished run's files, kept in its summary: damage that leaves a file readable is told."""
+"""The digests of a finished run's files, kept in its summary, and of other JSON files, kept in each of them.
+
+Damage that leaves a file readable is told by them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from jaxcifar.records.files import finite
+from jaxcifar.records import forms
+from jaxcifar.records.files import finite, read_json, write_json
 
 KEY = "sha256"
 FILES = ("config.json", "environment.json", "metrics.jsonl", "steps.npz", "measures.json")
@@ -35,6 +39,27 @@ def broken(folder: Path, summary: Mapping[str, Any]) -> list[tuple[Path, str]]:
         for name, digest in digests.items()
         if now.get(name) != digest
     ]
+
+
+def write(path: Path, value: Mapping[str, Any]) -> None:
+    """Replace a JSON file by an object with its own SHA-256 in it."""
+    # As it is read, without the characters that a reader replaces.
+    plain = forms.parse(json.dumps(finite(value)))
+    write_json(path, {**plain, KEY: _of_value(plain)})
+
+
+def read(path: Path, problems: list[str] | None = None) -> dict[str, Any]:
+    """Return the object of a file that `write` wrote, as `read_json` does; earlier versions wrote it without a digest.
+
+    Args:
+        path: the file.
+        problems: receives a sentence that names a file which cannot be read or is not as it was written.
+    """
+    value = read_json(path, problems)
+    digest = value.pop(KEY, None)
+    if digest is not None and digest != _of_value(value) and problems is not None:
+        problems.append(f"{path} is not as it was written (its SHA-256 is another); its values may be wrong.")
+    return value
 
 
 def of_rows(rows: Any) -> str:

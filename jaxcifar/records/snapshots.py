@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jaxcifar.records.files import Arrays, read_arrays, read_json, write_arrays, write_json
+from jaxcifar.records import seal
+from jaxcifar.records.files import Arrays, read_arrays, write_arrays
 
 FOLDER = "curvature"
 
@@ -25,7 +26,7 @@ def write(folder: Path, measure: str, arrays: Mapping[str, Any], about: Mapping[
         arrays: by name; the first axis of those over snapshots is that of `steps`.
         about: `measure`, the JSON of its class, and `displays`, the JSON of its figures.
     """
-    write_json(path(folder, measure).with_suffix(".json"), about)
+    seal.write(path(folder, measure).with_suffix(".json"), about)
     write_arrays(path(folder, measure), arrays)
 
 
@@ -36,7 +37,7 @@ def read(folder: Path, measure: str) -> Arrays:
 
 def read_about(folder: Path, measure: str) -> dict[str, Any]:
     """Return `measure` and `displays` of a measure, empty for records of versions that did not keep them."""
-    return read_json(path(folder, measure).with_suffix(".json"))
+    return seal.read(path(folder, measure).with_suffix(".json"))
 
 
 def taken(folder: Path) -> list[str]:

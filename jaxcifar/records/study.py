@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from jaxcifar.errors import UserError
-from jaxcifar.records import forms
+from jaxcifar.records import forms, seal
 from jaxcifar.records import run as run_records
-from jaxcifar.records.files import read_json
 from jaxcifar.records.run import Records
 
 if TYPE_CHECKING:
@@ -282,7 +281,7 @@ def _read_result(folder: Path, row: dict[str, Any] | None, problems: list[str], 
 
 
 def _read_manifest(path: Path, problems: list[str]) -> dict[str, Any]:
-    value = forms.kept(read_json(path, problems), forms.MANIFEST, path, problems)
+    value = forms.kept(seal.read(path, problems), forms.MANIFEST, path, problems)
     rows = value.get("runs", [])
     if not all(forms.is_row(row) for row in rows):
         problems.append(f"{path} lists runs that are none of this program; they were left out.")

@@ -92,14 +92,14 @@ def _samples(folder: Path, run: Run, load: Callable[..., Dataset]) -> None:
 
 
 def _architecture(folder: Path) -> None:
-    path = folder / pictures.FOLDER / pictures.ARCHITECTURE
-    if not path.is_file():
+    problems: list[str] = []
+    if not pictures.read_architecture(folder, problems) or problems:
         value = {
             **residual_blocks.tables(),
             "block": residual_blocks.graph(18, stage=1, blocks=1),
             "conv2_x": residual_blocks.graph(34, stage=1, blocks=3),
         }
-        records.write_json(path, value)
+        pictures.write_architecture(folder, value)
 
 
 def _gradients(
@@ -113,7 +113,8 @@ def _gradients(
         steps = networks.snapshot_steps(item.run, item.trained, networks.saved_steps(item.trained, notify))
         per_epoch = read_records(item.trained).summary.get("steps", 0) // item.run.epochs
         epochs = {step // per_epoch: step for step in steps if per_epoch and step % per_epoch == 0}
-        if epochs and set(epochs) != set(pictures.read_gradients(item.folder)):
+        problems: list[str] = []
+        if epochs and (set(epochs) != set(pictures.read_gradients(item.folder, problems=problems)) or problems):
             notify(f"Measuring the gradients of {item.run.name}, seed {item.run.seed}, layer by layer.")
             dataset = networks.trained_on(item.run, item.trained, load)
             measure = networks.gradient_norms(item.run, dataset)

@@ -88,6 +88,12 @@ def test_a_study_leaves_gradients_and_features(tmp_path: Path):
     gradient = jax.grad(mean_loss)(state.params)
     for layer in ("conv1", "linear1", "output"):
         assert measured[1][layer] == pytest.approx(float(jnp.linalg.norm(gradient[layer]["kernel"])), rel=1e-4)
+    # Damaged norms are measured again.
+    path = folder / pictures.GRADIENTS
+    whole = path.read_text()
+    path.write_text(whole.replace('"batch": 128', '"batch": 129'))
+    execute(study, tmp_path)
+    assert path.read_text() == whole
     features = records.read_arrays(folder / pictures.FEATURES)
     assert np.array_equal(features["filters"], state.params["conv1"]["kernel"])
     assert features["map/conv1"].shape == (32, 32, 3)
