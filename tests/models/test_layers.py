@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from jax import lax
 
 from jaxcifar import config
+from jaxcifar.errors import UserError
 from jaxcifar.models import build, layers
 from jaxcifar.models.layers import choice, linear
 from jaxcifar.models.layers.choice import Form
 from jaxcifar.models.layers.geometry import Geometry
+from jaxcifar.models.layers.other_norms import GroupNorm
 
 CASES = [  # image, channels, features, kernel, stride, padding, the form on a CPU
     ((6, 6), 17, 10, (3, 3), 1, 1, Form.WINOGRAD),
@@ -332,3 +334,10 @@ def test_every_normalisation_ignores_the_scale_of_the_weights_before_it(norm):
         assert np.abs(first - second).max() > 1e-3
     else:
         np.testing.assert_allclose(first, second, rtol=2e-3, atol=2e-4)
+
+
+def test_instance_normalisation_of_one_pixel_is_refused():
+    layer = GroupNorm(group_size=1)
+    assert layer.init(jax.random.key(0), jnp.ones((2, 2, 2, 3)), True)
+    with pytest.raises(UserError, match="an image of 1 x 1, which makes it 0"):
+        layer.init(jax.random.key(0), jnp.ones((2, 1, 1, 3)), True)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxcifar.errors import UserError
 from jaxcifar.models.layers.roles import Role
 
 
@@ -38,7 +39,11 @@ class GroupNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, use_running_average: bool) -> jax.Array:
-        """Return normalised images [N, H, W, C]; there are no running statistics to choose."""
+        """Return normalised images [N, H, W, C]; there are no running statistics to choose.
+
+        Raises:
+            UserError: a group is a single number.
+        """
         channels = x.shape[-1]
         size = channels if self.group_size is None else math.gcd(self.group_size, channels)
         scale = self.param("scale", nn.initializers.ones, (channels,), jnp.float32)
@@ -47,6 +52,11 @@ class GroupNorm(nn.Module):
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         grouped = x.reshape(*x.shape[:-1], channels // size, size)
         axes = (*range(1, grouped.ndim - 2), grouped.ndim - 1)
+        if math.prod(grouped.shape[axis] for axis in axes) == 1:
+            raise UserError(
+                "norm 'instance' normalises one number here, an image of 1 x 1, which makes it 0 whatever the weights; "
+                "take larger images or another norm."
+            )
         centred = grouped - grouped.mean(axes, keepdims=True)
         variance = jnp.square(centred).mean(axes, keepdims=True)
         normalized = (centred * lax.rsqrt(variance + self.epsilon)).reshape(x.shape)
