@@ -34,6 +34,10 @@ NETWORKS: dict[str, config.Model] = {
     "vgg_a": config.VGG(width=8, dropout=0.5),
     "vgg_a_bn": config.VGG(width=8, norm="batch", activation="leaky_relu"),
     "light": config.VGG(form="light", norm="batch", activation="tanh"),
+    "light_instance": config.VGG(form="light", norm="instance"),
+    "light_l1": config.VGG(form="light", norm="l1"),
+    "light_linf": config.VGG(form="light", norm="linf"),
+    "resnet18_group": config.ResNet(width=8, norm="group"),
     "noisy": config.VGG(form="light", norm="batch", noise=True),
     "deep_linear": config.DeepLinear(depth=4, width=16, norm="batch"),
     "resnet18": config.ResNet(width=8),
@@ -54,7 +58,7 @@ def network(model: config.Model) -> export.Network:
         match path[-1].key:
             case "kernel":
                 values = generator.normal(size=leaf.shape) * np.sqrt(2 / np.prod(leaf.shape[:-1]))
-            case "scale" | "var":
+            case "scale" | "var" | "norm":
                 values = generator.uniform(0.5, 1.0, leaf.shape)
             case _:
                 values = generator.normal(size=leaf.shape) / 10
