@@ -95,21 +95,22 @@ def _dispatch(arguments: list[str], program: Sequence[str]) -> int:
 def _landscape(argv: list[str]) -> int:
     options = parse(LandscapeOptions, argv, "jaxcifar landscape --help", prog="jaxcifar landscape")
     from jaxcifar import data
-    from jaxcifar.records import snapshots
+    from jaxcifar.records import manifest, snapshots
     from jaxcifar.report.curvature import write_figures
     from jaxcifar.runner.snapshots import check_names, measure_run
     from jaxcifar.training import progress, runtime
 
-    measures, folder = check_names(options.measure), options.folder
-    run = read_run(folder)
-    run = replace(run, data=data.located(run.data, options.data_dir))
-    runtime.configure()
-    with records.disk_errors_told(folder), records.locked(folder):
-        records.remove_partial(folder / snapshots.FOLDER)
-        with progress.counting() as advance:
-            measure_run(run, folder, folder, measures, data.load, progress.PlainProgress().message, advance)
-        for path in write_figures(folder):
-            print(f"Figure:  {os.path.relpath(path)}")
+    measures = check_names(options.measure)
+    for folder in manifest.measured(options.folder):
+        run = read_run(folder)
+        run = replace(run, data=data.located(run.data, options.data_dir))
+        runtime.configure()
+        with records.disk_errors_told(folder), records.locked(folder):
+            records.remove_partial(folder / snapshots.FOLDER)
+            with progress.counting() as advance:
+                measure_run(run, folder, folder, measures, data.load, progress.PlainProgress().message, advance)
+            for path in write_figures(folder):
+                print(f"Figure:  {os.path.relpath(path)}")
     return 0
 
 

@@ -107,7 +107,7 @@ class LandscapeOptions:
     """Measure the loss landscape at the checkpoints of a finished run; stored measures are kept."""
 
     folder: tyro.conf.Positional[Path]
-    """The run folder."""
+    """The run folder, or that of a study, whose runs are measured one after the other."""
     measure: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]", help=f"Some of {', '.join(SNAPSHOT_NAMES)}.")]
     data_dir: Annotated[Path | None, tyro.conf.arg(name="data.dir")] = None
     """Where the training data are now, if they have moved; they must be the same."""

@@ -66,18 +66,19 @@ def split_rows(config: Data, sizes: tuple[int, int] | None = None) -> tuple[rang
         UserError: the config asks for more images than exist.
     """
     whole_train, whole_test = sizes or _sizes(config)
+    place = f" in {config.dir}" if config.dir else ""
     if config.holdout >= whole_train:
         raise UserError(f"data.holdout is {config.holdout:,} of {whole_train:,} training images; leave some to train.")
     available = whole_train - config.holdout
     train_size = available if config.train_size is None else config.train_size
     if train_size > available:
         left = f" with data.holdout {config.holdout:,}" if config.holdout else ""
-        raise UserError(f"data.train_size is {train_size:,}; at most {available:,} training images exist{left}.")
+        raise UserError(f"data.train_size is {train_size:,}; at most {available:,} training images exist{place}{left}.")
     evaluation = range(available, whole_train) if config.holdout else range(whole_test)
     test_size = len(evaluation) if config.test_size is None else config.test_size
     if test_size > len(evaluation):
         kind = "held-out" if config.holdout else "test"
-        raise UserError(f"data.test_size is {test_size:,}; at most {len(evaluation):,} {kind} images exist.")
+        raise UserError(f"data.test_size is {test_size:,}; at most {len(evaluation):,} {kind} images exist{place}.")
     return range(train_size), evaluation[:test_size], bool(config.holdout)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -119,7 +121,11 @@ def _unpickled(file: Path, *keys: str) -> dict[str, Any]:
 
 
 def _names(meta: Path) -> tuple[str, ...]:
-    found = _unpickled(meta, "fine_label_names").get("fine_label_names", []) if meta.is_file() else []
+    if not os.path.lexists(meta):
+        return ()
+    found = _unpickled(meta, "fine_label_names").get("fine_label_names")
+    if not isinstance(found, list):
+        raise UserError(f"{meta} is not a file of CIFAR-100: it needs a list `fine_label_names`; copy it again.")
     return tuple(n.decode("ascii", "replace") if isinstance(n, bytes) else str(n) for n in found[:1000])
 
 
@@ -167,7 +173,7 @@ def _idx(file: Path, sides: int) -> np.ndarray:
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
             raw = stream.read(LARGEST + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{file} cannot be read ({error}); copy it again.") from error
     shape = tuple(int(side) for side in np.frombuffer(raw[4 : 4 + 4 * sides], ">u4"))
     if raw[:4] != bytes((0, 0, 8, sides)) or len(raw) - 4 - 4 * sides != int(np.prod(shape, dtype=object)):

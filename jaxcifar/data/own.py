@@ -176,7 +176,7 @@ def read_folder(path: Path, config: Data) -> Dataset:
     names = _classes(train)
     if len(names) < 2:
         raise UserError(f"{train} has {len(names)} folders of pictures; each class has one, and there must be two.")
-    files = [_files(folder, names) for folder in (train, *tests)]
+    files = [_files(folder, names, folder is train) for folder in (train, *tests)]
     opened = [_open(part) for part in files]
     grey = all(image.ndim == 2 for part in opened for image in part)
     splits = [
@@ -190,17 +190,22 @@ def _classes(folder: Path) -> list[str]:
     return sorted(below.name for below in folder.iterdir() if below.is_dir() and not below.name.startswith("."))
 
 
-def _files(folder: Path, names: Sequence[str]) -> list[tuple[Path, int]]:
+def _files(folder: Path, names: Sequence[str], is_train: bool) -> list[tuple[Path, int]]:
     """The pictures of a split with their labels, in a fixed random order, so that the last N hold every class."""
-    unknown = next((name for name in _classes(folder) if name not in names), None)
+    present = _classes(folder)
+    unknown = next((name for name in present if name not in names), None)
     if unknown:
         raise UserError(f"{folder / unknown} is a class without training images; the classes are {', '.join(names)}.")
     found = [
         (path, label)
         for label, name in enumerate(names)
-        for path in sorted((folder / name).glob("*"))
+        if name in present
+        for path in sorted((folder / name).iterdir())
         if path.suffix.lower() in PICTURES
     ]
+    empty = set(range(len(names))) - {label for _, label in found}
+    if empty and is_train:
+        raise UserError(f"{folder / names[min(empty)]} holds no pictures; a class needs some ({', '.join(PICTURES)}).")
     return [found[i] for i in np.random.default_rng(0).permutation(len(found))]
 
 
@@ -216,7 +221,9 @@ def _open(files: Sequence[tuple[Path, int]]) -> list[np.ndarray]:
                         f"{path} has {picture.size} pixels; sides are at most {LARGEST_SIDE}, so resize it."
                     )
                 found.append(np.asarray(picture.convert("L" if picture.mode in ("L", "1") else "RGB")))
-        except (OSError, SyntaxError, ValueError) as error:
+        except UserError:
+            raise
+        except Exception as error:  # a damaged picture raises errors of many kinds
             raise UserError(f"{path} cannot be read as a picture: {error}.") from error
     return found
 

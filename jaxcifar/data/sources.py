@@ -43,12 +43,24 @@ def load(config: Data, notify: Callable[[str], None] = _to_stderr) -> Dataset:
         The subset that was asked for, with the name and fingerprint of the whole data set.
 
     Raises:
-        UserError: CIFAR-10 is not found or is damaged, or the config asks for more images than exist.
+        UserError: CIFAR-10 is not found, a file is damaged or cannot be read, or the config asks for more images than
+            exist.
 
     Examples:
         >>> load(Data(source="shapes", train_size=500, test_size=100)).train_images.shape
         (500, 32, 32, 3)
     """
+    try:
+        return _load(config, notify)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise UserError(
+            f"{os.fsdecode(error.filename)} cannot be read ({error.strerror}); mend it, or give another data.dir."
+        ) from error
+
+
+def _load(config: Data, notify: Callable[[str], None]) -> Dataset:
     if config.source not in CIFAR_FORM:
         return subset(_own(config), config)
     rows = split_rows(config)
@@ -95,11 +107,11 @@ def _own(config: Data) -> Dataset:
 def located(config: Data, moved: Path | None) -> Data:
     """Return where a record's data are looked for now: in a folder that the user names, else where they were.
 
-    A folder of the record that is gone is dropped, so that $JAXCIFAR_DATA and the usual places count.
+    A folder of CIFAR-10 that is gone is dropped, so that $JAXCIFAR_DATA and the usual places count.
     """
     if moved is not None:
         return replace(config, dir=str(moved))
-    gone = config.dir is not None and not _expanded(config.dir).exists()
+    gone = config.source in CIFAR_FORM and config.dir is not None and not _expanded(config.dir).exists()
     return replace(config, dir=None) if gone else config
 
 

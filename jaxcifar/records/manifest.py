@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcifar.records import seal
+from jaxcifar.records.run import CONFIG, read_summary
 
 FILE = "study.json"
 
@@ -88,3 +89,11 @@ def run_folders(folder: Path) -> list[Path]:
         paths = [Path(row["folder"]) for row in rows]
         return [path for path in paths if not path.is_absolute() and ".." not in path.parts]
     return []
+
+
+def measured(folder: Path) -> list[Path]:
+    """Return the folders in which to measure: those of a study's runs that were trained, else the given one."""
+    if (folder / CONFIG).exists():
+        return [folder]
+    runs = [folder / path for path in run_folders(folder)]
+    return [run for run in runs if (run / CONFIG).is_file() and "same_as" not in read_summary(run)] or [folder]

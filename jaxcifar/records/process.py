@@ -8,8 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 
 @dataclass(frozen=True)
 class Machine:
@@ -43,6 +41,8 @@ def started(process: int) -> str:
             return ""
     except (OSError, IndexError):
         pass
+    import psutil  # not where /proc is enough
+
     with suppress(psutil.Error):
         return str(round(psutil.Process(process).create_time()))
     return ""

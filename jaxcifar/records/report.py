@@ -10,10 +10,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-import psutil
-
 from jaxcifar.errors import UserError
 from jaxcifar.records.files import read_json, remove_partial, write_json
+from jaxcifar.records.process import started
 
 FOLDER = "report"
 PAGE = "index.html"
@@ -74,7 +73,7 @@ def _remove_unfinished(folder: Path) -> None:
     """Delete what killed reports have left; one that is being written by another process stays."""
     for path in folder.glob(f"{_BEGUN}*-*"):
         number = path.name.removeprefix(_BEGUN).partition("-")[0]
-        if number.isdecimal() and not psutil.pid_exists(int(number)) and not path.is_symlink():
+        if number.isdecimal() and not started(int(number)) and not path.is_symlink():
             shutil.rmtree(path)
     remove_partial(folder / FOLDER)
 

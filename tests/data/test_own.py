@@ -111,6 +111,31 @@ def test_a_folder_of_pictures(parts, tmp_path):
         load(Data(source="folder", dir=str(tmp_path)))
 
 
+def test_a_class_without_pictures_is_named_where_it_is_needed(parts, tmp_path):
+    for split in ("train", "test"):
+        for name in ("ant", "bee", "cow"):
+            (tmp_path / split / name).mkdir(parents=True)
+            if (split, name) != ("test", "cow"):
+                Image.fromarray(parts[0][0, ..., 0]).save(tmp_path / split / name / "0.png")
+    assert set(load(Data(source="folder", dir=str(tmp_path))).test_labels) == {0, 1}
+    (tmp_path / "test" / "cow").rmdir()
+    assert set(load(Data(source="folder", dir=str(tmp_path))).test_labels) == {0, 1}
+    (tmp_path / "train" / "cow" / "0.png").unlink()
+    with pytest.raises(UserError, match=f"^{tmp_path}/train/cow holds no pictures"):
+        load(Data(source="folder", dir=str(tmp_path)))
+
+
+@pytest.mark.parametrize("content", [b"BM" + b"\xff" * 60, b"GIF89a" + b"\xff" * 60, b"\x89PNG\r\n\x1a\n", b"II*\0"])
+def test_a_damaged_picture_is_named(parts, tmp_path, content):
+    for split in ("train", "test"):
+        for name in ("ant", "bee"):
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.fromarray(parts[0][0, ..., 0]).save(tmp_path / split / name / "0.png")
+    (tmp_path / "train" / "bee" / "1.png").write_bytes(content)
+    with pytest.raises(UserError, match=r"train/bee/1\.png (cannot be read as a picture|has .* pixels)"):
+        load(Data(source="folder", dir=str(tmp_path)))
+
+
 def _changed(parts, **changes):
     names = ("x_train", "y_train", "x_test", "y_test")
     return [changes.get(name, part) for name, part in zip(names, parts, strict=True)]
@@ -201,6 +226,9 @@ def test_cifar100_in_both_layouts(tmp_path):
     assert found.train_images[3, 1, 2].tolist() == pixels["train"][3].reshape(3, 32, 32)[:, 1, 2].tolist()
     run = fitted(Run(data=Data(source="cifar100", dir=str(tmp_path))), load)
     assert run.model.classes == 100
+    (tmp_path / "cifar-100-python" / "meta").write_bytes(pickle.dumps({b"fine_label_names": 7}))
+    with pytest.raises(UserError, match="meta is not a file of CIFAR-100"):
+        load(Data(source="cifar100", dir=str(tmp_path)))
     (tmp_path / "binary" / "test.bin").write_bytes(b"12")
     with pytest.raises(UserError, match="not a multiple of"):
         load(Data(source="cifar100", dir=str(tmp_path / "binary")))
@@ -230,6 +258,13 @@ def test_fashion_mnist(tmp_path):
     found = load(Data(source="fashion_mnist", dir=str(tmp_path)))
     assert found.class_names[9] == "ankle boot"
     np.testing.assert_array_equal(found.test_images[..., 0], images)
+    labels_file = tmp_path / "train-labels-idx1-ubyte.gz"
+    whole = labels_file.read_bytes()
+    for damaged in (whole[:-9], whole[:12] + b"\xff" * 8 + whole[20:], b"\x1f\x8b\x08"):
+        labels_file.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"train-labels-idx1-ubyte\.gz"):
+            load(Data(source="fashion_mnist", dir=str(tmp_path)))
+    labels_file.write_bytes(whole)
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"\0\0\x08\x03"))
     with pytest.raises(UserError, match="not a whole IDX file"):
         load(Data(source="fashion_mnist", dir=str(tmp_path)))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jaxcifar.config import Data
-from jaxcifar.data import download, load, sources
+from jaxcifar.data import download, load, located, sources
 from jaxcifar.errors import UserError
 
 
@@ -153,3 +153,20 @@ def test_a_bucket_is_not_a_folder(tmp_path, monkeypatch, notices):
     other = sources.data_folder(notices)
     assert other != own
     assert other.is_dir()
+
+
+@pytest.mark.parametrize("source", ["npz", "folder", "cifar100"])
+def test_only_a_folder_of_cifar10_that_is_gone_is_looked_for_elsewhere(tmp_path, source):
+    gone = Data(source=source, dir=str(tmp_path / "gone"))
+    assert located(gone, None) == gone
+    with pytest.raises(UserError, match=f"{tmp_path}/gone"):
+        load(located(gone, None))
+    cifar = Data(source="cifar10", dir=str(tmp_path / "gone"))
+    assert located(cifar, None).dir is None
+    assert located(gone, tmp_path / "new").dir == str(tmp_path / "new")
+
+
+def test_a_file_that_the_system_refuses_is_named(tmp_path):
+    # Nothing is forbidden to root, but a name can be too long for it too.
+    with pytest.raises(UserError, match=r"cannot be read \(File name too long\); mend it, or give another data\.dir"):
+        load(Data(source="npz", dir=str(tmp_path / ("x" * 300))))

@@ -11,9 +11,11 @@ import pytest
 import jaxcifar
 from jaxcifar import records
 from jaxcifar.cli import main
-from jaxcifar.config import VGG, Adam, Checkpoint, Data, Run, StepDecay
+from jaxcifar.config import CNN, VGG, Adam, Checkpoint, Data, Run, StepDecay, Study, Variant
+from jaxcifar.config.stored import begin_records
 from jaxcifar.measures import SNAPSHOT_MEASURES, SnapshotMeasure
-from jaxcifar.records import snapshots
+from jaxcifar.records import manifest, snapshots
+from jaxcifar.runner.execute import execute
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +56,21 @@ def test_measures_are_stored_drawn_and_left_alone(trained, capsys: pytest.Captur
     assert main(command) == 0
     assert snapshots.path(trained, "eigenvalues").stat().st_mtime_ns == before
     assert not list(trained.rglob("*.partial"))
+
+
+def test_a_study_s_folder_means_each_of_its_runs(tmp_path: Path):
+    data = Data(source="shapes", train_size=32, test_size=8)
+    base = Run(model=CNN(widths=(2,), head=(4,)), data=data, epochs=1, batch_size=16)
+    execute(Study("mine", base, (Variant("a"), Variant("b", {"model.norm": "batch"}))), tmp_path)
+    # A run of a paper that is equal to another one has no checkpoints of its own.
+    equal = tmp_path / "b" / "seed-1"
+    begin_records(equal, base)
+    records.write_summary(equal, {"same_as": "../../a/seed-0"})
+    value = manifest.read(tmp_path)
+    manifest.write(tmp_path, {**value, "runs": [*value["runs"], {**value["runs"][1], "folder": "b/seed-1"}]})
+    assert main(["landscape", str(tmp_path), "--measure", "trace"]) == 0
+    measured = {path.parent.parent.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("trace.npz")}
+    assert measured == {"a/seed-0", "b/seed-0"}
 
 
 @pytest.mark.slow
