@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from jaxcifar import __version__, records
 from jaxcifar.config import Paper, Run, Study, UserError, flags, load, shipped, vectorized
 from jaxcifar.config.parse import parse
-from jaxcifar.config.stored import read_records, read_run
+from jaxcifar.config.stored import read_run
 from jaxcifar.errors import memory_errors_told
 from jaxcifar.options import CopyOptions, ExportOptions, LandscapeOptions, ReportOptions, RunOptions
 from jaxcifar.process import in_huge_pages, open_streams, quiet_when_unread
 
 if TYPE_CHECKING:
     from jaxcifar.records.manifest import Invocation
+    from jaxcifar.training.processes import Leader
 
 USAGE = """usage: jaxcifar list
        jaxcifar run NAME [options] [--field value ...]
@@ -167,7 +168,7 @@ def _run(argv: list[str], program: Sequence[str]) -> int:
     usage = (
         "Options besides the fields below: --out DIR, --restart, --summary, --plan, --count, --seeds N, --size NAME, "
         "--scale S, --only NAMES, --vectorize KIND, --max-minutes M, "
-        "--worker K/N, --wait (see jaxcifar run --help)."
+        "--worker K/N, --wait, --coordinator HOST:PORT, --processes N, --process I (see jaxcifar run --help)."
     )
     flagged = [*rest, *(["--help"] if wants_help else [])]
     config = load(options.config, flagged, prog="jaxcifar run", usage=usage, size=options.size)
@@ -181,7 +182,7 @@ def _run(argv: list[str], program: Sequence[str]) -> int:
 
     # A study has a name of its own, a run is named by its file.
     name = options.config.stem if isinstance(config, Run) else ""
-    return _train(config, options, Invocation.of(given, flags(rest), options.scale, name, program))
+    return _train(config, options, Invocation.of(given, flags(rest), options.scale, name, program), rest)
 
 
 def _with_file(argv: list[str]) -> list[str]:
@@ -226,59 +227,48 @@ def _plan(config: Run | Study | Paper, options: RunOptions) -> int:
     return 0
 
 
-def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocation) -> int:
-    from jaxcifar.runner.execute import execute
-    from jaxcifar.runner.worker import joined
+def _train(config: Run | Study | Paper, options: RunOptions, invocation: Invocation, rest: Sequence[str]) -> int:
+    from jaxcifar.runner.follow import follow, met
     from jaxcifar.training import Interrupted, runtime
+    from jaxcifar.training.processes import Follower
 
-    out = options.folder
-    runtime.configure()
-    with records.disk_errors_told(out), joined(out, options.part, options.wait) as worker:
-        try:
-            folders = execute(
-                config,
-                out,
-                options.chosen_seeds,
-                scale=options.scale,
-                only=options.studies,
-                max_minutes=options.max_minutes,
-                invocation=invocation,
-                restart=options.restart,
-                log=options.log,
-                worker=worker,
-            )
-        except Interrupted as stopped:
-            print(stopped, file=sys.stderr)
-            return 128 + stopped.signal_number
-        # The study as its file has it: flags do not change what it asks for.
-        with worker.ending() as is_last:
-            if is_last:
-                _show(load(options.config), out, folders, is_shipped=shipped.holds(options.config))
+    planned = config, options.chosen_seeds, options.scale, options.studies
+    try:
+        with met(options.place, options.config, [*options.common, *rest], *planned) as team:
+            runtime.configure()
+            if isinstance(team, Follower):
+                return follow(team, *planned)
+            _execute(config, options, invocation, team)
+    except Interrupted as stopped:
+        print(stopped, file=sys.stderr)
+        return 128 + stopped.signal_number
     return 0
 
 
-def _show(config: Run | Study | Paper, out: Path, folders: list[Path], *, is_shipped: bool) -> None:
-    from jaxcifar.report import store_claims, write_report
-    from jaxcifar.report.curves import draw_curves
-    from jaxcifar.report.terminal import result_table
+def _execute(config: Run | Study | Paper, options: RunOptions, invocation: Invocation, leader: Leader | None) -> None:
+    from jaxcifar.report.ending import show
+    from jaxcifar.runner.execute import execute
+    from jaxcifar.runner.worker import joined
 
-    # A shipped study is found by its name, as `jaxcifar report` finds it.
-    own = None if is_shipped or isinstance(config, Run) else config
-
-    found = [read_records(folder) for folder in dict.fromkeys(folders)]
-    for problem in dict.fromkeys(problem for each in found for problem in each.problems):
-        print(problem, file=sys.stderr)
-    studies = {out: config} if isinstance(config, Study) else {}
-    if isinstance(config, Paper):
-        studies = {out / study.name: study for study in config.studies}
-    result_table(found, {folder: study.own_labels for folder, study in studies.items()})
-    print(f"Records: {os.path.relpath(out)}")
-    figure = None if isinstance(config, Paper) else draw_curves(out, out / "curves.png", own)
-    if figure:
-        print(f"Curves:  {os.path.relpath(figure)}")
-    if not isinstance(config, Run):
-        store_claims(out, config, is_shipped=is_shipped)
-        print(f"Report:  {os.path.relpath(write_report(out, own))}")
+    out = options.folder
+    with records.disk_errors_told(out), joined(out, options.part, options.wait) as worker:
+        folders = execute(
+            config,
+            out,
+            options.chosen_seeds,
+            scale=options.scale,
+            only=options.studies,
+            max_minutes=options.max_minutes,
+            invocation=invocation,
+            restart=options.restart,
+            log=options.log,
+            worker=worker,
+            leader=leader,
+        )
+        # The study as its file has it: flags do not change what it asks for.
+        with worker.ending() as is_last:
+            if is_last:
+                show(load(options.config), out, folders, is_shipped=shipped.holds(options.config))
 
 
 def _report(argv: list[str]) -> int:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
 from jaxcifar import records
 from jaxcifar.config import UserError, Vectorize
 from jaxcifar.measures import SNAPSHOT_MEASURES
+
+if TYPE_CHECKING:
+    from jaxcifar.training.rendezvous import Place
 
 SNAPSHOT_NAMES = tuple(cls.name for cls in SNAPSHOT_MEASURES)
 
@@ -54,6 +57,15 @@ class RunOptions:
     worker: Annotated[str, tyro.conf.arg(metavar="K/N")] = ""
     """Train only every N-th program from the K-th on, without locks. Without it, any number of processes that are given
     the same command share the programs."""
+    coordinator: Annotated[str, tyro.conf.arg(metavar="HOST:PORT|auto")] = ""
+    """Train each run with several processes, each of which is given the same command: the address of process 0, or
+    `auto` for the first host of a SLURM step. The batch is cut over the devices of all of them."""
+    processes: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
+    """Number of those processes; SLURM's or Open MPI's variables say it too."""
+    process: Annotated[int | None, tyro.conf.arg(metavar="I")] = None
+    """The number of this one, from 0; SLURM's, Open MPI's or Kubernetes' variables say it too."""
+    connect_seconds: Annotated[float, tyro.conf.arg(metavar="S")] = 300.0
+    """How long the processes wait for each other at the start."""
     wait: bool = False
     """When nothing is left to start, wait for the programs of other processes, and take over those of one that dies."""
 
@@ -61,6 +73,11 @@ class RunOptions:
         object.__setattr__(self, "config", records.local_path("--config", self.config))
         if self.size and self.scale != 1:
             raise UserError(f"--size {self.size} and --scale {self.scale:g} are two ways to be smaller; give one.")
+        if not self.coordinator and (self.processes, self.process) != (None, None):
+            raise UserError("--processes and --process need --coordinator HOST:PORT, the address of process 0.")
+        if self.coordinator and (self.worker or self.max_minutes is not None):
+            other = "--worker" if self.worker else "--max-minutes"
+            raise UserError(f"--coordinator and {other} cannot be combined; leave one of them out.")
 
     @property
     def folder(self) -> Path:
@@ -70,6 +87,21 @@ class RunOptions:
         if out.exists() and not out.is_dir():
             raise UserError(f"--out {str(out)!r} is a file; give a folder.")
         return out
+
+    @property
+    def place(self) -> Place | None:
+        """Which of the processes of `--coordinator` this is; None without it."""
+        if not self.coordinator:
+            return None
+        from jaxcifar.training.rendezvous import place
+
+        return place(self.coordinator, self.processes, self.process, self.connect_seconds)
+
+    @property
+    def common(self) -> list[str]:
+        """What must be equal in all processes of a run, besides the config file and its fields."""
+        names = ("seeds", "scale", "size", "only", "vectorize")
+        return [f"--{name} {value}" for name in names if (value := getattr(self, name)) not in ("", None, 1.0)]
 
     @property
     def part(self) -> tuple[int, int] | None:

@@ -15,9 +15,9 @@ from jax import lax
 from jaxcifar.config import Precision, Run, Vectorize
 from jaxcifar.models import training_flops
 from jaxcifar.training import runtime
+from jaxcifar.training.chunk import LONGEST_CHUNK, ChunkLength
 from jaxcifar.training.environment import environment
 from jaxcifar.training.group import Group
-from jaxcifar.training.loop import LONGEST_CHUNK, ChunkLength
 
 
 class Side:

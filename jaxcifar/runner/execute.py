@@ -20,14 +20,17 @@ from jaxcifar.records.manifest import Invocation
 from jaxcifar.runner import opening, speed
 from jaxcifar.runner.deduplicate import deduplicate
 from jaxcifar.runner.estimate import Remaining
+from jaxcifar.runner.follow import shared_group
 from jaxcifar.runner.pictures import make
 from jaxcifar.runner.plan import Planned, PlannedStudy, choose_vectorize, make_plan, programs
 from jaxcifar.runner.restart import clear
 from jaxcifar.runner.speed import Speed
 from jaxcifar.runner.worker import Worker, joined, share
 from jaxcifar.training import Interrupted, Member, interrupt, progress, train_members
+from jaxcifar.training.group import Group
 from jaxcifar.training.interrupt import Stop
 from jaxcifar.training.loggers import Log, check_installed
+from jaxcifar.training.processes import Leader
 from jaxcifar.training.progress import Progress, duration
 from jaxcifar.training.step import check_measures
 
@@ -72,6 +75,7 @@ def execute(
     restart: bool = False,
     log: Log | None = None,
     worker: Worker | None = None,
+    leader: Leader | None = None,
 ) -> list[Path]:
     """Train a run, or every run of a study or a paper.
 
@@ -87,6 +91,7 @@ def execute(
         restart: delete the records of the plan and start again.
         log: the logger of another tool that gets every run's rows.
         worker: this process among those that train the plan together; by default it joins them here.
+        leader: the connections to the other processes that train each run with this one.
 
     Returns:
         The run folders, in the order of the plan; for a duplicate run, the folder of the run that was trained.
@@ -105,6 +110,8 @@ def execute(
         planned = plan(config, None if restart else out, seeds, scale, only)
         stop, shown = stack.enter_context(interrupt.handling()), stack.enter_context(progress.showing())
         stop.may_continue = worker.locks.check
+        if leader:
+            leader.stop = stop
         load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, shown.message))
         if restart:
             _check(planned, None, load)  # before anything is deleted
@@ -115,7 +122,7 @@ def execute(
         _remove_partial(out, planned, worker)
         opening.write(out, planned, invocation or Invocation(scale=scale), worker)
         rates = speed.of_plan(planned, shown.message, measure=max_minutes is not None)
-        _Session(out, load, shown, stop, rates, deadline, worker, log).train(planned)
+        _Session(out, load, shown, stop, rates, deadline, worker, log, leader).train(planned)
     return [out / (item.same_as or study.folder / item.folder) for study in planned for item in study.runs]
 
 
@@ -166,6 +173,7 @@ class _Session:
     deadline: float
     worker: Worker
     log: Log | None = None
+    leader: Leader | None = None
 
     def train(self, planned: Sequence[PlannedStudy]) -> None:
         if len(planned) == 1:
@@ -234,7 +242,10 @@ class _Session:
     def _run(self, study: PlannedStudy, items: Sequence[Planned]) -> None:
         members = [Member(item.run, self.out / study.folder / item.folder, item.label, self.log) for item in items]
         vectorize = choose_vectorize(study.study.vectorize, items[0].run, len(items))
-        train_members(members, self.load(items[0].run.data), vectorize, self.shown, self.stop)
+        dataset, make_group = self.load(items[0].run.data), Group
+        if self.leader:
+            make_group = shared_group(self.leader, [study.folder / item.folder for item in items], dataset)
+        train_members(members, dataset, vectorize, self.shown, self.stop, make_group)
 
     def _view(self, study: PlannedStudy) -> None:
         """The pictures that a study asks for, once its runs have ended; one process at a time makes them."""

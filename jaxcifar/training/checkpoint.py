@@ -40,7 +40,10 @@ class Checkpoints:
         self._args = ocp.args
         self._pending: tuple[int, dict[str, Any]] | None = None
         kept = policy.AnyPreservationPolicy([policy.LatestN(keep), policy.CustomSteps(list(snapshots))])
-        options = ocp.CheckpointManagerOptions(preservation_policy=kept, create=True)
+        self._path.mkdir(parents=True, exist_ok=True)
+        # Process 0 saves alone: every process has the whole state, and Orbax would wait for the others.
+        alone = ocp.options.MultiprocessingOptions(active_processes={0} if jax.process_count() > 1 else None)
+        options = ocp.CheckpointManagerOptions(preservation_policy=kept, create=False, multiprocessing_options=alone)
         self._manager = ocp.CheckpointManager(self._path, options=options)
 
     def save(self, step: int, state: Any, extra: dict[str, Any]) -> None:

@@ -35,8 +35,9 @@ def environment(
         "device": {
             "platform": device.platform,
             "kind": _processor() if device.platform == "cpu" else device.device_kind,
-            "count": jax.local_device_count(),
+            "count": jax.device_count(),
             "used": 1 if used is None else used,
+            **({"processes": jax.process_count()} if jax.process_count() > 1 else {}),
         },
         "git_commit": _git_commit(),
         "data": {"name": data_name, "sha256": data_sha256, "classes": list(classes)},

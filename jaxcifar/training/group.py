@@ -35,7 +35,8 @@ FULL_STEP = 5e10
 
 
 class Group:
-    """Runs that differ in their hyperparameters only, on the devices of this process.
+    """Runs that differ in their hyperparameters only, on the devices of this process, or of all
+    processes of a run.
 
     Args:
         runs: the members.
@@ -64,7 +65,8 @@ class Group:
         """The results of the parts, member by member, on the host."""
         # Threads let the members share a CPU's cores. On accelerators one thread is enough: every device gets its work
         # before the first result is awaited.
-        if len(self._parts) > 1 and jax.default_backend() == "cpu":
+        # Processes must start their common programs in one order, so they have one thread as well.
+        if len(self._parts) > 1 and jax.default_backend() == "cpu" and jax.process_count() == 1:
             with ThreadPoolExecutor(self._at_once) as threads:
                 return list(threads.map(lambda part: jax.device_get(work(part)), self._parts))
         host = jax.device_get([work(part) for part in self._parts])
@@ -124,7 +126,7 @@ class _Devices:
 
     def __init__(self, run: Run, train: Split, test: Split, length: int, mesh: Mesh, stacked: bool):
         self.sharding = sharding.by_member(mesh) if stacked else sharding.replicated(mesh)
-        self.train, self.test = jax.device_put((train, test), sharding.replicated(mesh))
+        self.train, self.test = sharding.put((train, test), sharding.replicated(mesh))
         self.program = program.build(run, len(train[1]), length, mesh, stacked)
         self.create, self.order = jax.jit(self.program.create), jax.jit(self.program.order)
         self.run = run
@@ -156,7 +158,7 @@ class _Part:
     """What one call of a program trains: a member with `map`, all of them stacked with `vmap`."""
 
     def __init__(self, devices: _Devices, values: Any):
-        self.devices, self.values = devices, jax.device_put(values, devices.sharding)
+        self.devices, self.values = devices, sharding.put(values, devices.sharding)
         self.epoch, self.order, self.state = -1, None, None
 
     @property
@@ -167,7 +169,7 @@ class _Part:
         self.state = jax.device_put(self.devices.create(self.values, self.devices.train[0]), self.devices.sharding)
 
     def load(self, state: State) -> None:
-        self.state = jax.device_put(state, self.devices.sharding)
+        self.state = sharding.put(state, self.devices.sharding)
 
     def train(self, first: int, count: int, epoch: int) -> Any:
         # An epoch has several chunks, but one permutation.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from jaxcifar.data import Dataset
 from jaxcifar.models import count_parameters
 from jaxcifar.training import probes, runtime, sharding
 from jaxcifar.training.checkpoint import Checkpoints
+from jaxcifar.training.chunk import LONGEST_CHUNK, ChunkLength
 from jaxcifar.training.cost import cost_of
 from jaxcifar.training.group import Group
 from jaxcifar.training.history import History
@@ -29,8 +31,8 @@ from jaxcifar.training.progress import Progress, Status
 from jaxcifar.training.resume import begin, common_steps, record_environment
 from jaxcifar.training.start import check, started
 
-LONGEST_CHUNK = 8192
-"""Steps; a chunk returns one value per step and measure, which stay on the device until it ends."""
+MakeGroup = Callable[..., Group]
+"""Makes a group, with the arguments of `Group`."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,12 @@ class Member:
 
 
 def train_members(
-    members: Sequence[Member], dataset: Dataset, vectorize: Vectorize, progress: Progress, stop: Stop
+    members: Sequence[Member],
+    dataset: Dataset,
+    vectorize: Vectorize,
+    progress: Progress,
+    stop: Stop,
+    make_group: MakeGroup = Group,
 ) -> None:
     """Train runs that differ in their hyperparameters only as one program, each recorded as if it were alone.
 
@@ -58,6 +65,7 @@ def train_members(
         vectorize: `off`, `vmap` or `map`.
         progress: where to show how far training is.
         stop: asks the loop to save and end.
+        make_group: makes the group; another one where several processes train it.
 
     Raises:
         UserError: a config that does not fit the data or the folder.
@@ -68,7 +76,7 @@ def train_members(
         if not records.read_config(member.folder):
             check(member.run)
         begin(member.run, member.folder, dataset)
-    trainer = _Trainer(members, dataset, vectorize, progress)
+    trainer = _Trainer(members, dataset, progress, partial(make_group, vectorize=vectorize))
     trainer.restore()
     if idle := sharding.idle(trainer.group.used, len(members), members[0].run.batch_size):
         progress.message(idle)
@@ -79,31 +87,6 @@ def train_members(
     trainer.fit(stop)
 
 
-CHUNK_SECONDS = 1.0
-MOST_SECONDS = 4.0
-"""A stop asked for by a signal waits for the end of a chunk."""
-
-
-@dataclass
-class ChunkLength:
-    """The length of the next chunk: about a second for each program that runs in turn, four seconds at most.
-
-    Args:
-        longest: largest number of steps in a chunk.
-        programs: number of compiled programs called per chunk; each call has a cost of its own, whatever its length.
-    """
-
-    longest: int
-    programs: int = 1
-    steps: int = 1
-    """Number of steps in the next chunk."""
-
-    def took(self, steps: int, seconds: float) -> None:
-        """Learn from a chunk of this many steps; the length grows by a factor of eight at most."""
-        wanted = min(CHUNK_SECONDS * self.programs, MOST_SECONDS)
-        self.steps = int(np.clip(steps * wanted / max(seconds, 1e-9), 1, min(8 * self.steps, self.longest)))
-
-
 COMPILE_SECONDS = 0.5
 """Seconds per layer, measured on two cores of an AMD EPYC: ResNet-18 15 s, VGG-A with BatchNorm and measures 21 s."""
 
@@ -111,7 +94,7 @@ COMPILE_SECONDS = 0.5
 class _Trainer:
     """The host's side of a group of members."""
 
-    def __init__(self, members: Sequence[Member], dataset: Dataset, vectorize: Vectorize, progress: Progress):
+    def __init__(self, members: Sequence[Member], dataset: Dataset, progress: Progress, make_group: MakeGroup):
         run = members[0].run
         self.members, self.run, self.progress = members, run, progress
         self.fingerprint = dataset.fingerprint
@@ -121,7 +104,7 @@ class _Trainer:
         self.histories = [History(member.run, member.folder, self.steps_per_epoch) for member in members]
         self.snapshots = [epoch * self.steps_per_epoch for epoch in run.checkpoint.snapshots]
         train, test = (dataset.train_images, dataset.train_labels), (dataset.test_images, dataset.test_labels)
-        self.group = Group([member.run for member in members], train, test, self.length, vectorize)
+        self.group = make_group([member.run for member in members], train, test, self.length)
         self.step = 0
         self.epoch_seconds = self.seconds = 0.0
         self.total_seconds: float | None = None

@@ -5,13 +5,24 @@ Under auto-sharded `jit` BatchNorm normalises over the global batch, so the numb
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from jaxcifar.errors import UserError
+
 
 def make_mesh(members: int, batch_size: int) -> Mesh:
-    """Return the devices as a mesh: along `member` as many as divide the members, the rest along `data`."""
+    """Return the devices as a mesh: along `member` as many as divide the members, the rest along `data`.
+
+    Raises:
+        UserError: the batch cannot be cut into one equal part per process.
+    """
+    if jax.process_count() > 1:
+        return _over_processes(batch_size)
     devices = jax.local_devices()
     along_members = _divisor(members, len(devices))
     along_data = _divisor(batch_size, len(devices) // along_members)
@@ -19,9 +30,44 @@ def make_mesh(members: int, batch_size: int) -> Mesh:
     return Mesh(used, ("member", "data"))
 
 
+def _over_processes(batch_size: int) -> Mesh:
+    """The same number of devices of every process along `data`, so that each process has a part of the batch."""
+    count = jax.process_count()
+    devices = [jax.local_devices(process_index=index) for index in range(count)]
+    if len(numbers := sorted({len(own) for own in devices})) > 1:
+        raise UserError(
+            f"The processes have from {numbers[0]} to {numbers[-1]} devices; give each the same number, for example by "
+            "CUDA_VISIBLE_DEVICES."
+        )
+    check_parts(batch_size, count)
+    along_data = _divisor(batch_size // count, numbers[0])
+    return Mesh(np.array([[device for own in devices for device in own[:along_data]]]), ("member", "data"))
+
+
+def check_parts(batch_size: int, count: int) -> None:
+    """Raise UserError unless a batch can be cut into equal parts for this number of processes."""
+    if batch_size % count:
+        raise UserError(
+            f"batch_size is {batch_size}, which cannot be cut into {count} equal parts, one per process; give a "
+            f"--batch-size that is a multiple of {count}."
+        )
+
+
+def put(tree: Any, sharding: NamedSharding) -> Any:
+    """Return arrays of the host, which every process has as a whole, on the devices of a sharding."""
+    if sharding.is_fully_addressable:
+        return jax.device_put(tree, sharding)
+
+    def place(leaf: Any) -> jax.Array:
+        host = np.asarray(jnp.asarray(leaf))  # in JAX's types
+        return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
+
+    return jax.tree.map(place, tree)
+
+
 def idle(used: int, members: int, batch_size: int) -> str:
     """Return a sentence about the devices that stay idle; empty if all are used."""
-    number = jax.local_device_count()
+    number = jax.device_count()
     if used == number:
         return ""
     of = f"A batch of {batch_size}" if members == 1 else f"{members} members with a batch of {batch_size}"

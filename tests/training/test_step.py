@@ -10,7 +10,7 @@ import pytest
 from jaxcifar import data
 from jaxcifar.config import CNN, SGD, VGG, Adam, Data, Model, Optimizer, Run
 from jaxcifar.training import program, sharding
-from jaxcifar.training.loop import ChunkLength
+from jaxcifar.training.chunk import ChunkLength
 from jaxcifar.training.optimizers import hyperparams
 
 SMALL = Data(source="shapes", train_size=64, test_size=16)
