@@ -35,7 +35,7 @@ def get_config() -> Study:
         sweep={"optimizer.learning_rate": (1e-3, 2e-3)},
     )
 """
-RUNS = ("one/0.001/seed-0", "one/0.002/seed-0")
+RUNS = ("one-learning-rate-0.001/seed-0", "one-learning-rate-0.002/seed-0")
 FLOAT64 = str(Path(__file__).with_name("float64.py"))
 LIMIT = SILENCE_SECONDS + 3 * GRACE_SECONDS
 """Seconds, with room for a machine that is busy."""
