@@ -123,6 +123,6 @@ def follow(
 def _check(dataset: Dataset, fingerprint: str) -> None:
     if dataset.fingerprint != fingerprint:
         raise UserError(
-            f"{dataset.name} with SHA-256 {dataset.fingerprint[:12]} was found there, but process 0 has data with "
+            f"The data here, {dataset.name}, have the SHA-256 {dataset.fingerprint[:12]}, those of process 0 "
             f"{fingerprint[:12]}; give all processes the same data by --data.dir or $JAXCIFAR_DATA."
         )
