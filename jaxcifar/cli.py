@@ -127,8 +127,8 @@ def _export(argv: list[str]) -> int:
     if not weights_alone:
         export.check_installed()
     runtime.configure()
-    network = export.read(options.network, rest, progress.PlainProgress().message)
     with records.disk_errors_told(file):
+        network = export.read(options.network, rest, progress.PlainProgress().message)
         if weights_alone:
             export.write_weights(network, file)
             print(f"Network: {network.origin}; its weights alone")

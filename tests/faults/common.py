@@ -65,6 +65,8 @@ def get_config():
     return Study(name="pictures", base=base, variants=variants, pictures=("samples", "features", "gradients"))
 '''
 CONFIGS = {"run": RUN, "map": GROUP.replace("KIND", "map"), "vmap": GROUP.replace("KIND", "vmap"), "study": STUDY}
+WEIGHTS = "network.safetensors"
+"""What an export writes."""
 TIMES = ("seconds", "images_per_second")
 
 
@@ -148,7 +150,7 @@ def differences(whole: Path, other: Path, report: bool = False) -> list[str]:
     for path in sorted(whole.rglob("*.npz")):
         if path.name != "steps.npz":
             found += _array_differences(path, other / path.relative_to(whole))
-    exact = sorted(whole.rglob("gradients.json"))
+    exact = [*sorted(whole.rglob("gradients.json")), *whole.glob(WEIGHTS)]
     if report:
         exact += [path for path in sorted((whole / "report").rglob("*")) if path.is_file()]
     for path in exact:

@@ -200,15 +200,11 @@ def reading(source: str, whole: Dataset, folder: Path, draw: random.Random) -> t
     finally:
         os.seteuid(0)
         os.setegid(0)
-    equal = np.array_equal(found.train_images, whole.train_images) and np.array_equal(
-        found.test_images, whole.test_images
-    )
-    labels = np.array_equal(found.train_labels, whole.train_labels) and np.array_equal(
-        found.test_labels, whole.test_labels
-    )
     if found.fingerprint != whole.fingerprint:
         return what, "another"
-    return what, "same" if equal and labels else "other images under the same fingerprint"
+    parts = ("train_images", "train_labels", "test_images", "test_labels")
+    equal = all(np.array_equal(getattr(found, part), getattr(whole, part)) for part in parts)
+    return what, "same" if equal else "other images under the same fingerprint"
 
 
 class Commands:
@@ -259,7 +255,7 @@ class Commands:
         if ended.code not in (0, 2) or "Traceback" in ended.said:
             return what, f"ended with {ended.code}: {ended.said[-2500:]}"
         if ended.code == 2:
-            compared = ("was begun on the data set", f"training images exist in {place}")
+            compared = ("was begun on the data set", f"images exist in {place}")
             told = names(path, how, ended.said) or any(words in ended.said for words in compared)
             return what, "named" if told and common.is_sentence(ended.said) else f"not named: {ended.said[-500:]}"
         first, second = (read_records(each) for each in (self.out[source], out))

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from faults import common, kills, process
 
-KINDS = ("run", "map", "study", "report", "landscape")
+KINDS = ("run", "map", "study", "report", "landscape", "export")
 ERRORS = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -42,7 +42,7 @@ def at_a_call(scene: kills.Scene, draw: random.Random, folder: Path) -> tuple[bo
         shutil.copytree(scene.before, out)
     ended = process.run(scene.command(out), log, at=draw.randint(1, scene.calls), error=draw.choice(ERRORS))
     wrong = told(ended)
-    return ended.code == 2, [wrong] if wrong else resumed(scene, out, log)
+    return ended.code == 2, [wrong] if wrong else [*half_written(scene, out), *resumed(scene, out, log)]
 
 
 def on_a_small_disk(scene: kills.Scene, draw: random.Random, folder: Path) -> tuple[bool, list[str]]:
@@ -60,16 +60,25 @@ def on_a_small_disk(scene: kills.Scene, draw: random.Random, folder: Path) -> tu
             if _inodes(out) < _inodes(scene.before) or _bytes(out) < _bytes(scene.before):
                 return False, []
         ended = process.run(scene.command(out), log)
-        wrong = told(ended)
+        wrong = [*([said] if (said := told(ended)) else []), *half_written(scene, out)]
         if wrong:
-            return True, [f"{room} {'inodes' if lacks_inodes else 'bytes'}: {wrong}"]
+            return True, [f"{room} {'inodes' if lacks_inodes else 'bytes'}: {text}" for text in wrong]
         option = "remount,size=64m" + (",nr_inodes=10000" if lacks_inodes else "")
         subprocess.run(["mount", "-o", option, str(folder / "disk")], check=True)
         return ended.code == 2, resumed(scene, out, log)
 
 
+def half_written(scene: kills.Scene, out: Path) -> list[str]:
+    """Return whether an export left a part of its file."""
+    path, whole = out / common.WEIGHTS, scene.whole / common.WEIGHTS
+    is_part = path.is_file() and whole.is_file() and path.read_bytes() != whole.read_bytes()
+    return [f"{path} is half-written"] if is_part else []
+
+
 def resumed(scene: kills.Scene, out: Path, log: Path) -> list[str]:
     """Return in what the end with room differs from that without the fault."""
+    if (out / common.WEIGHTS).is_file():  # an export does not replace a file
+        return kills.compared(scene, out, log)
     done = process.run(scene.command(out), log)
     if done.code != 0:
         return [f"with room it ended with {done.code}: {done.said[-3000:]}"]

@@ -38,7 +38,7 @@ class Scene:
 
     def command(self, out: Path):
         """Return the command on a folder, to be run in a fork."""
-        return process.command([str(out) if word == "OUT" else word for word in self.words])
+        return process.command([word.replace("OUT", str(out)) for word in self.words])
 
 
 def prepare(root: Path, kinds: Sequence[str] = KINDS) -> dict[str, Scene]:
@@ -56,6 +56,10 @@ def prepare(root: Path, kinds: Sequence[str] = KINDS) -> dict[str, Scene]:
             case "landscape":
                 words = ["landscape", "OUT", "--measure", "trace"]
                 before = scenes["run"].whole
+            case "export":
+                words = ["export", str(scenes["run"].whole), "--out", f"OUT/{common.WEIGHTS}"]
+                before = root / "before" / kind / "out"
+                before.mkdir(parents=True)
             case _:
                 words = ["run", "--config", str(configs[kind]), "--out", "OUT"]
         whole = root / "whole" / kind / "out"
