@@ -31,6 +31,7 @@ IMPORTS = (
     "matplotlib.backends.backend_agg",
     "scipy.stats",
     "encodings.cp437",
+    "psutil",
 )
 CHANGED = {
     "JAX_PLATFORMS": "cpu",
