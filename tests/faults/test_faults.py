@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,21 @@ HERE = Path(__file__).parent
 COMPILER = any(os.access(Path(place) / "cc", os.X_OK) for place in os.get_exec_path())
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter: some trials are those of a user without rights."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not COMPILER, reason="the library that meddles with system calls needs a C compiler")
 @pytest.mark.parametrize(
     ("campaign", "trials"), [("kills", 6), ("disk", 6), ("damage", 15), ("datasets", 40), ("locks", 20)]
 )
-def test_a_campaign(campaign: str, trials: int, tmp_path: Path):
-    command = [sys.executable, str(HERE / f"{campaign}.py"), "7", str(trials), str(tmp_path)]
+def test_a_campaign(campaign: str, trials: int, open_folder: Path):
+    command = [sys.executable, str(HERE / f"{campaign}.py"), "7", str(trials), str(open_folder)]
     environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
     done = subprocess.run(command, capture_output=True, text=True, timeout=1200, env=environment)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]
