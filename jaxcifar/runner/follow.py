@@ -102,7 +102,7 @@ def follow(
     planned = {
         study.folder / item.folder: item.run for study in make_plan(config, seeds, scale, only) for item in study.runs
     }
-    load = functools.lru_cache(maxsize=1)(data.load)
+    load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, lambda message: None))
     with interrupt.handling() as follower.stop:
         message = follower.hear()
         while True:

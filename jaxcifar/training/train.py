@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
+import jax
+
 from jaxcifar import data, records
 from jaxcifar.config import Run, UserError
 from jaxcifar.config.stored import begin_records, read_records
@@ -45,6 +47,11 @@ def train(run: Run, out: str | Path | None = None, log: Log | None = None) -> Re
     if log is not None:
         check_installed(log)
     runtime.configure()
+    if jax.process_count() > 1:
+        raise UserError(
+            f"train(…) was called in one of {jax.process_count()} processes of jax.distributed; give each of them the "
+            "command `jaxcifar run --config FILE --coordinator HOST:PORT` instead."
+        )
     folder = records.local_path("out", out) if out is not None else Path("runs") / run.name
     with (
         memory_errors_told(),

@@ -152,6 +152,28 @@ def test_other_flags_are_refused_on_each(config: Path, tmp_path: Path):
     assert not (tmp_path / "out").exists()
 
 
+IN_PYTHON = """
+import sys
+import jax
+import jaxcifar
+from jaxcifar.config import Run, UserError
+
+jax.distributed.initialize(sys.argv[2], 2, int(sys.argv[3]))
+try:
+    jaxcifar.train(Run(), sys.argv[1])
+except UserError as error:
+    print(error)
+"""
+
+
+def test_train_is_refused_where_the_user_has_started_jax_distributed(tmp_path: Path):
+    address = f"127.0.0.1:{free_port()}"
+    both = [start(1, ["-c", IN_PYTHON, str(tmp_path / "out"), address, str(index)]) for index in range(2)]
+    for process in both:
+        assert "train(…) was called in one of 2 processes of jax.distributed; give each" in said(process)
+    assert not (tmp_path / "out").exists()
+
+
 def test_twenty_steps_in_float64_do_not_depend_on_processes_and_devices(tmp_path: Path):
     port, found = free_port(), {}
     for name in ("one", "eight", "two"):
