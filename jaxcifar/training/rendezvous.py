@@ -185,8 +185,10 @@ def _met(server: socket.socket, place: Place, about: Mapping[str, str], lines: d
         try:
             line = Line(server.accept()[0])
         except TimeoutError:
-            are = f"Process {missing[0]} of {place.count} has"
-            return f"{are} not come to --coordinator {place} within {place.seconds:g} s; start all processes together."
+            return (
+                f"Process {missing[0]} of {place.count} has not come to --coordinator {place} within "
+                f"{place.seconds:g} s; start all processes together."
+            )
         match line.receive():
             case ["hello", int(index), dict(theirs)]:
                 if index not in missing:
@@ -215,9 +217,8 @@ def _difference(name: str, ours: Mapping[str, str], theirs: Mapping[str, Any]) -
 
 
 def _follow(place: Place, about: Mapping[str, str]) -> Follower:
-    deadline = time.monotonic() + place.seconds
     try:
-        line = Line(channel.connected(place.host, place.port, deadline))
+        line = Line(channel.connected(place.host, place.port, time.monotonic() + place.seconds))
     except OSError as error:
         reason = error.strerror or error
         raise UserError(
@@ -225,7 +226,8 @@ def _follow(place: Place, about: Mapping[str, str]) -> Follower:
             "command there with --process 0, or correct the address."
         ) from None
     line.send("hello", place.index, dict(about))
-    match line.receive(max(1.0, deadline - time.monotonic())):
+    # Process 0 waits as long for the others, and says so itself.
+    match line.receive(place.seconds + channel.HELLO_SECONDS):
         case ["welcome", int(port)]:
             follower = Follower(place.count, line)
             _start_jax(place, f"127.0.0.1:{channel.relay(place.host, port)}", None)
@@ -246,7 +248,6 @@ def _start_jax(place: Place, address: str, bind: str | None) -> None:
     # A proxy for the web, if there is one, does not lead to this machine; JAX warns of the variable that says so.
     os.environ.setdefault("no_grpc_proxy", "127.0.0.1")
     jax.config.update("jax_check_proxy_envs", False)
-
     jax.distributed.initialize(
         address,
         place.count,
