@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxcifar.config import VGG, Run, load, shipped
+from jaxcifar.config import VGG, Run, Study, load, shipped
 from jaxcifar.models import training_flops
 from jaxcifar.runner.execute import plan
 from jaxcifar.runner.plan import shape_of
@@ -50,7 +50,9 @@ class Speed:
     @classmethod
     def measured(cls) -> Speed:
         """Return the rates of one H100."""
-        run = load(shipped.path("gradients")).base
+        study = load(shipped.path("gradients"))
+        assert isinstance(study, Study)
+        run = study.base
         operations = training_flops(VGG(norm="batch")) * run.batch_size
         exact = operations * probes.gradients(run) / (STEP_WITH_PROBES - STEP)
         return cls(operations / STEP, exact, NARROW_STEP / cost_of(Run(model=VGG(norm="batch"))).layers)
