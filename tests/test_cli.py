@@ -233,6 +233,7 @@ def test_restart_leaves_other_runs(config: str, finished: Path, capsys: pytest.C
     assert contents(finished) == before
 
 
+@pytest.mark.slow
 def test_restart_deletes_what_an_earlier_study_left(tmp_path: Path):
     path, out = tmp_path / "rates.py", tmp_path / "out"
     path.write_text(STUDY)

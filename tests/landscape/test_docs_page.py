@@ -25,6 +25,7 @@ def test_the_measures_take_about_twenty_lines():
     assert len(block.splitlines()) <= 20
 
 
+@pytest.mark.slow
 def test_the_page_measures_what_it_says(shown):
     loss, largest, lowest = shown["loss"], shown["largest"], shown["eigenvalues"].bottom.values[0]
     assert 0 < shown["residual"] < 1e-2 * largest

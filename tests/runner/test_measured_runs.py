@@ -58,6 +58,7 @@ def test_measures_are_stored_drawn_and_left_alone(trained, capsys: pytest.Captur
     assert not list(trained.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_a_study_s_folder_means_each_of_its_runs(tmp_path: Path):
     data = Data(source="shapes", train_size=32, test_size=8)
     base = Run(model=CNN(widths=(2,), head=(4,)), data=data, epochs=1, batch_size=16)
@@ -136,6 +137,7 @@ def test_no_checkpoints(trained, tmp_path, capsys: pytest.CaptureFixture[str]):
     assert [path.name for path in tmp_path.iterdir() if not records.is_lock(path.name)] == ["config.json"]
 
 
+@pytest.mark.slow
 def test_a_trajectory_of_two_checkpoints(tmp_path, capsys: pytest.CaptureFixture[str]):
     run = Run(data=Data(source="shapes", train_size=32, test_size=8), model=VGG(form="light"), epochs=1, batch_size=16)
     jaxcifar.train(dataclasses.replace(run, checkpoint=Checkpoint(snapshots=(0,))), tmp_path)
