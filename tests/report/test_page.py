@@ -113,6 +113,12 @@ def test_the_page_in_chromium(width: int, tmp_path: Path):
     assert found["down"].startswith("MSE")
 
 
+def test_every_region_of_several_studies_has_a_name_of_its_own(tmp_path: Path):
+    some_studies(tmp_path / "paper")
+    names = re.findall(r'role="region" aria-label="([^"]+)"', write_report(tmp_path / "paper").read_text())
+    assert len(names) == len(set(names)) >= 4
+
+
 def test_what_the_page_says(tmp_path: Path):
     some_studies(tmp_path / "paper")
     page = write_report(tmp_path / "paper")
