@@ -28,13 +28,19 @@ def panels(study: StudyResults, looks: dict[str, LineStyle], unit: str = LOSS_UN
         study: the runs.
         looks: how each member is drawn.
         unit: of the losses.
-        log: whether losses have a logarithmic axis.
+        log: whether losses have a logarithmic axis; where one loss is far above all others they have it anyway.
     """
     found = []
     for key in KEYS:
         loss = key.endswith("loss")
         title = f"{TITLES[key]} ({unit})" if loss else TITLES[key]
-        found.append(Panel(title, _drawer(study, looks, key, log and loss), _alt(study, looks, key, title)))
+        found.append(
+            Panel(
+                title,
+                _drawer(study, looks, key, loss and (log or _is_wide(study, key))),
+                _alt(study, looks, key, title),
+            )
+        )
     return found
 
 
@@ -59,6 +65,16 @@ def spread(runs: Sequence[Result], key: str) -> tuple[np.ndarray, np.ndarray, np
     values = np.stack([column[:shortest] for column in columns])
     epochs = next(run.column("epoch") for run in runs if len(run.column(key)) >= shortest and len(run.column(key)))
     return epochs[:shortest], values.mean(0), values.min(0), values.max(0)
+
+
+WIDE = 100
+"""One mean that is as many times the median flattens all other lines; then the losses get a logarithmic axis."""
+
+
+def _is_wide(study: StudyResults, key: str) -> bool:
+    means = np.concatenate([spread(runs, key)[1] for runs in study.members.values()] or [np.zeros(0)])
+    means = means[np.isfinite(means)]
+    return len(means) > 0 and means.min() > 0 and means.max() > WIDE * np.median(means)
 
 
 def _drawer(study: StudyResults, looks: dict[str, LineStyle], key: str, log: bool):
