@@ -161,6 +161,14 @@ def _check(planned: Sequence[PlannedStudy], out: Path | None, load: Callable) ->
         load(left[0].data)
 
 
+def foretold(planned: Sequence[PlannedStudy], seconds: float) -> str:
+    """Return a sentence on the time that a plan takes, and on its size `cpu` where that is far quicker."""
+    hours = [study.study.sizes["cpu"].hours for study in planned if "cpu" in study.study.sizes and not study.study.size]
+    quicker = 3600 * sum(hours)
+    hint = f"; `--size cpu` takes about {duration(quicker)} on two cores" if hours and seconds > 4 * quicker else ""
+    return f"About {duration(seconds)} on this device{hint}."
+
+
 @dataclass
 class _Session:
     """The programs of a plan, trained one after the other."""
@@ -187,7 +195,7 @@ class _Session:
         self.remaining = Remaining.of(dict(zip(left, runs, strict=True)), self.speed, self.deadline)
         self.total, self.done = len(left), 0
         if self.speed and left:
-            self.shown.message(f"About {duration(self.remaining.seconds() or 0)} on this device.")
+            self.shown.message(foretold(planned, self.remaining.seconds() or 0))
         share(self.worker, left, self._attempt, self._stopped)
         if self.worker.part:
             self.worker.others = sum(not self.worker.has(i) and bool(self._left(*self.programs[i])) for i in left)

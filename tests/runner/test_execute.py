@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from jaxcifar import records
-from jaxcifar.config import CNN, Data, Paper, Run, Study, UserError, Variant
+from jaxcifar.config import CNN, Data, Paper, Run, Study, UserError, Variant, load, shipped
 from jaxcifar.config.stored import read_records
 from jaxcifar.records.manifest import Invocation
 from jaxcifar.runner import speed
-from jaxcifar.runner.execute import execute
+from jaxcifar.runner.execute import execute, foretold
 from jaxcifar.runner.plan import make_plan
 from jaxcifar.runner.speed import Rate
 
@@ -99,3 +99,12 @@ def test_the_speed_is_kept_and_that_of_another_device_is_not_used(cache: Path):
     assert speed.of_plan(plan, measure=False) is None
     file.write_text("{")
     assert speed.of_plan(plan, measure=False) is None
+
+
+def test_a_long_study_is_told_of_its_small_size():
+    study = load(shipped.path("losses"))
+    assert isinstance(study, Study)
+    told = foretold(make_plan(study), 38 * 3600)
+    assert told.startswith("About 38 h 00 min on this device; `--size cpu` takes about ")
+    assert foretold(make_plan(study), 3600) == "About 1 h 00 min on this device."
+    assert "--size" not in foretold(make_plan(study.sized("cpu")), 38 * 3600)
