@@ -92,6 +92,26 @@ def rise(key: str) -> Quantity:
     return Quantity(f"last over least {_words(key)}", lambda run: late.of(run) / low.of(run))
 
 
+def is_timed(run: Result) -> bool:
+    """Return whether a run's seconds are its own: no other member and no other process had a part of the machine."""
+    summary = run.records.summary if run.records else {}
+    return summary.get("members_in_program", 1) == 1 and not summary.get("processes_beside")
+
+
+def _own(seconds: Callable[[Result], float]) -> Callable[[Result], float]:
+    """Seconds that may be compared, or Missing where other processes had a part of the machine."""
+
+    def of(run: Result) -> float:
+        if beside := run.records.summary.get("processes_beside") if run.records else 0:
+            raise Missing(
+                f"The seconds of {run.member}, seed {run.seed} are not its own, as up to {beside} other processes "
+                "trained on the machine; let one process train this study."
+            )
+        return seconds(run)
+
+    return of
+
+
 def _seconds(run: Result) -> float:
     values = run.column("seconds")
     return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
@@ -105,11 +125,11 @@ def _summarized(key: str) -> Callable[[Result], float]:
     return read
 
 
-seconds_per_epoch = Quantity("seconds per epoch", _seconds, "s")
+seconds_per_epoch = Quantity("seconds per epoch", _own(_seconds), "s")
 """Median seconds of training per epoch, without evaluation and compilation."""
 parameters = Quantity("parameters", _summarized("parameters"), of_diverged=True)
 """Trained parameters on record."""
-total_seconds = Quantity("seconds in all", _summarized("total_seconds"), "s")
+total_seconds = Quantity("seconds in all", _own(_summarized("total_seconds")), "s")
 """Seconds of a timed run, from the first weights to the last evaluation; NaN where it was interrupted."""
 flops = Quantity("operations", _summarized("flops"))
 """Floating-point operations of a timed run."""

@@ -19,6 +19,7 @@ SUMMARY: dict[str, Any] = {
     "diverged_step": int,
     "parameters": int,
     "members_in_program": int,
+    "processes_beside": int,
     "peak_memory": Numbers,
     "best": Numbers,
     "last": Numbers,

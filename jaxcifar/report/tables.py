@@ -46,7 +46,7 @@ class Table:
 def results(study: StudyResults, words: Words) -> Table:
     """Return what each member reached and what the text says; mean and standard error over seeds."""
     columns = ["run"]
-    figures = [*_FIGURES, *(figure for figure in _OTHER_FIGURES if _is_taken(study, figure[1]))]
+    figures = [*_FIGURES, *(figure for figure in _OTHER_FIGURES if _is_taken(study, figure))]
     stated = {heading for said in words.members.values() for heading in said.reported}
     for heading, _, _ in figures:
         columns += [heading, f"{heading}, study"] if heading in stated else [heading]
@@ -54,26 +54,31 @@ def results(study: StudyResults, words: Words) -> Table:
     several = any(len(runs) > 1 for runs in study.members.values())
     caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs. "
     caption += "Mean ± standard error over seeds. " if several else ""
-    if any(_members_in_program(run) > 1 for run in study.runs):
-        caption += "Runs that trained together in one program have no seconds of their own (-). "
+    if not all(quantities.is_timed(run) for run in study.runs):
+        caption += "Runs that shared a program or the machine with others have no seconds of their own (-). "
     if any("= " in row[0].text for row in rows):
         caption += "= names the equal run of another study, which was trained instead. "
     caption += " ".join(_EXPLAINED[heading] for heading in columns if heading in _EXPLAINED)
     return Table("results", "Results", tuple(columns), rows, caption.strip())
 
 
-def _is_taken(study: StudyResults, measure: Measure) -> bool:
-    return any(math.isfinite(measure(run)) for run in study.runs if len(run.column("epoch")))
+def _is_taken(study: StudyResults, figure: _Figure) -> bool:
+    heading, measure, _ = figure
+    return any(math.isfinite(measure(run)) for run in _read(study.runs, heading))
+
+
+def _read(runs: Sequence[Result], heading: str) -> list[Result]:
+    """The runs from which a column is read."""
+    done = [run for run in runs if len(run.column("epoch"))]
+    return [run for run in done if quantities.is_timed(run)] if heading in TIMED else done
 
 
 def _member_row(study: StudyResults, member: str, words: Words, figures: Sequence[_Figure]) -> list[Cell]:
     runs, reported = study.members[member], words.members[member].reported if member in words.members else {}
     stated = {heading for said in words.members.values() for heading in said.reported}
-    done = [run for run in runs if len(run.column("epoch"))]
     cells = [Cell(_name(study.label(member), runs))]
     for heading, measure, form in figures:
-        timed = [run for run in done if _members_in_program(run) == 1] if heading == SECONDS else done
-        cells.append(_figure(timed, measure, form))
+        cells.append(_figure(_read(runs, heading), measure, form))
         if heading in stated:
             theirs = str(reported.get(heading, ""))
             cells.append(Cell(theirs, _leading(theirs), study=True))
@@ -91,7 +96,8 @@ def _count(value: float) -> str:
 Measure = Callable[[Result], float]
 _Figure = tuple[str, Measure, Callable[[float], str]]
 """Heading, measure, how its mean is written."""
-SECONDS = "s per epoch"
+SECONDS, IN_ALL = "s per epoch", "s in all"
+TIMED = (SECONDS, IN_ALL)
 _FIGURES: tuple[_Figure, ...] = (
     ("parameters", quantities.parameters.of, _count),
     ("epochs", lambda run: float(len(run.column("epoch"))), "{:.0f}".format),
@@ -105,14 +111,14 @@ _OTHER_FIGURES: tuple[_Figure, ...] = (
     ("with ema", _last("test_accuracy_ema"), "{:.2f}%".format),
     ("with tta", _last("test_accuracy_tta"), "{:.2f}%".format),
     ("with both", _last("test_accuracy_ema_tta"), "{:.2f}%".format),
-    ("s in all", quantities.total_seconds.of, "{:.3g}".format),
+    (IN_ALL, quantities.total_seconds.of, "{:.3g}".format),
     ("PFLOP", lambda run: quantities.flops.of(run) / 1e15, "{:.3g}".format),
 )
 """Shown where a run has them."""
 _EXPLAINED = {
     "with ema": "With ema: test accuracy of the moving average of the weights.",
     "with tta": "With tta: test accuracy of the mean over several views of each image.",
-    "s in all": "Seconds in all: from the first weights to the last evaluation, without compilation and warm-up.",
+    IN_ALL: "Seconds in all: from the first weights to the last evaluation, without compilation and warm-up.",
 }
 
 
@@ -153,11 +159,6 @@ def _leading(text: str) -> float:
         return float(text.split("%")[0].split(" ")[0])
     except ValueError:
         return math.nan
-
-
-def _members_in_program(run: Result) -> int:
-    summary = run.records.summary if run.records else {}
-    return summary.get("members_in_program", 1)
 
 
 def settings(study: StudyResults, words: Words) -> Table | None:

@@ -16,14 +16,14 @@ from jaxcifar.config.run import check_batch_size
 from jaxcifar.config.stored import check_records, read_records
 from jaxcifar.errors import check_number
 from jaxcifar.records import Holder, lock, pictures, snapshots
-from jaxcifar.records.manifest import Invocation
+from jaxcifar.records.manifest import Invocation, run_folders
+from jaxcifar.records.restart import clear
 from jaxcifar.runner import opening, speed
 from jaxcifar.runner.deduplicate import deduplicate
 from jaxcifar.runner.estimate import Remaining
 from jaxcifar.runner.follow import shared_group
 from jaxcifar.runner.pictures import make
 from jaxcifar.runner.plan import Planned, PlannedStudy, choose_vectorize, make_plan, programs
-from jaxcifar.runner.restart import clear
 from jaxcifar.runner.speed import Speed
 from jaxcifar.runner.worker import Worker, joined, share
 from jaxcifar.training import Interrupted, Member, interrupt, progress, train_members
@@ -116,7 +116,7 @@ def execute(
         if restart:
             _check(planned, None, load)  # before anything is deleted
             with worker.alone("--restart deletes nothing"):
-                clear(out, planned, only)
+                clear(out, *_to_clear(out, planned, only))
             planned = plan(config, out, seeds, scale, only)
         _check(planned, out, load)
         _remove_partial(out, planned, worker)
@@ -124,6 +124,13 @@ def execute(
         rates = speed.of_plan(planned, shown.message, measure=max_minutes is not None)
         _Session(out, load, shown, stop, rates, deadline, worker, log, leader).train(planned)
     return [out / (item.same_as or study.folder / item.folder) for study in planned for item in study.runs]
+
+
+def _to_clear(out: Path, planned: Sequence[PlannedStudy], only: Sequence[str]) -> tuple:
+    """What `clear` is given: the planned runs' folders, with those of an earlier manifest, and what they start from."""
+    folders = {study.folder / item.folder for study in planned for item in study.runs}
+    folders |= {study.folder / path for study in planned for path in run_folders(out / study.folder)}
+    return folders, only, {item.run.init_from for study in planned for item in study.runs}
 
 
 def _remove_partial(out: Path, planned: Sequence[PlannedStudy], worker: Worker) -> None:
@@ -253,7 +260,7 @@ class _Session:
         dataset, make_group = self.load(items[0].run.data), Group
         if self.leader:
             make_group = shared_group(self.leader, [study.folder / item.folder for item in items], dataset)
-        train_members(members, dataset, vectorize, self.shown, self.stop, make_group)
+        train_members(members, dataset, vectorize, self.shown, self.stop, make_group, self.worker.beside)
 
     def _view(self, study: PlannedStudy) -> None:
         """The pictures that a study asks for, once its runs have ended; one process at a time makes them."""

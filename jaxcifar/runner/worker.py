@@ -14,8 +14,6 @@ from jaxcifar import records
 from jaxcifar.config import UserError
 from jaxcifar.records import Holder, Locks, lock, report
 
-FOLDER = ".workers"
-"""Below OUT: a lock for each process at work there, so that `--restart` deletes nothing under it."""
 POLL_SECONDS = 1.0
 
 
@@ -108,11 +106,21 @@ class Worker:
         finally:
             self.locks.release(self.out, lock.PLAN)
 
+    def beside(self) -> int:
+        """Return the number of other processes on this machine that are at work in the folder."""
+        folder = self.out / lock.WORKERS
+        holders = [self.locks.holder(folder, name) for name in self._others()]
+        return sum(holder is not None and not holder.host for holder in holders)
+
+    def _others(self) -> set[str]:
+        """The names under which other processes have arrived."""
+        paths = (self.out / lock.WORKERS).iterdir()
+        return {path.name.split("-")[1] for path in paths if path.name.startswith(".lock-")} - {self._name}
+
     def other(self) -> Holder | None:
         """Return another process that is at work in the folder; None if there is none."""
-        folder = self.out / FOLDER
-        names = {path.name.split("-")[1] for path in folder.iterdir() if path.name.startswith(".lock-")}
-        for name in names - {self._name}:
+        folder = self.out / lock.WORKERS
+        for name in self._others():
             # What another machine has left may be stale; that takes some time to see.
             with suppress(FileNotFoundError):  # it has just left
                 while (holder := self.locks.holder(folder, name)) is not None:
@@ -124,7 +132,7 @@ class Worker:
 
     def arrive(self) -> None:
         """Tell others that this process is at work, and wait while one deletes or writes what all read."""
-        folder = self.out / FOLDER
+        folder = self.out / lock.WORKERS
         folder.mkdir(exist_ok=True)
         self._name = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
         self.locks.take(folder, self._name)
@@ -133,7 +141,7 @@ class Worker:
 
     def leave(self) -> None:
         """Remove what `arrive` wrote."""
-        folder = self.out / FOLDER
+        folder = self.out / lock.WORKERS
         self.locks.release(folder, self._name)
         (folder / f".lock-{self._name}-1").unlink(missing_ok=True)
         try:

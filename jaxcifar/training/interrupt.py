@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import jax
+
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 """A batch system sends SIGTERM or SIGUSR1/2 before the time is up, a closed terminal SIGHUP."""
 
@@ -36,7 +38,12 @@ class Stop:
 
 @contextmanager
 def handling() -> Iterator[Stop]:
-    """Collect the signals for the length of the block (in the main thread; elsewhere it changes nothing)."""
+    """Collect the signals for the length of the block (in the main thread; elsewhere it changes nothing).
+
+    Raises:
+        Interrupted: XLA failed after a signal. A batch system, a terminal and `timeout` send it to all processes of
+            the group, so it also ends the assembler that XLA has started for a GPU.
+    """
     stop = Stop()
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -44,6 +51,11 @@ def handling() -> Iterator[Stop]:
     before = {number: signal.signal(number, stop.request) for number in _handled()}
     try:
         yield stop
+    except jax.errors.JaxRuntimeError as error:
+        if stop.signal_number is None:
+            raise
+        message = "Stopped while a program was compiled or run; give the same command again to continue."
+        raise Interrupted(message, stop.signal_number) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

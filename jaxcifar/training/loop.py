@@ -54,6 +54,7 @@ def train_members(
     progress: Progress,
     stop: Stop,
     make_group: MakeGroup = Group,
+    beside: Callable[[], int] = lambda: 0,
 ) -> None:
     """Train runs that differ in their hyperparameters only as one program, each recorded as if it were alone.
 
@@ -66,6 +67,7 @@ def train_members(
         progress: where to show how far training is.
         stop: asks the loop to save and end.
         make_group: makes the group; another one where several processes train it.
+        beside: the number of other processes that train on this machine now, so that nobody compares its seconds.
 
     Raises:
         UserError: a config that does not fit the data or the folder.
@@ -76,7 +78,7 @@ def train_members(
         if not records.read_config(member.folder):
             check(member.run)
         begin(member.run, member.folder, dataset)
-    trainer = _Trainer(members, dataset, progress, partial(make_group, vectorize=vectorize))
+    trainer = _Trainer(members, dataset, progress, partial(make_group, vectorize=vectorize), beside)
     trainer.restore()
     if idle := sharding.idle(trainer.group.used, len(members), members[0].run.batch_size):
         progress.message(idle)
@@ -94,8 +96,16 @@ COMPILE_SECONDS = 0.5
 class _Trainer:
     """The host's side of a group of members."""
 
-    def __init__(self, members: Sequence[Member], dataset: Dataset, progress: Progress, make_group: MakeGroup):
+    def __init__(
+        self,
+        members: Sequence[Member],
+        dataset: Dataset,
+        progress: Progress,
+        make_group: MakeGroup,
+        beside: Callable[[], int],
+    ):
         run = members[0].run
+        self.beside, self.most_beside = beside, 0
         self.members, self.run, self.progress = members, run, progress
         self.fingerprint = dataset.fingerprint
         self.steps_per_epoch = len(dataset.train_labels) // run.batch_size
@@ -120,6 +130,7 @@ class _Trainer:
             template = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), self.group.shape)
             self.group.load([saved.restore(self.step, template) for saved in self.checkpoints])
             self.epoch_seconds, self.seconds = (common[self.step][name] for name in ("epoch_seconds", "seconds"))
+            self.most_beside = common[self.step].get("beside", 0)
             self.progress.message(f"{self._name()} continues from step {self.step} of {self.total}.")
         else:
             self._create()
@@ -161,7 +172,7 @@ class _Trainer:
         )
 
     def _train(self, stop: Stop) -> None:
-        start = time.monotonic()
+        start, self.most_beside = time.monotonic(), max(self.most_beside, self.beside())
         with self.progress.working(self._about_compilation()):
             self.group.compile()
         self.compile_seconds = time.monotonic() - start
@@ -226,7 +237,9 @@ class _Trainer:
         self.epoch_seconds = 0.0
 
     def _save(self) -> None:
+        self.most_beside = max(self.most_beside, self.beside())
         common = {"epoch_seconds": self.epoch_seconds, "seconds": self.seconds, "data": self.fingerprint}
+        common["beside"] = self.most_beside
         # A diverged member is saved too: the group continues from the newest step that all of its members have.
         for history, saved, state in zip(self.histories, self.checkpoints, self.group.states(), strict=True):
             history.flush()
@@ -253,6 +266,7 @@ class _Trainer:
                 "training_seconds": self.seconds / len(self.members),
                 "compile_seconds": self.compile_seconds,
                 "members_in_program": len(self.members),
+                "processes_beside": self.most_beside,
                 "peak_memory": memory,
             }
             if self.run.timed:

@@ -9,28 +9,31 @@ import jax
 
 from jaxcifar import data, records
 from jaxcifar.config import Run, UserError
+from jaxcifar.config.run import check_batch_size
 from jaxcifar.config.stored import begin_records, read_records
 from jaxcifar.errors import memory_errors_told
-from jaxcifar.training import interrupt, progress, runtime
+from jaxcifar.records.restart import clear
+from jaxcifar.training import interrupt, progress, runtime, start
 from jaxcifar.training.loggers import Log, check_installed
 from jaxcifar.training.loop import Member, train_members
 from jaxcifar.training.results import Results
 
 
-def train(run: Run, out: str | Path | None = None, log: Log | None = None) -> Results:
+def train(run: Run, out: str | Path | None = None, log: Log | None = None, restart: bool = False) -> Results:
     """Train a run, or continue it, and return its records.
 
     Args:
         run: what to train, e.g. `Run(model=VGG(norm="batch"), optimizer=Adam(), epochs=1)`.
         out: the run folder; `runs/<name>` by default. A finished run there is read, not repeated.
         log: `tensorboard`, `wandb` or `mlflow`, which then gets every row of `metrics` as well.
+        restart: delete what the folder holds of this or another run, and begin again.
 
     Returns:
         The run folder's records: `metrics` has a row per epoch, `steps` the arrays with an entry per step.
 
     Raises:
         UserError: the data cannot be found or downloaded, the folder holds another run or is in use, or the disk or
-            the device's memory is full.
+            the device's memory is full, or a restart would delete what is no record.
         Interrupted: after Ctrl-C or SIGTERM, once the state is saved.
 
     Examples:
@@ -64,6 +67,11 @@ def train(run: Run, out: str | Path | None = None, log: Log | None = None) -> Re
         stop.may_continue = locks.check
         load = functools.lru_cache(maxsize=2)(lambda wanted: data.load(wanted, shown.message))
         given, run = run.data, data.fitted(run, load)
+        if restart:
+            check_batch_size(run, data.train_size(run.data))
+            load(given)
+            start.check(run)
+            clear(folder, needed=(run.init_from,))  # after all checks that need no folder
         if records.is_complete(folder):
             begin_records(folder, run)
         else:

@@ -545,3 +545,14 @@ def test_json_of_a_manifest_that_is_none(tmp_path: Path):
     (folder / "study.json").write_text(json.dumps({"runs": [{"x": 1}]}))
     (found,) = read_studies(tmp_path)
     assert judge_one(found, "reaches 71% after 6").verdict == "not decided"
+
+
+def test_seconds_beside_other_processes_decide_nothing(tmp_path: Path):
+    found = study(tmp_path, "resnet_depth", depths(seconds=[1, 2, 3, 4, 5]))
+    assert judge_one(found, "An epoch takes longer").verdict == "holds"
+    (run, *_) = found.members["resnet-50"]
+    assert run.records is not None
+    run.records.summary["processes_beside"] = 3
+    judged = judge_one(found, "An epoch takes longer")
+    assert judged.verdict == "not decided"
+    assert "seconds of resnet-50, seed 0 are not its own, as up to 3 other processes" in judged.decides

@@ -80,6 +80,9 @@ def test_two_processes_share_the_programs_and_one_makes_the_report(config: Path,
     assert sum("Report:" in text for text in texts) == 1, texts
     assert not any("continues from step" in text for text in texts), "none was trained twice"
     assert not (tmp_path / ".workers").exists()
+    beside = {read_records(tmp_path / name).summary["processes_beside"] for name in RUNS}
+    assert 1 in beside, "both trained at once for a while"
+    assert {read_records(whole / name).summary["processes_beside"] for name in RUNS} == {0}
 
 
 @pytest.mark.slow

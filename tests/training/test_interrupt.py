@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
+
+from jaxcifar.training import Interrupted, interrupt
 
 ROOT = Path(__file__).parent.parent.parent
 WAIT = """
@@ -61,3 +65,19 @@ def test_a_run_under_nohup_outlives_its_terminal():
     process.send_signal(signal.SIGHUP)
     assert asked(process) == "None"
     assert process.communicate(timeout=60)[0] == "ended\n"
+
+
+def _fail(asked: bool) -> None:
+    with interrupt.handling():
+        if asked:
+            os.kill(os.getpid(), signal.SIGTERM)
+        jnp.zeros((1 << 50,)).block_until_ready()
+
+
+def test_a_failure_of_xla_after_a_signal_is_the_stop_that_was_asked_for():
+    """A signal to the whole group also ends the assembler of a GPU's programs, which XLA tells as its own error."""
+    with pytest.raises(jax.errors.JaxRuntimeError):
+        _fail(asked=False)
+    with pytest.raises(Interrupted, match="again to continue") as raised:
+        _fail(asked=True)
+    assert raised.value.signal_number == signal.SIGTERM

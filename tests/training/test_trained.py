@@ -13,6 +13,7 @@ import pytest
 import jaxcifar
 from jaxcifar.cli import main
 from jaxcifar.config import CNN, Data, Module, Run, UserError
+from jaxcifar.config.stored import read_records
 from jaxcifar.data import load as load_data
 
 SHAPES = Data(source="shapes", train_size=128, test_size=60)
@@ -140,3 +141,23 @@ def test_weights_as_safetensors(records, tmp_path, capsys):
     assert max(entry["data_offsets"][1] for entry in header.values()) == len(body)
     assert main(["export", str(records.folder), "--out", str(tmp_path / "weights.pt")]) == 2
     assert "must end in .onnx or .safetensors" in capsys.readouterr().err
+
+
+def test_restart_trains_anew_and_deletes_records_alone(run, tmp_path):
+    jaxcifar.train(dataclasses.replace(run, seed=1), tmp_path / "out")
+    with pytest.raises(UserError, match="seed: 1 -> 0"):
+        jaxcifar.train(run, tmp_path / "out")
+    with pytest.raises(UserError, match=r"batch_size is 999"):
+        jaxcifar.train(dataclasses.replace(run, batch_size=999), tmp_path / "out", restart=True)
+    continued = dataclasses.replace(run, init_from=str(tmp_path / "out"))
+    with pytest.raises(UserError, match="from whose weights the run starts"):
+        jaxcifar.train(continued, tmp_path / "out", restart=True)
+    foreign = tmp_path / "out" / "notes.txt"
+    foreign.write_text("mine")
+    with pytest.raises(UserError, match=r"would delete 'notes.txt'"):
+        jaxcifar.train(run, tmp_path / "out", restart=True)
+    assert read_records(tmp_path / "out").config == dataclasses.replace(run, seed=1)
+    foreign.unlink()
+    records = jaxcifar.train(run, tmp_path / "out", restart=True)
+    assert (records.status, records.config) == ("finished", run)
+    assert jaxcifar.train(run, tmp_path / "out").summary == records.summary

@@ -1,0 +1,74 @@
+"""What a restart may delete: the records of the planned runs, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from jaxcifar.errors import UserError
+from jaxcifar.records import judged, lock, manifest, pictures, run
+
+EARLIER = "speed.json"
+"""Written by the first version."""
+FILES = {
+    *(run.CONFIG, run.ENVIRONMENT, run.METRICS, run.STEPS, run.SUMMARY, run.MEASURES),
+    *(pictures.GRADIENTS, pictures.FEATURES, pictures.PREDICTIONS),
+    *(manifest.FILE, judged.FILE, EARLIER),
+}
+SUFFIXES = (".png", ".svg", ".onnx", ".safetensors", ".partial")
+FOLDERS = (run.CHECKPOINTS, "report", "views", "curvature", "tensorboard", "wandb", lock.WORKERS)
+
+
+def clear(
+    out: Path, known: Collection[Path] = (), only: Sequence[str] = (), needed: Collection[str | None] = ()
+) -> None:
+    """Delete the records below a folder, except for the locks that are held.
+
+    Args:
+        out: the folder.
+        known: the folders below `out` that hold a run; empty where `out` itself is the only one.
+        only: names of folders below `out`, to delete only these; empty means all of it.
+        needed: what the runs start from (`Run.init_from`).
+
+    Raises:
+        UserError: the folder holds something else, or what a run starts from; then nothing is deleted.
+    """
+    roots = [root for root in [out / name for name in only] or [out] if root.is_dir()]
+    for root in roots:
+        for source in filter(None, needed):
+            if Path(source).resolve().is_relative_to(root.resolve()):
+                raise UserError(
+                    f"A restart would delete {source}, from whose weights the run starts; give another --out."
+                )
+        _refuse_foreign(root, out, known)
+    for path in [path for root in roots for path in root.iterdir()]:
+        if path.parent == out and (path.name == lock.WORKERS or lock.is_lock(path.name)):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _refuse_foreign(folder: Path, out: Path, known: Collection[Path]) -> None:
+    """Raise UserError if anything below a folder does not belong to the runs."""
+    for path in sorted(folder.iterdir()):
+        place = path.relative_to(out)
+        if path.is_symlink() or not _is_own(path, place, known):
+            raise UserError(
+                f"A restart would delete {str(place)!r} in {out}, which does not belong to this plan; "
+                "move it away or give another --out."
+            )
+        if path.is_dir() and path.name not in FOLDERS:
+            _refuse_foreign(path, out, known)
+
+
+def _is_own(path: Path, place: Path, known: Collection[Path]) -> bool:
+    if path.is_file():
+        return path.name in FILES or path.suffix in SUFFIXES or lock.is_lock(path.name)
+    return (
+        path.name in FOLDERS
+        or path.name.startswith(".report-")
+        or any(place == holder or place in holder.parents for holder in known)
+    )
