@@ -24,7 +24,7 @@ def get_config() -> Study:
             batch_size=4,
         ),
         variants=(
-            Variant("cnn", {"epochs": 6}, reported={"best": "71%"}),
+            Variant("cnn", {"epochs": 6}, label="CNN, 6 epochs", reported={"best": "71%"}),
             Variant("cnn-42-epochs", {"epochs": 42}, label="CNN, 42 epochs", reported={"best": "71%"}),
         ),
         section="1.1",

@@ -13,8 +13,8 @@ from jaxcifar.config import Run, labels
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
-from jaxcifar.report.figure import Figure, Panel, line
-from jaxcifar.report.style import norm_styles
+from jaxcifar.report.figure import Figure, Panel, line, log_axis
+from jaxcifar.report.style import LineStyle, norm_styles
 
 Bands = dict[str, list[np.ndarray]]
 """Name of the normalisation, empty for none -> losses [rates, steps] of each seed."""
@@ -50,15 +50,6 @@ def band_figures(study: StudyResults, rates: Sequence[float], common: dict[str, 
 
 def _figure(name: str, which: str, bands: Bands, rates: Sequence[float], common: dict[str, Any]) -> Figure:
     styles = norm_styles(bands if len(bands) > 1 else [*bands, ""])
-
-    def draw(axis: Any) -> None:
-        for norm, band in bands.items():
-            _draw_band(axis, band, line(styles[norm])["color"])
-        axis.set_xlabel("step")
-        axis.set_ylim(bottom=0)
-
-    ends = {norm: _ends(band) for norm, band in bands.items()}
-    alt = "; ".join(f"{styles[norm].label}: between {low:.3g} and {high:.3g}" for norm, (low, high) in ends.items())
     return Figure(
         name=name,
         title="Band of the train loss over learning rates" + (f", {which}" if which else ""),
@@ -66,12 +57,43 @@ def _figure(name: str, which: str, bands: Bands, rates: Sequence[float], common:
             f"Least and greatest train loss over the learning rates {', '.join(f'{rate:g}' for rate in rates)} at each "
             f"step (faint), smoothed (lines), mean over seeds; {TRAINING_MODE}."
         ),
-        panels=(Panel("Train loss (nats per image)", draw, f"Bands of train loss. At the end {alt}.", (7.4, 3.4)),),
+        panels=tuple(_panel(shown, styles, (7.4 if len(bands) < 3 else 3.7, 3.4)) for shown in _together(bands)),
         legend=tuple(styles[norm] for norm in bands),
         columns=("normalisation", "step", "least", "greatest"),
         rows=[[norm or "none", *row] for norm, band in bands.items() for row in zip(*_mean_band(band), strict=True)],
         **common,
     )
+
+
+def _together(bands: Bands) -> list[Bands]:
+    """The bands of each panel: more than two would cover each other, so each is drawn beside that without any."""
+    if len(bands) < 3:
+        return [bands]
+    bare = {"": bands[""]} if "" in bands else {}
+    return [bare | {norm: band} for norm, band in bands.items() if norm]
+
+
+WIDE = 4
+"""One loss that is as many times the median of the upper edge flattens the rest; then the axis is logarithmic."""
+
+
+def _panel(bands: Bands, styles: dict[str, LineStyle], size: tuple[float, float]) -> Panel:
+    edges = [_mean_band(band) for band in bands.values()]
+    is_wide = any(high.max() > WIDE * np.median(high) and low.min() > 0 for _, low, high in edges)
+
+    def draw(axis: Any) -> None:
+        for norm, band in bands.items():
+            _draw_band(axis, band, line(styles[norm])["color"])
+        axis.set_xlabel("step")
+        if is_wide:
+            log_axis(axis)
+        else:
+            axis.set_ylim(bottom=0)
+
+    ends = {norm: _ends(band) for norm, band in bands.items()}
+    alt = "; ".join(f"{styles[norm].label}: between {low:.3g} and {high:.3g}" for norm, (low, high) in ends.items())
+    which = "" if size[0] > 5 else ", " + ", ".join(norm for norm in bands if norm)
+    return Panel(f"Train loss (nats per image){which}", draw, f"Bands of train loss. At the end {alt}.", size)
 
 
 def _norm(run: Result) -> str:

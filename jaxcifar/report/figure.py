@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import html
 import io
@@ -77,8 +78,9 @@ def together(figure: Figure) -> Any:
     cells = [figure.panels[i : i + columns] for i in range(0, len(figure.panels), columns)]
     width = max(sum(panel.size[0] for panel in row) for row in cells)
     heights = [max(panel.size[1] for panel in row) for row in cells]
-    beside = _legend_columns(figure.legend, width)
-    legend = 0.24 * -(-len(figure.legend) // beside)
+    looks = _merged(figure.legend)
+    beside = _legend_columns(looks, width)
+    legend = 0.24 * -(-len(looks) // beside)
     title = textwrap.fill(f"{figure.title} ({figure.note})" if figure.note else figure.title, round(14 * width))
     head = 0.2 + 0.16 * (title.count("\n") + 1)
     canvas = Canvas(figsize=(width, head + sum(heights) + legend))
@@ -91,10 +93,32 @@ def together(figure: Figure) -> Any:
             _draw(panel, canvas, left, bottom + height - panel.size[1])
             left += panel.size[0]
     if figure.legend:
-        handles = _handles(figure.legend)
+        handles = _handles(looks)
         shown = canvas.legend(handles=handles, loc="lower left", ncols=beside, borderaxespad=0.2)
         _take_literally(shown.get_texts())
     return canvas
+
+
+def _merged(legend: Sequence[LineStyle]) -> list[LineStyle]:
+    """The legend with one entry for three or more lines that go from faint to full: `VGG-A, rate 0.01 to 0.3`."""
+    alike: dict[tuple[str, str], list[LineStyle]] = {}
+    for look in legend:
+        alike.setdefault((look.color, look.dash), []).append(look)
+    found = []
+    for looks in alike.values():
+        words = [look.label.split(", ") for look in sorted(looks, key=lambda look: look.strength)]
+        differing = [index for index, told in enumerate(zip(*words, strict=False)) if len(set(told)) > 1]
+        is_row = len({len(told) for told in words}) == len(differing) == 1
+        if len({look.strength for look in looks}) < 3 or not is_row:
+            found += looks
+            continue
+        (place,) = differing
+        name, _, least = words[0][place].rpartition(" ")
+        other, _, most = words[-1][place].rpartition(" ")
+        row = f"{name} {least} to {most}" if name == other else f"{words[0][place]} to {words[-1][place]}"
+        label = ", ".join([*words[0][:place], f"{row.strip()} (faint to full)", *words[0][place + 1 :]])
+        found.append(dataclasses.replace(looks[-1], label=label, strength=1.0))
+    return found
 
 
 def _take_literally(texts: Sequence[Any]) -> None:

@@ -12,6 +12,7 @@ from jaxcifar.config import CNN, SGD, VGG, Adam, DeepLinear, ResNet, Run, Study,
 from jaxcifar.config.model import Model
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report.band import band_figures
+from jaxcifar.report.figure import Figure, Panel, together
 from jaxcifar.report.line_styles import by_rate, line_styles
 from jaxcifar.report.style import LineStyle
 
@@ -93,6 +94,33 @@ def test_every_network_has_its_band(tmp_path: Path, model: Model):
     assert "learning rates 0.001, 0.002 at each" in figure.caption
     least, greatest = figure.rows[0][2:]
     assert (least, greatest) == pytest.approx((1.1, 1.2))
+
+
+def test_bands_of_many_normalisations_each_stand_beside_that_without(tmp_path: Path):
+    members = {}
+    for norm in ("none", "batch", "group"):
+        for rate in (1e-3, 2e-3):
+            run = Run(model=VGG(norm=norm), optimizer=Adam(learning_rate=rate))
+            losses = np.where(np.arange(60) == 20, 50.0 if norm == "group" else 1.0, 1 + 100 * rate)
+            members[f"{norm}-learning-rate-{rate:g}"] = Member(run=run, steps={"loss": losses})
+    (figure,) = band_figures(study(tmp_path, "s", members), (), {})
+    assert [panel.title for panel in figure.panels] == [
+        f"Train loss (nats per image), {norm}" for norm in ("BatchNorm", "GroupNorm")
+    ]
+    assert len(figure.legend) == 3
+    canvas = together(figure)
+    assert [axis.get_yscale() for axis in canvas.axes] == ["linear", "log"], "a peak does not flatten the rest"
+    assert [len(axis.lines) for axis in canvas.axes] == [4, 4], "two edges of either band"
+
+
+def test_rates_that_go_from_faint_to_full_are_one_entry_of_a_saved_legend():
+    looks = [LineStyle(f"VGG-A, rate {0.1 * n:g}, He", "blue", "dashed", n / 3) for n in (1, 2, 3)]
+    looks += [LineStyle(f"CNN, rate {rate}", "green") for rate in (1, 2)]
+    looks += [LineStyle(f"{name}, rate {n}", "brown", strength=n / 3) for n, name in enumerate("abc", 1)]
+    canvas = together(Figure("f", "F", "", (Panel("p", lambda axis: None, "nothing"),), tuple(looks)))
+    first = ["VGG-A, rate 0.1 to 0.3 (faint to full), He", "CNN, rate 1", "CNN, rate 2"]
+    shown = [text.get_text() for text in canvas.legends[0].get_texts()]
+    assert shown == [*first, "a, rate 1", "b, rate 2", "c, rate 3"], "those that differ in more stay apart"
 
 
 def test_two_rates_of_one_network_are_no_band(tmp_path: Path):
