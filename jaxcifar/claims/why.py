@@ -1,9 +1,12 @@
-"""Numbers that explain the claims about smoothness: how far a step can be trusted, γ/σ, and β times the rate."""
+"""Numbers that explain the claims on smoothness: how far a step can be trusted, γ/σ, β times the rate, usable rates."""
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
+from jaxcifar.claims.bands import usable_decades
 from jaxcifar.claims.evidence import Missing, Number
 from jaxcifar.claims.numbers import number
 from jaxcifar.claims.quantities import Quantity, mean_over_layers, over_steps
@@ -26,13 +29,20 @@ EXPLAINING = (
 )
 
 
+_RATE = re.compile(r"(.+)-learning-rate-[\d.e+-]+")
+
+
 def why(study: StudyResults) -> tuple[Number, ...]:
     """Return the explaining numbers of every member of a study that has them on record and trains."""
+    measured = [(quantity, member) for quantity in EXPLAINING for member in study.members]
+    swept = [match[1] for member in study.members if (match := _RATE.fullmatch(member))]
+    # Two rates only tell whether both are usable.
+    networks = [network for network in dict.fromkeys(swept) if swept.count(network) > 2]
+    measured += [(usable_decades()(study), network) for network in networks]
     found = []
-    for quantity in EXPLAINING:
-        for member in study.members:
-            try:
-                found.append(number(study, quantity, member))
-            except Missing:
-                continue
+    for quantity, member in measured:
+        try:
+            found.append(number(study, quantity, member))
+        except Missing:
+            continue
     return tuple(found)

@@ -9,7 +9,7 @@ import pytest
 from synthetic import Member, study, text_of, write_study
 
 from jaxcifar.claims.why import why
-from jaxcifar.config import shipped
+from jaxcifar.config import SGD, Run, shipped
 from jaxcifar.report.page import write_report
 
 
@@ -38,3 +38,15 @@ def test_numbers_that_are_on_record_explain(tmp_path: Path):
 def test_the_page_says_why(tmp_path: Path):
     write_study(tmp_path, "gradients", members())
     assert "median β times rate" in text_of(write_report(tmp_path))
+
+
+def test_a_network_at_three_rates_tells_its_usable_decades(tmp_path: Path):
+    ends = {("plain", 0.01): 0.5, ("plain", 0.1): 2.0, ("plain", 1.0): 2.3}
+    ends |= {("normed", 0.01): 0.5, ("normed", 0.1): 0.45, ("normed", 1.0): 0.52, ("two", 0.1): 0.5, ("two", 1.0): 0.5}
+    runs = {
+        f"{name}-learning-rate-{rate:g}": Member(run=Run(optimizer=SGD(learning_rate=rate)), train_loss=loss)
+        for (name, rate), loss in ends.items()
+    }
+    numbers = {number.label: number for number in why(study(tmp_path, "s", runs))}
+    assert {label: number.values for label, number in numbers.items()} == {"normed": (2.0,), "plain": (0.0,)}
+    assert all(number.unit == "decades" for number in numbers.values())
