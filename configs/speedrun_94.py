@@ -10,7 +10,7 @@ Command:  python scripts/run.py --config configs/speedrun_94.py --seeds 10
           on a CPU shrunk: --scale 0.02
 Cost:     0.30 PFLOP a seed; made for a GPU, 15 minutes a seed on two CPU cores with --precision float32.
 Expect:   about 94% with six views, as the record, on CIFAR-10. On a JPEG copy of it, in float32, seed 0: 90.8% (the
-          record itself on that copy: 90.7%), see docs/results. Not measured on a GPU yet.
+          record itself on that copy: 90.7%); in bfloat16 on an H200, three seeds: 90.7%, 1.43 s. See docs/results.
 """
 
 from jaxcifar.config import CrossEntropy, Data, Muon, Run, Study, Triangular, Variant, WhitenedCNN
