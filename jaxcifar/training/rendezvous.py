@@ -28,7 +28,7 @@ LAST_PORT = 65535
 HEARTBEAT_OFF = 86400
 """Seconds."""
 AUTO_PORTS = 4096
-"""Without a given port, one of the last ones is taken by the number of the SLURM job, as `jax.distributed` does."""
+"""Without a given port, one of the last ones is taken by the number of the job, as `jax.distributed` does."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def place(
     """Return which process this is.
 
     Args:
-        coordinator: HOST:PORT of process 0, or `auto` for the first host of a SLURM step.
+        coordinator: HOST:PORT of process 0, or `auto` for the first host of a SLURM step or the host of `mpirun`.
         count: number of processes; None to ask SLURM's or Open MPI's variables.
         index: this process's, from 0; None to ask SLURM's, Open MPI's or Kubernetes' variables.
         seconds: how long to wait for the others.
@@ -71,7 +71,7 @@ def place(
         raise UserError(f"--process is {index} of --processes {count}; give numbers from 0 to {max(count, 1) - 1}.")
     if not 0 < seconds <= 86400:
         raise UserError(f"--connect-seconds is {seconds:g}; it must be above 0 and at most 86,400.")
-    host, port = _of_slurm(variables) if coordinator == AUTO else _address(coordinator)
+    host, port = _of_job(variables) if coordinator == AUTO else _address(coordinator)
     return Place(host, port, count, index, seconds)
 
 
@@ -85,19 +85,31 @@ def _of_variables(flag: str, names: Sequence[str], variables: Mapping[str, str])
 def _address(coordinator: str) -> tuple[str, int]:
     host, _, port = coordinator.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) <= LAST_PORT:
-        raise UserError(f"--coordinator is {coordinator!r}; give HOST:PORT of process 0, or auto within SLURM.")
+        raise UserError(
+            f"--coordinator is {coordinator!r}; give HOST:PORT of process 0, or auto within SLURM or mpirun."
+        )
     return host.strip("[]"), int(port)
 
 
-def _of_slurm(variables: Mapping[str, str]) -> tuple[str, int]:
-    """The first host of a list such as `node[007-015,020],gpu1`, and a port by the number of the job."""
-    found = re.match(r"([^,\[\]]+)(?:\[(\d+))?", variables.get("SLURM_STEP_NODELIST", ""))
+def _of_job(variables: Mapping[str, str]) -> tuple[str, int]:
+    """The host where process 0 runs, and a port by the number of the job.
+
+    SLURM lists hosts such as `node[007-015,020],gpu1`, of which the first has process 0. Open MPI names the host of
+    `mpirun` in `16781312.0;tcp://10.0.0.4:1024;...`; process 0 runs there unless `mpirun` was given other hosts.
+    """
+    nodes = re.match(r"([^,\[\]]+)(?:\[(\d+))?", variables.get("SLURM_STEP_NODELIST", ""))
     job = variables.get("SLURM_JOB_ID", "")
-    if found is None or not job.isdecimal():
+    launcher = re.match(r"(\d+)\.\d+;tcp://([\w.]+)[,:]", variables.get("OMPI_MCA_orte_hnp_uri", ""))
+    if nodes is not None and job.isdecimal():
+        host = nodes[1] + (nodes[2] or "")
+    elif launcher is not None:
+        job, host = launcher.groups()
+    else:
         raise UserError(
-            "--coordinator auto finds no step of SLURM (SLURM_STEP_NODELIST, SLURM_JOB_ID); give HOST:PORT instead."
+            "--coordinator auto finds neither a step of SLURM (SLURM_STEP_NODELIST, SLURM_JOB_ID) nor mpirun "
+            "(OMPI_MCA_orte_hnp_uri); give HOST:PORT instead."
         )
-    return found[1] + (found[2] or ""), LAST_PORT - AUTO_PORTS + 1 + int(job) % AUTO_PORTS
+    return host, LAST_PORT - AUTO_PORTS + 1 + int(job) % AUTO_PORTS
 
 
 @contextmanager

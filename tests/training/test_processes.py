@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,16 @@ def test_two_processes_train_what_one_trains(vectorize: str, config: Path, alone
     assert_alike(tmp_path, alone, devices=4, processes=2)
     assert "Report:" in texts[0]
     assert texts[1] == ""
+
+
+@pytest.mark.skipif(shutil.which("mpirun") is None, reason="needs Open MPI's mpirun")
+def test_mpirun_starts_them(config: Path, alone: Path, tmp_path: Path):
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
+    started = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", "2", sys.executable]
+    arguments = command(config, tmp_path, "--coordinator", "auto")
+    environment = {**os.environ, "XLA_FLAGS": flags}
+    said(subprocess.Popen([*started, *arguments], stdout=-1, stderr=-1, text=True, env=environment))
+    assert_alike(tmp_path, alone, devices=4, processes=2)
 
 
 def saved(out: Path) -> int:

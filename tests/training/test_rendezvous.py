@@ -41,6 +41,14 @@ def test_the_first_host_of_a_step_of_slurm_is_found_when_asked_for(nodes: str, h
     assert (found.host, found.port) == (host, 65535 - 4096 + 1 + 5000 % 4096)
 
 
+def test_the_host_of_mpirun_is_found_when_asked_for():
+    variables = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}
+    variables["OMPI_MCA_orte_hnp_uri"] = "1701249024.0;tcp://192.0.2.2,10.0.0.7:37981;tcp6://[fd00::2]:52065"
+    found = place("auto", None, None, variables=variables)
+    assert (found.host, found.count, found.index) == ("192.0.2.2", 2, 1)
+    assert found.port == 65535 - 4096 + 1 + 1701249024 % 4096
+
+
 @pytest.mark.parametrize(
     ("coordinator", "count", "index", "said"),
     [
@@ -51,7 +59,7 @@ def test_the_first_host_of_a_step_of_slurm_is_found_when_asked_for(nodes: str, h
         ("host:99", 2, -1, "--process is -1"),
         ("host:99", None, 0, "--coordinator needs --processes"),
         ("host:99", 2, None, "--coordinator needs --process,"),
-        ("auto", 2, 0, "finds no step of SLURM"),
+        ("auto", 2, 0, "finds neither a step of SLURM"),
     ],
 )
 def test_what_cannot_be_a_place(coordinator: str, count: int | None, index: int | None, said: str):
