@@ -18,11 +18,15 @@ from jaxcifar.claims import (
     table_says,
 )
 from jaxcifar.config import SGD, Claim, Data, ResNet, Run, Size, Study, Variant
+from jaxcifar.config.words import Color
 
 TABLE_3 = {18: 11.174, 34: 21.282, 50: 23.521, 101: 42.513, 152: 58.157}
 """Depth -> million parameters."""
 FIGURE_8 = {18: 1.8, 34: 3.6, 50: 3.8, 101: 7.6, 152: 11.3}
 """Depth -> billion multiply-adds."""
+SECONDS = {18: "23.025", 34: "73.043", 50: "84.950", 101: "135.262", 152: "248.403"}
+"""Depth -> seconds per epoch (Table 3)."""
+COLORS: dict[int, Color] = {18: "blue", 34: "green", 50: "vermillion", 101: "purple", 152: "orange"}
 ALL = tuple(f"resnet-{depth}" for depth in TABLE_3)
 DEEPER = ALL[1:]
 
@@ -37,37 +41,14 @@ def get_config() -> Study:
             epochs=20,
             batch_size=128,
         ),
-        variants=(
+        variants=tuple(
             Variant(
-                "resnet-18",
-                {"model.depth": 18},
-                color="blue",
-                reported={"parameters": "11.174 M", "s per epoch": "23.025"},
-            ),
-            Variant(
-                "resnet-34",
-                {"model.depth": 34},
-                color="green",
-                reported={"parameters": "21.282 M", "s per epoch": "73.043"},
-            ),
-            Variant(
-                "resnet-50",
-                {"model.depth": 50},
-                color="vermillion",
-                reported={"parameters": "23.521 M", "s per epoch": "84.950"},
-            ),
-            Variant(
-                "resnet-101",
-                {"model.depth": 101},
-                color="purple",
-                reported={"parameters": "42.513 M", "s per epoch": "135.262"},
-            ),
-            Variant(
-                "resnet-152",
-                {"model.depth": 152},
-                color="orange",
-                reported={"parameters": "58.157 M", "s per epoch": "248.403"},
-            ),
+                f"resnet-{depth}",
+                {"model.depth": depth},
+                color=COLORS[depth],
+                reported={"parameters": f"{millions:.3f} M", "s per epoch": SECONDS[depth]},
+            )
+            for depth, millions in TABLE_3.items()
         ),
         varies=("model.depth",),
         alone=True,

@@ -10,7 +10,7 @@ from typing import Any
 
 
 class UserError(Exception):
-    """Something the user can mend; its message is one sentence, printed without a traceback (exit code 2)."""
+    """An error that the user can correct; its message is one sentence, printed without a traceback (exit code 2)."""
 
 
 def check_number(name: str, value: Any, low: float, high: float = math.inf, *, above: bool = False) -> None:

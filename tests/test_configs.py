@@ -16,7 +16,7 @@ CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 
 
 def shrunk(run: Run) -> Run:
-    """The same form with few channels, the fewest layers of its kind of block, two batches of two images, one epoch.
+    """Return a run of the same form with few channels, few layers, two batches of two images and one epoch.
 
     What was written stays; that the deep ResNets have their exact parameters is tests/models/test_build.py's.
     """

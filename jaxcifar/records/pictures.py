@@ -1,4 +1,4 @@
-"""What is computed from trained networks for pictures: gradients by layer, feature maps, samples, architecture."""
+"""Data for pictures, computed from trained networks: gradients by layer, feature maps, samples, architecture."""
 
 from __future__ import annotations
 

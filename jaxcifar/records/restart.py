@@ -1,4 +1,4 @@
-"""What a restart may delete: the records of the planned runs, and nothing else."""
+"""Deleting for a restart: the records of the planned runs, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxcifar.records import judged, lock, manifest, pictures, run
 EARLIER = "speed.json"
 """Written by the first version."""
 FILES = {
-    *(run.CONFIG, run.ENVIRONMENT, run.METRICS, run.STEPS, run.SUMMARY, run.MEASURES),
+    *run.RUN_FILES,
     *(pictures.GRADIENTS, pictures.FEATURES, pictures.PREDICTIONS),
     *(manifest.FILE, judged.FILE, EARLIER),
 }

@@ -1,4 +1,4 @@
-"""What the snapshot measures leave in a run folder, and how it is read back."""
+"""Files that the snapshot measures write into a run folder, and reading them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def path(folder: Path, measure: str) -> Path:
 
 
 def write(folder: Path, measure: str, arrays: Mapping[str, Any], about: Mapping[str, Any]) -> None:
-    """Replace a measure's arrays, and beside them its settings and the figures that show it.
+    """Replace a measure's arrays, its settings and the description of its figures.
 
     Args:
         folder: the run folder.

@@ -1,4 +1,4 @@
-"""What the studies below a folder left: run folders found, sorted into studies, followed where they say `same_as`."""
+"""Results of the studies below a folder: run folders found, sorted into studies, followed where they say `same_as`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Result:
 
     @property
     def status(self) -> Status:
-        """How far the run is."""
+        """The state of the run."""
         if self.records is None:
             return "missing"
         return self.records.status or "begun"
@@ -160,7 +160,7 @@ class StudyResults:
 
 
 def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
-    """Every study below a folder, or that of the run folder itself; one entry for each data set of a study.
+    """Return every study below a folder, or the study of a run folder; one entry for each data set of a study.
 
     Args:
         folder: a paper's, a study's or a run's folder, or any folder above such.

@@ -66,7 +66,7 @@ def _figure(name: str, which: str, bands: Bands, rates: Sequence[float], common:
 
 
 def _together(bands: Bands) -> list[Bands]:
-    """The bands of each panel: more than two would cover each other, so each is drawn beside that without any."""
+    """The bands of each panel: many would cover each other, so a panel has one of them and the band without any."""
     if len(bands) < 3:
         return [bands]
     bare = {"": bands[""]} if "" in bands else {}

@@ -1,4 +1,4 @@
-"""What is written below every figure and table: data set, network, batch, seeds, device, versions, the command."""
+"""Notes below every figure and table: data set, network, batch, seeds, device, versions, the command."""
 
 from __future__ import annotations
 

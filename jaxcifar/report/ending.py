@@ -1,4 +1,4 @@
-"""What is shown when training has ended: the table of results, the curves and the page."""
+"""Output when training has ended: the table of results, the curves and the page."""
 
 from __future__ import annotations
 

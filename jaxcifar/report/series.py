@@ -30,7 +30,7 @@ def figures(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, 
 
 
 def table(study: StudyResults) -> Table | None:
-    """Return quantiles of every measure beside its maximum, which one outlier makes; None without measures."""
+    """Return quantiles and the maximum of every measure, as a table; None without measures."""
     rows = []
     for title, (name, curvature) in _titled(study).items():
         for times_rate in (False, True) if curvature else (False,):

@@ -17,7 +17,7 @@ from jaxcifar.records.study import Result, StudyResults
 
 @dataclass(frozen=True)
 class Cell:
-    """What a table shows, and the number that it is sorted by (NaN sorts last)."""
+    """The text of a cell, and the number by which the table is sorted (NaN sorts last)."""
 
     text: str
     value: float | None = None

@@ -1,4 +1,4 @@
-"""What a plan amounts to and how long it takes: for `--plan`, `--max-minutes` and the time that is left."""
+"""Size and time of a plan: for `--plan`, `--max-minutes` and the time that is left."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ POLL_SECONDS = 1.0
 
 @dataclass
 class Worker:
-    """What a process does of a plan, and how it keeps from doing what others do.
+    """One process's part of a plan, and the locks that keep it from the parts of others.
 
     With a fixed part (`--worker K/N`) there are no locks around runs: the N processes never have a run in common.
     """

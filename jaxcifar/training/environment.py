@@ -1,4 +1,4 @@
-"""What a run was made with, now and before it was continued elsewhere: environment.json."""
+"""Versions and devices of a run, now and before it was continued elsewhere: environment.json."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def make_mesh(members: int, batch_size: int) -> Mesh:
 
 
 def _over_processes(batch_size: int) -> Mesh:
-    """The same number of devices of every process along `data`, so that each process has a part of the batch."""
+    """A mesh with an equal number of devices of every process along `data`, so that each has a part of the batch."""
     count = jax.process_count()
     devices = [jax.local_devices(process_index=index) for index in range(count)]
     if len(numbers := sorted({len(own) for own in devices})) > 1:

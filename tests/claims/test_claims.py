@@ -341,7 +341,7 @@ def test_a_claim_holds_and_does_not_hold(name: str, index: int, tmp_path: Path):
 
 
 def assert_same(read: Judged, judged: Judged) -> None:
-    """What is stored says the same; a value that was not finite has no JSON and is read as NaN."""
+    """Compare a stored verdict with the original; a value that was not finite has no JSON and is read as NaN."""
     assert dataclasses.replace(read, numbers=()) == dataclasses.replace(judged, numbers=())
     shown = [[(number.quantity, number.label, number.text) for number in item.numbers] for item in (read, judged)]
     assert shown[0] == shown[1]

@@ -1,4 +1,4 @@
-"""What the campaigns share: small configs, their commands, and what must be equal at the end."""
+"""Shared parts of the campaigns: small configs, their commands, and what must be equal at the end."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ TIMES = ("seconds", "images_per_second")
 
 
 def environment() -> dict[str, str]:
-    """Return variables for quick processes: no optimisation of programs, no other data, nothing written beside them."""
+    """Return variables for quick processes: no optimisation of programs, no other data, no bytecode files."""
     own = {"XLA_FLAGS": "--xla_backend_optimization_level=0", "PYTHONDONTWRITEBYTECODE": "1", "JAX_PLATFORMS": "cpu"}
     kept = {name: value for name, value in os.environ.items() if name != "JAXCIFAR_DATA"}
     return {**kept, **own, "PYTHONPATH": str(Path(__file__).parents[2])}

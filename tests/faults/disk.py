@@ -36,7 +36,7 @@ def told(ended: process.Ended) -> str | None:
 
 
 def at_a_call(scene: kills.Scene, draw: random.Random, folder: Path) -> tuple[bool, list[str]]:
-    """Return whether the command met the fault, and what is wrong; from the n-th change on there is no room."""
+    """Return whether the command met the full disk, and what is wrong; the disk is full from the n-th change on."""
     out, log = folder / "out", folder / "log"
     if scene.before:
         shutil.copytree(scene.before, out)

@@ -1,4 +1,4 @@
-"""Curves over epochs beside a run that diverged."""
+"""Curves over epochs where another run diverged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of results: what stands in it beside every study's figures."""
+"""The table of results: columns that only some studies have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the views compute, against what is known of the networks."""
+"""Data for pictures, compared with known facts of the networks."""
 
 from pathlib import Path
 

@@ -57,7 +57,7 @@ def whole(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def kill_after(process: subprocess.Popen, number: int, epochs: int, seconds: float) -> None:
-    """Sends a signal some moments after the process has shown so many epochs, if it is still there."""
+    """Sends a signal shortly after the process has shown a number of epochs, if it is still running."""
     assert process.stderr is not None
     for _ in range(epochs):
         if not process.stderr.readline():
@@ -145,7 +145,7 @@ def fill(disk: Path) -> Path:
 def test_a_full_disk_ends_with_a_sentence_and_resumes_once_there_is_room(
     config: Path, whole: Path, tiny_disk: Path, lines: int
 ):
-    """Full from the start, or once the process has told so many lines."""
+    """Fill the disk at the start, or once the process has printed a number of lines."""
     out = tiny_disk / "out"
     out.mkdir()
     filler = None if lines else fill(tiny_disk)

@@ -251,7 +251,7 @@ def test_a_batch_larger_than_the_data_is_refused(small_run: Run, tmp_path: Path)
 
 
 def test_one_program_serves_every_chunk(small_run: Run, tmp_path: Path):
-    """The number of steps is an argument, so no chunk compiles anew."""
+    """The number of steps is an argument, so no chunk compiles again."""
     compiled: list[str] = []
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, *_, **kwargs: compiled.append(event) if "backend_compile" in event else None

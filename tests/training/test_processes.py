@@ -73,7 +73,7 @@ def start_together(count: int, devices: int, arguments: list[str]) -> list[subpr
 
 
 def said(process: subprocess.Popen[str], code: int = 0, seconds: float = 300.0) -> str:
-    """What a process printed, without the lines of the library that connects CPUs."""
+    """Return the output of a process, without the lines of the library that connects CPUs."""
     lines = "".join(process.communicate(timeout=seconds)).splitlines()
     text = "\n".join(line for line in lines if not line.startswith("[Gloo]"))
     assert process.returncode == code, text

@@ -91,7 +91,7 @@ def test_variables_alone_start_nothing_common(monkeypatch: pytest.MonkeyPatch, c
 
 
 def meet(port: int, count: int, index: int, about: dict[str, str], seconds: float) -> str:
-    """What a process says that cannot start."""
+    """Return the error of a process that cannot start."""
     with pytest.raises(UserError) as refused, joined(Place("127.0.0.1", port, count, index, seconds), lambda: about):
         pass
     return str(refused.value)
