@@ -33,8 +33,11 @@ WORKERS = ".workers"
 """Below OUT: a lock for each process at work there, so that a restart deletes nothing under it."""
 EARLIER = (".lock", ".lock.holder")
 """The lock of earlier versions."""
-_FREE = 0
-"""The time of modification of a lock that was released: setting it is atomic and needs no room on the disk."""
+_FREE = 10**18
+"""The time of modification of a released lock, 2001-09-09 in nanoseconds: setting it is atomic and needs no room
+on the disk. Some file systems (SFTP) ignore a time of 0, others (FAT) have none before 1980."""
+_WAS_FREE = 0
+"""The time of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,14 @@ class Locks:
         """Return the process that holds a lock, without taking it; None if it is free."""
         return self._holder((folder, name), _State.of(folder, name))
 
+    def forget(self) -> None:
+        """Call no holder on another machine certain until its file is seen to change once more.
+
+        A network file system shows files as they were up to a minute ago, but a change that is seen between two looks
+        has just arrived: the holder was alive at the first of them.
+        """
+        self._seen.clear()
+
     def release(self, folder: Path, name: str = RUN) -> None:
         """Release a lock that is held."""
         with self._guard, suppress(OSError):
@@ -154,7 +165,7 @@ class Locks:
 
     def _holder(self, key: tuple[Path, str], state: _State) -> Holder | None:
         """The holder by its file; None if it has ended."""
-        if state.modified == _FREE:
+        if state.modified in (_FREE, _WAS_FREE):
             return None
         owner = state.owner
         process = int(owner["process"]) if owner else None

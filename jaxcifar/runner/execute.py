@@ -232,6 +232,8 @@ class _Session:
             if left := self._left(study, items):
                 began = time.monotonic()
                 self._run(study, left)
+                # Of two that end at once, one has to see that the other has ended, and make the report.
+                self.worker.locks.forget()
                 self.remaining.ended(index, time.monotonic() - began)
             else:
                 self.worker.met = True

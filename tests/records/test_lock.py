@@ -192,3 +192,31 @@ def test_threads_take_and_release_one_lock_many_times_and_never_two_hold_it(tmp_
         thread.join()
     assert (most[0], turns[0]) == (1, 80)
     assert len(list(tmp_path.iterdir())) <= 4, "old files are removed"
+
+
+def test_after_a_run_a_holder_elsewhere_has_to_show_once_more_that_it_is_alive(tmp_path: Path):
+    file = elsewhere(tmp_path)
+    locks = Locks()
+    assert locks.take(tmp_path) is not None
+    os.utime(file, (3600.0, 3600.0))
+    holder = locks.take(tmp_path)
+    assert holder is not None
+    assert holder.certain
+    locks.forget()
+    holder = locks.take(tmp_path)
+    assert holder is not None
+    assert not holder.certain, "what was seen may be as old as the caches of the file system"
+    os.utime(file, (3610.0, 3610.0))
+    holder = locks.take(tmp_path)
+    assert holder is not None
+    assert holder.certain
+
+
+def test_a_released_lock_is_free_by_a_time_that_every_file_system_keeps(tmp_path: Path):
+    with records.locked(tmp_path):
+        pass
+    (file,) = tmp_path.glob(".lock-run-*")
+    assert file.stat().st_mtime_ns == 10**18
+    earlier = elsewhere(tmp_path, 5)
+    os.utime(earlier, ns=(0, 0))
+    assert Locks().holder(tmp_path) is None, "the time of earlier versions"
