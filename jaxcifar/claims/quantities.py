@@ -220,15 +220,22 @@ def mean_over_layers(prefix: str, label: str) -> Quantity:
     return Quantity(label, measure, log=True)
 
 
+SMALLEST = float(np.finfo(np.float32).smallest_normal)
+"""A gradient whose norm is below this, 1.2e-38, may be recorded as 0, since float32 holds no smaller numbers."""
+
+
 def first_over_last_gradient(*, at_start: bool) -> Quantity:
-    """Return the gradient's norm in the first convolution over that in the last, at the first or the last snapshot."""
+    """Return the gradient's norm in the first convolution over that in the last, at the first or the last snapshot.
+
+    A norm that is recorded as 0 enters as 1.2e-38, the smallest normal number of float32: the ratio is that or less.
+    """
 
     def measure(run: Result) -> float:
         measured = pictures.read_gradients(run.folder, "convolution")
         if not measured:
             raise Missing(f"The gradients of {run.member}, seed {run.seed} have not been measured.")
         norms = list(measured[min(measured) if at_start else max(measured)].values())
-        return norms[0] / norms[-1]
+        return max(norms[0], SMALLEST) / max(norms[-1], SMALLEST)
 
     when = "at initialisation" if at_start else "at the last snapshot"
     return Quantity(f"first over last gradient {when}", measure, log=True)

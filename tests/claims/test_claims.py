@@ -14,7 +14,7 @@ from synthetic import Member as M
 from synthetic import write_study
 
 from jaxcifar import records
-from jaxcifar.claims import Evidence, Judged, at_least, best_accuracy, compare, judge
+from jaxcifar.claims import Evidence, Judged, at_least, best_accuracy, compare, first_over_last_gradient, judge
 from jaxcifar.config import Claim, Data, Run, Study, UserError, shipped
 from jaxcifar.config.stored import read_studies
 from jaxcifar.records import pictures, snapshots
@@ -362,6 +362,16 @@ def test_the_gradients_claims(tmp_path: Path, ratio: float, late: float, answer:
             folder = tmp_path / "residual" / name / f"seed-{seed}"
             records.write_json(folder / pictures.GRADIENTS, {"norms": {"0": norms, "6": norms}})
     assert [judged.verdict for judged in judge(shipped_study("residual"), found)] == [answer] * 6
+
+
+def test_a_gradient_below_float32_is_the_smallest_one(tmp_path: Path):
+    found = study(tmp_path, "residual", {"plain-101": M()})
+    norms = {"conv1/kernel": 0.0, "stage4_block2/conv2": 2.0}
+    for seed in range(3):
+        folder = tmp_path / "residual" / "plain-101" / f"seed-{seed}"
+        records.write_json(folder / pictures.GRADIENTS, {"norms": {"0": norms}})
+    ratio = first_over_last_gradient(at_start=True)
+    assert ratio.values(found.runs) == pytest.approx([np.finfo(np.float32).smallest_normal / 2] * 3)
 
 
 @pytest.mark.parametrize(("factor", "answer"), [(4.0, "holds"), (0.25, "does not hold")])
