@@ -243,6 +243,7 @@ def _for_page(svg: str, name: str, alt: str, scales: str) -> str:
     svg = re.sub(r'\bid="([^"]+)"', lambda found: f'id="{name}-{found[1]}"', svg)
     svg = re.sub(r'(xlink:href="#|url\(#)([^")]+)', lambda found: f"{found[1]}{name}-{found[2]}", svg)
     svg = re.sub(r' style="([^"]*)"', lambda found: _as_attributes(found[1]), svg)
+    svg = re.sub(r' d="([^"]*)"', lambda found: f' d="{_shortened(found[1])}"', svg)
     for color, value in style.LIGHT.items():
         svg = svg.replace(value, f"var(--{color})")
     svg = svg.replace(style.INK, "var(--ink)").replace(style.GRID, "var(--grid)")
@@ -253,6 +254,20 @@ def _for_page(svg: str, name: str, alt: str, scales: str) -> str:
     opening = f'<svg class="plot" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink" {box} '
     opening += f'data-axis="{html.escape(scales)}">'
     return opening + rest
+
+
+def _shortened(path: str) -> str:
+    """An SVG path with three decimals and each command said once, since paths are most of a page."""
+    found, command = [], ""
+    for part in path.split():
+        if part.isalpha():
+            # After M, numbers alone are the points of a line.
+            if part == "M" or (part != command and (command, part) != ("M", "L")):
+                found.append(part)
+            command = part
+        else:
+            found.append(f"{float(part):.3f}".rstrip("0").rstrip("."))
+    return " ".join(found)
 
 
 def _as_attributes(style: str) -> str:

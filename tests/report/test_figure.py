@@ -7,7 +7,7 @@ import io
 
 import pytest
 
-from jaxcifar.report.figure import LONGEST_NAME, file_name, to_csv
+from jaxcifar.report.figure import LONGEST_NAME, _shortened, file_name, to_csv
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3+cmd", "@SUM(A1)", "\t=1", "\r=1", "-x", " =1"])
@@ -28,3 +28,9 @@ def test_a_name_is_a_file_s_name():
     long = [file_name("x" * 300 + end) for end in "ab"]
     assert long[0] != long[1]
     assert all(len(name.encode()) <= LONGEST_NAME for name in (*long, file_name("é" * 300)))
+
+
+def test_paths_of_the_page_are_short_and_say_the_same():
+    path = "M 63.484016 -104.171226 \nL 63.5604 0.0 \nL 64.5 10.1230001 \nM 1 2 \nM 3 4 \nL 5 6 "
+    path += "\nC 1 2 3 4 5 6 \nC 1 2 3 4 5 6 \nz\n"
+    assert _shortened(path) == "M 63.484 -104.171 63.56 0 64.5 10.123 M 1 2 M 3 4 5 6 C 1 2 3 4 5 6 1 2 3 4 5 6 z"
