@@ -49,7 +49,7 @@ def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -
         runs = [run for run in runs if learning_rate(run) in quantity.rates]
     kept = list(runs) if quantity.of_diverged else ended_well(runs)
     if quantity.smoothness:
-        _check_trained(kept, label)
+        _check_trained(kept, label, quantity.share)
     lost = len(by_seed(runs)) - len(by_seed(kept))
     note = f" ({lost} of {len(by_seed(runs))} seeds diverged)" if lost else ""
     return Number(quantity.name, label + note, quantity.values(kept) if kept else (), quantity.unit)
@@ -61,15 +61,20 @@ def ended_well(runs: Sequence[Result]) -> list[Result]:
     return [run for run in runs if run.seed not in lost]
 
 
-def _check_trained(runs: Sequence[Result], label: str) -> None:
+def _check_trained(runs: Sequence[Result], label: str, share: float) -> None:
     """Refuse runs that stay on their plateau: a function that does not change is smooth whatever its network is."""
     for run in runs:
         losses = run.column("train_loss")
+        if share < 1:
+            within = run.step_values("loss")
+            within = within[: max(1, round(len(within) * share))]
+            losses = np.array([within[-max(1, len(within) // 10) :].mean()]) if len(within) else losses
         guessing = run.config.loss.of_best_constant() if run.config else math.inf
         if len(losses) and losses[-1] > PLATEAU * guessing:
+            when = "" if share == 1 else f" in the first {share:.0%} of its steps"
             raise Missing(
-                f"{label}, seed {run.seed} does not train: its last train loss is {losses[-1]:.3g}, guessing gives "
-                f"{guessing:.3g}. A flat function is smooth, so the comparison would say nothing."
+                f"{label}, seed {run.seed} does not train{when}: its last train loss is {losses[-1]:.3g}, guessing "
+                f"gives {guessing:.3g}. A flat function is smooth, so the comparison would say nothing."
             )
 
 

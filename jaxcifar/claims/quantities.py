@@ -34,6 +34,8 @@ class Quantity:
     """It says how smooth the loss is, which means nothing for a run that does not train."""
     of_diverged: bool = False
     """A run that diverged has it too."""
+    share: float = 1.0
+    """The first share of the steps that counts; smoothness means nothing where a run does not train within it."""
 
     def values(self, runs: Sequence[Result]) -> tuple[float, ...]:
         """Return the figure of each run."""
@@ -195,7 +197,7 @@ def over_steps(name: str, statistic: Callable[[np.ndarray], float], label: str, 
         values = run.step_values(name)
         return statistic(_finite(run, values[: max(1, round(len(values) * share))], name))
 
-    return Quantity(label, measure, log=True, smoothness=True)
+    return Quantity(label, measure, log=True, smoothness=True, share=share)
 
 
 def median_width(low: str, high: str, label: str) -> Quantity:

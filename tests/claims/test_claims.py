@@ -566,3 +566,18 @@ def test_seconds_beside_other_processes_decide_nothing(tmp_path: Path):
     judged = judge_one(found, "An epoch takes longer")
     assert judged.verdict == "not decided"
     assert "seconds of resnet-50, seed 0 are not its own, as up to 3 other processes" in judged.decides
+
+
+@pytest.mark.parametrize("early", [2.3, 1.8])
+def test_gradients_on_a_plateau_predict_nothing(tmp_path: Path, early: float):
+    """The network trains in the end, but not within the steps that the claim is about."""
+    losses = np.concatenate([np.full(6, early), np.linspace(early, 0.5, 54)])
+    spec = {
+        name: M(steps={"loss": losses, "gradient_direction/distance_high": np.full(60, distance)})
+        for name, distance in (("vgg-a", 0.1), ("vgg-a-bn", 10.0))
+    }
+    judged = judge_one(study(tmp_path, "santurkar", spec), "more predictive with BatchNorm (Xavier")
+    if early > 2:
+        assert "does not train in the first 10% of its steps: its last train loss is 2.3" in judged.decides
+    else:
+        assert judged.verdict == "does not hold"
