@@ -32,7 +32,7 @@ def write_gradients(
         folder: the run folder.
         batch: number of images of the batch.
         norms: epoch -> layer, in the order of application -> norm.
-        roles: layer -> role, such as `convolution`, `shortcut` (beside the main path) or `linear`.
+        roles: layer -> role, such as `convolution`, `shortcut` (around the main path) or `linear`.
     """
     seal.write(folder / GRADIENTS, {"batch": batch, "norms": norms, "roles": roles})
 

@@ -33,7 +33,7 @@ def train(run: Run, out: str | Path | None = None, log: Log | None = None, resta
 
     Raises:
         UserError: the data cannot be found or downloaded, the folder holds another run or is in use, or the disk or
-            the device's memory is full, or a restart would delete what is no record.
+            the device's memory is full, or a restart would delete other files than records.
         Interrupted: after Ctrl-C or SIGTERM, once the state is saved.
 
     Examples:
