@@ -2,7 +2,8 @@
 
 `vmap` stacks the members' arrays along a leading axis, in one program. `map` keeps each member's own arrays and calls
 one compiled program for every member, so nothing is copied; several devices share the members, and on a CPU two small
-ones train at once. A single run is a group of one.
+ones train at once. A single run is a group of one. The processes of one run share the members too, if there are enough
+of them: each trains its own as if it were alone, and all get everyone's results.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from jax.sharding import Mesh
 
 from jaxcifar.config import Run, Vectorize
 from jaxcifar.models import training_flops
-from jaxcifar.training import metrics, program, sharding
+from jaxcifar.training import exchange, metrics, program, sharding
 from jaxcifar.training.optimizers import hyperparams
 from jaxcifar.training.state import State
 
@@ -48,12 +49,15 @@ class Group:
 
     def __init__(self, runs: Sequence[Run], train: Split, test: Split, length: int, vectorize: Vectorize):
         self.stacked, self.size = vectorize == "vmap", len(runs)
+        self._own = sharding.own_members(self.size)
+        self._spread = len(self._own) < self.size
         mesh = sharding.make_mesh(self.size, runs[0].batch_size)
-        self.used = mesh.size
-        """Number of devices that train."""
+        self._common = mesh.is_multi_process
+        self.used = sum(exchange.from_each([np.int32(mesh.size)], jax.process_count())) if self._spread else mesh.size
+        """Number of devices that train, of all processes."""
         meshes = [mesh] if self.stacked else sharding.rows(mesh)
         devices = [_Devices(runs[0], train, test, length, row, self.stacked) for row in meshes]
-        values = self._parts_of([hyperparams(run) for run in runs])
+        values = self._parts_of([hyperparams(runs[index]) for index in self._own])
         self._parts = [_Part(devices[index % len(devices)], value) for index, value in enumerate(values)]
         fills = runs[0].batch_size * training_flops(runs[0].model) >= FULL_STEP
         self._at_once = len(devices) * (1 if fills else AT_ONCE)
@@ -63,14 +67,20 @@ class Group:
 
     def _of_members(self, work: Callable[[_Part], Any]) -> list[Any]:
         """The results of the parts, member by member, on the host."""
+        own = self._of_own_members(work)
+        return exchange.from_each(own, self.size) if self._spread else own
+
+    def _of_own_members(self, work: Callable[[_Part], Any]) -> list[Any]:
         # Threads let the members share a CPU's cores. On accelerators one thread is enough: every device gets its work
         # before the first result is awaited.
         # Processes must start their common programs in one order, so they have one thread as well.
-        if len(self._parts) > 1 and jax.default_backend() == "cpu" and jax.process_count() == 1:
+        if len(self._parts) > 1 and jax.default_backend() == "cpu" and not self._common:
             with ThreadPoolExecutor(self._at_once) as threads:
                 return list(threads.map(lambda part: jax.device_get(work(part)), self._parts))
         host = jax.device_get([work(part) for part in self._parts])
-        return [jax.tree.map(lambda leaf, i=i: leaf[i], host[0]) for i in range(self.size)] if self.stacked else host
+        if not self.stacked:
+            return host
+        return [jax.tree.map(lambda leaf, i=i: leaf[i], host[0]) for i in range(len(self._own))]
 
     @property
     def programs(self) -> int:
@@ -92,7 +102,8 @@ class Group:
 
     def load(self, states: Sequence[State]) -> None:
         """Give every member a state from the host."""
-        for part, state in zip(self._parts, self._parts_of(states), strict=True):
+        own = self._parts_of([states[index] for index in self._own])
+        for part, state in zip(self._parts, own, strict=True):
             part.load(state)
 
     def compile(self) -> None:

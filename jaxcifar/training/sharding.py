@@ -18,30 +18,45 @@ from jaxcifar.errors import UserError
 def make_mesh(members: int, batch_size: int) -> Mesh:
     """Return the devices as a mesh: along `member` as many as divide the members, the rest along `data`.
 
+    Several processes share the members: the mesh has this process's devices, for its own members. Where there are fewer
+    members than processes, every member is trained by all, which cut its batches.
+
     Raises:
-        UserError: the batch cannot be cut into one equal part per process.
+        UserError: the processes cannot train together.
     """
-    if jax.process_count() > 1:
+    _check_devices()
+    if members < jax.process_count():
         return _over_processes(batch_size)
     devices = jax.local_devices()
-    along_members = _divisor(members, len(devices))
+    along_members = _divisor(len(own_members(members)), len(devices))
     along_data = _divisor(batch_size, len(devices) // along_members)
     used = np.array(devices[: along_members * along_data]).reshape(along_members, along_data)
     return Mesh(used, ("member", "data"))
 
 
+def own_members(members: int) -> range:
+    """Return the members that this process trains: every P-th with P processes, or all if there are fewer than P."""
+    apart = count if members >= (count := jax.process_count()) else 1
+    return range(jax.process_index() % apart, members, apart)
+
+
+def _check_devices() -> None:
+    """Raise UserError unless every process has the same number of devices, which they need to exchange arrays."""
+    found = sorted({len(jax.local_devices(process_index=index)) for index in range(jax.process_count())})
+    if len(found) > 1:
+        raise UserError(
+            f"The processes have from {found[0]} to {found[-1]} devices; give each the same number, for example by "
+            "CUDA_VISIBLE_DEVICES."
+        )
+
+
 def _over_processes(batch_size: int) -> Mesh:
     """A mesh with an equal number of devices of every process along `data`, so that each has a part of the batch."""
     count = jax.process_count()
-    devices = [jax.local_devices(process_index=index) for index in range(count)]
-    if len(numbers := sorted({len(own) for own in devices})) > 1:
-        raise UserError(
-            f"The processes have from {numbers[0]} to {numbers[-1]} devices; give each the same number, for example by "
-            "CUDA_VISIBLE_DEVICES."
-        )
     check_parts(batch_size, count)
-    along_data = _divisor(batch_size // count, numbers[0])
-    return Mesh(np.array([[device for own in devices for device in own[:along_data]]]), ("member", "data"))
+    along_data = _divisor(batch_size // count, jax.local_device_count())
+    devices = [jax.local_devices(process_index=index)[:along_data] for index in range(count)]
+    return Mesh(np.array(devices).reshape(1, -1), ("member", "data"))
 
 
 def check_parts(batch_size: int, count: int) -> None:

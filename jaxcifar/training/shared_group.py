@@ -7,13 +7,14 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.experimental import multihost_utils
 
 from jaxcifar.config import Run, Vectorize
-from jaxcifar.training import metrics
+from jaxcifar.training import exchange, metrics
 from jaxcifar.training.group import Group, Split, Values
 from jaxcifar.training.processes import Follower, Leader
 from jaxcifar.training.state import State
+
+CALLS = ("create", "compile", "train", "warm_up", "evaluate", "evaluate_train", "states")
 
 
 class SharedGroup(Group):
@@ -32,7 +33,7 @@ class SharedGroup(Group):
 
     def load(self, states: Sequence[State]) -> None:
         with self._leader.calling("load"):
-            super().load(_of_process_0(states))
+            super().load([exchange.from_process_0(state) for state in states])
 
     def compile(self) -> None:
         with self._leader.calling("compile"):
@@ -54,6 +55,10 @@ class SharedGroup(Group):
         with self._leader.calling("evaluate_train"):
             return super().evaluate_train()
 
+    def states(self) -> list[State]:
+        with self._leader.calling("states"):
+            return super().states()
+
 
 def follow_group(follower: Follower, runs: Sequence[Run], train: Split, test: Split) -> list[Any]:
     """Make the calls that process 0 makes on a group of runs; return the first message that is not one of them.
@@ -70,26 +75,12 @@ def follow_group(follower: Follower, runs: Sequence[Run], train: Split, test: Sp
             case ["group", int(length), ("off" | "vmap" | "map") as vectorize]:
                 with follower.doing():
                     group = Group(runs, train, test, length, vectorize)
-            case ["create" | "compile" | "train" | "warm_up" | "evaluate" | "evaluate_train" as name, *arguments]:
+            case [str(name), *arguments] if name in CALLS:
                 with follower.doing():
                     getattr(group, name)(*arguments)
             case ["load"]:
                 with follower.doing():
                     empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), group.shape)
-                    group.load(_of_process_0([empty] * group.size))
+                    group.load([exchange.from_process_0(empty) for _ in range(group.size)])
             case _:
                 return message
-
-
-def _of_process_0(states: Sequence[State]) -> list[State]:
-    """The states that process 0 has, on the host of each."""
-    # As bytes, so that nothing is computed with them: the sum over the processes makes 0.0 of -0.0.
-    leaves, structure = jax.tree.flatten(list(states))
-    host = [np.asarray(leaf) for leaf in leaves]
-    raw = [np.frombuffer(leaf.tobytes(), np.uint8) for leaf in host]
-    sent = multihost_utils.broadcast_one_to_all(raw)
-    whole = [
-        np.frombuffer(np.asarray(data).tobytes(), leaf.dtype).reshape(leaf.shape)
-        for data, leaf in zip(sent, host, strict=True)
-    ]
-    return jax.tree.unflatten(structure, whole)

@@ -33,10 +33,10 @@ def get_config() -> Study:
             checkpoint=Checkpoint(every_seconds=0.0),
         ),
         (Variant("one"),),
-        sweep={"optimizer.learning_rate": (1e-3, 2e-3)},
+        sweep={"optimizer.learning_rate": (1e-3, 2e-3, 4e-3)},
     )
 """
-RUNS = ("one-learning-rate-0.001/seed-0", "one-learning-rate-0.002/seed-0")
+RUNS = tuple(f"one-learning-rate-{rate}/seed-0" for rate in (0.001, 0.002, 0.004))
 FLOAT64 = str(Path(__file__).with_name("float64.py"))
 LIMIT = SILENCE_SECONDS + 3 * GRACE_SECONDS
 """Seconds, with room for a machine that is busy."""
@@ -91,12 +91,22 @@ def assert_alike(out: Path, alone: Path, devices: int, processes: int) -> None:
         np.testing.assert_allclose(found.steps["loss"], expected.steps["loss"], rtol=1e-3)
 
 
-@pytest.mark.parametrize("vectorize", ["map", "vmap"])
+@pytest.mark.parametrize("vectorize", ["off", "map", "vmap"])
 def test_two_processes_train_what_one_trains(vectorize: str, config: Path, alone: Path, tmp_path: Path):
     texts = [said(each) for each in start_together(2, 2, command(config, tmp_path, "--vectorize", vectorize))]
     assert_alike(tmp_path, alone, devices=4, processes=2)
     assert "Report:" in texts[0]
     assert texts[1] == ""
+
+
+def test_processes_that_share_the_members_train_the_same_bits(config: Path, alone: Path, tmp_path: Path):
+    for process in start_together(2, 1, command(config, tmp_path)):
+        said(process)
+    assert_alike(tmp_path, alone, devices=2, processes=2)
+    for name in RUNS:
+        found, expected = read_records(tmp_path / name), read_records(alone / name)
+        np.testing.assert_array_equal(found.steps["loss"], expected.steps["loss"])
+        assert [row["test_loss"] for row in found.metrics] == [row["test_loss"] for row in expected.metrics]
 
 
 @pytest.mark.skipif(shutil.which("mpirun") is None, reason="needs Open MPI's mpirun")
