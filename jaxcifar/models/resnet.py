@@ -12,8 +12,8 @@ from flax import linen as nn
 Layer = Callable[..., Any]
 
 
-class BasicBlock(nn.Module):
-    """Two 3x3 convolutions; [N, H, W, C] to [N, H/stride, W/stride, width]."""
+class Block(nn.Module):
+    """What the blocks have in common."""
 
     width: int
     stride: int
@@ -22,6 +22,10 @@ class BasicBlock(nn.Module):
     norm: Layer
     activation: Callable[[jax.Array], jax.Array]
     expansion: int = 1
+
+
+class BasicBlock(Block):
+    """Two 3x3 convolutions; [N, H, W, C] to [N, H/stride, W/stride, width]."""
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
@@ -32,15 +36,9 @@ class BasicBlock(nn.Module):
         return self.activation(added(self, y, x, train) if self.skip else y)
 
 
-class Bottleneck(nn.Module):
+class Bottleneck(Block):
     """1x1, 3x3 and 1x1 convolutions; [N, H, W, C] to [N, H/stride, W/stride, 4 width]."""
 
-    width: int
-    stride: int
-    skip: bool
-    conv: Layer
-    norm: Layer
-    activation: Callable[[jax.Array], jax.Array]
     expansion: int = 4
 
     @nn.compact
@@ -54,7 +52,7 @@ class Bottleneck(nn.Module):
         return self.activation(added(self, y, x, train) if self.skip else y)
 
 
-def added(block: BasicBlock | Bottleneck, y: jax.Array, x: jax.Array, train: bool) -> jax.Array:
+def added(block: Block, y: jax.Array, x: jax.Array, train: bool) -> jax.Array:
     """Return the sum of a block's branch and shortcut; call it in the block's compact method."""
     beside = shortcut(block, x, train)
     # Kept only where the caller asks for `intermediates`.
@@ -62,7 +60,7 @@ def added(block: BasicBlock | Bottleneck, y: jax.Array, x: jax.Array, train: boo
     return y + beside
 
 
-def shortcut(block: BasicBlock | Bottleneck, x: jax.Array, train: bool) -> jax.Array:
+def shortcut(block: Block, x: jax.Array, train: bool) -> jax.Array:
     """Return x, or its 1x1 projection where the block changes the shape; call it in the block's compact method."""
     width = block.width * block.expansion
     if block.stride == 1 and x.shape[-1] == width:
@@ -78,7 +76,7 @@ class ResNet(nn.Module):
     layer for CIFAR's 32 x 32 images. `skip=False` builds the plain network.
     """
 
-    block: type[BasicBlock] | type[Bottleneck]
+    block: type[Block]
     stage_sizes: Sequence[int]
     width: int
     skip: bool

@@ -38,8 +38,11 @@ def snapshot_steps(run: Run, folder: Path, steps: Sequence[int]) -> list[int]:
     Which other checkpoints are there depends on the clock, so they are taken only where there are no others: those at
     the ends of epochs where they are several, else all.
     """
-    finished = read_records(folder).summary.get("steps", 0)
-    per_epoch = finished // run.epochs
+    found = read_records(folder)
+    finished, epochs = found.summary.get("steps", 0), run.epochs
+    if not finished and found.metrics:  # the run goes on, or its summary is damaged
+        finished, epochs = (found.metrics[-1][name] for name in ("step", "epoch"))
+    per_epoch = finished // epochs
     if not per_epoch:
         return list(steps)
     asked = {epoch * per_epoch for epoch in run.checkpoint.snapshots}

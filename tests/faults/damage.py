@@ -183,10 +183,14 @@ class Trials:
 
 def content(path: Path) -> object:
     """Return what of a file must be equal: all, but for the times of epochs that were trained again."""
+    raw = path.read_bytes()
     if path.name != records.METRICS:
-        return path.read_bytes()
-    rows = [json.loads(line) for line in path.read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key not in common.TIMES} for row in rows]
+        return raw
+    try:
+        rows = [json.loads(line) for line in raw.splitlines()]
+        return [{key: value for key, value in row.items() if key not in common.TIMES} for row in rows]
+    except (ValueError, AttributeError):  # it is damaged
+        return raw
 
 
 def read(out: Path) -> tuple[str, list[str]]:
@@ -220,7 +224,7 @@ def as_nobody(work, folder: Path):
     return changed
 
 
-def campaign(seed: int, number: int, root: Path, minutes: float) -> list[str]:
+def campaign(seed: int, number: int, root: Path, minutes: float = 60.0) -> list[str]:
     """Run trials, print those that fail and a count, and return the failures."""
     draw, trials, failures, counts = random.Random(seed), Trials(root), [], Counter()
     end = time.monotonic() + 60 * minutes
@@ -238,7 +242,4 @@ def campaign(seed: int, number: int, root: Path, minutes: float) -> list[str]:
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[3]).absolute()
-    place.mkdir(parents=True, exist_ok=True)
-    process.restart_with_library(place)
-    sys.exit(bool(campaign(int(sys.argv[1]), int(sys.argv[2]), place, float([*sys.argv, "60"][4]))))
+    process.main(campaign)

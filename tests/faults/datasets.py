@@ -292,7 +292,4 @@ def campaign(seed: int, number: int, root: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[3]).absolute()
-    place.mkdir(parents=True, exist_ok=True)
-    process.restart_with_library(place)
-    sys.exit(bool(campaign(int(sys.argv[1]), int(sys.argv[2]), place)))
+    process.main(campaign)

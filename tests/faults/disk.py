@@ -110,7 +110,4 @@ def campaign(seed: int, trials: int, root: Path, kinds: tuple[str, ...] = KINDS)
 
 
 if __name__ == "__main__":
-    place = Path(sys.argv[3]).absolute()
-    place.mkdir(parents=True, exist_ok=True)
-    process.restart_with_library(place)
-    sys.exit(bool(campaign(int(sys.argv[1]), int(sys.argv[2]), place)))
+    process.main(campaign)

@@ -57,6 +57,15 @@ def compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc")
 
 
+def main(campaign: Callable[..., list[str]]) -> None:
+    """Run a campaign by the words of the command line, SEED TRIALS FOLDER and for some MINUTES; exit by its result."""
+    seed, trials, folder, *minutes = sys.argv[1:]
+    place = Path(folder).absolute()
+    place.mkdir(parents=True, exist_ok=True)
+    restart_with_library(place)
+    sys.exit(bool(campaign(int(seed), int(trials), place, *map(float, minutes))))
+
+
 def restart_with_library(folder: Path) -> None:
     """Start this script again with the library preloaded, and with variables for quick commands."""
     library = folder / "meddle.so"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import jaxcifar
 from jaxcifar import records
 from jaxcifar.cli import main
 from jaxcifar.config import CNN, VGG, Adam, Checkpoint, Data, Run, StepDecay, Study, Variant
-from jaxcifar.config.stored import begin_records
+from jaxcifar.config.stored import begin_records, read_run
 from jaxcifar.measures import SNAPSHOT_MEASURES, SnapshotMeasure
 from jaxcifar.records import manifest, snapshots
+from jaxcifar.runner import networks
 from jaxcifar.runner.execute import execute
 
 
@@ -56,6 +58,21 @@ def test_measures_are_stored_drawn_and_left_alone(trained, capsys: pytest.Captur
     assert main(command) == 0
     assert snapshots.path(trained, "eigenvalues").stat().st_mtime_ns == before
     assert not list(trained.rglob("*.partial"))
+
+
+@pytest.mark.parametrize("damage", [None, "missing", "cut"])
+def test_the_steps_measured_do_not_depend_on_the_summary(damage: str | None, trained: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    summary = folder / "summary.json"
+    match damage:
+        case "missing":
+            summary.unlink()
+        case "cut":
+            summary.write_text(summary.read_text()[:-20])
+    run = read_run(folder)
+    saved_by_the_clock = [0, 2, 3, 4, 6]
+    assert networks.snapshot_steps(run, folder, saved_by_the_clock) == [0, 2, 4, 6]
 
 
 @pytest.mark.slow
