@@ -19,6 +19,9 @@ from jaxcifar.training.environment import environment
 from jaxcifar.training.group import Group
 from jaxcifar.training.runtime import cache_folder
 
+BUSY = 0.2
+"""Share of the cores that other processes may use while networks are timed; with more, the speed is not kept."""
+
 
 @dataclass(frozen=True)
 class Rate:
@@ -49,7 +52,8 @@ def of_plan(
 ) -> Speed | None:
     """Return the speed of this device for the networks of a plan.
 
-    What was measured once is kept in the user's cache folder, for each device and precision.
+    What was measured once is kept in the user's cache folder, for each device and precision, unless other processes
+    used the cores meanwhile.
 
     Args:
         plan: the studies.
@@ -67,9 +71,33 @@ def of_plan(
         return None
     if missing:
         notify(f"Timing a few steps of {', '.join(missing)} on this device, once; the speed is kept for later plans.")
+        since = _busy_seconds()
         rates |= {kind: _measured(kind, precision) for kind in missing}
-        _store(precision, rates)
+        if (share := _used_by_others(since)) < BUSY:
+            _store(precision, rates)
+        else:
+            notify(
+                f"Other processes used {share:.0%} of the cores meanwhile; the times may be too long, so the speed is "
+                "not kept after all."
+            )
     return Speed(_device(), rates)
+
+
+def _busy_seconds() -> tuple[float, float, float]:
+    """The seconds of the cores that this process may use: those that have passed, were busy, and were busy with it."""
+    import psutil
+
+    process, times = psutil.Process(), psutil.cpu_times(percpu=True)
+    allowed = process.cpu_affinity() if hasattr(process, "cpu_affinity") else range(len(times))
+    cores = [times[core] for core in allowed if core < len(times)] or times
+    busy = sum(core.user + core.system + getattr(core, "nice", 0.0) for core in cores)
+    return time.monotonic() * len(cores), busy, time.process_time()
+
+
+def _used_by_others(since: tuple[float, float, float]) -> float:
+    """The share of the cores that other processes have used since."""
+    whole, busy, own = (now - before for now, before in zip(_busy_seconds(), since, strict=True))
+    return min(max((busy - own) / whole, 0.0), 1.0)
 
 
 def _file(precision: Precision) -> Path | None:

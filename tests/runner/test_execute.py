@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from jaxcifar import records
-from jaxcifar.config import CNN, Data, Paper, Run, Study, UserError, Variant, load, shipped
+from jaxcifar.config import CNN, Data, Paper, Precision, Run, Study, UserError, Variant, load, shipped
 from jaxcifar.config.stored import read_records
 from jaxcifar.records.manifest import Invocation
 from jaxcifar.runner import speed
@@ -80,7 +85,8 @@ def test_the_command_leaves_out_places_on_ones_own_machine():
 
 
 @pytest.mark.slow
-def test_the_speed_is_kept_and_that_of_another_device_is_not_used(cache: Path):
+def test_the_speed_is_kept_and_that_of_another_device_is_not_used(cache: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(speed, "BUSY", 2.0)  # other tests run beside this one
     plan = make_plan(paper())
     assert speed.of_plan(plan, measure=False) is None
     said: list[str] = []
@@ -99,6 +105,26 @@ def test_the_speed_is_kept_and_that_of_another_device_is_not_used(cache: Path):
     assert speed.of_plan(plan, measure=False) is None
     file.write_text("{")
     assert speed.of_plan(plan, measure=False) is None
+
+
+def test_a_speed_that_was_measured_beside_busy_processes_is_not_kept(cache: Path, monkeypatch: pytest.MonkeyPatch):
+    def measured(kind: str, precision: Precision) -> Rate:
+        time.sleep(1.0)
+        return Rate(1.0, 0.0, 0.0)
+
+    monkeypatch.setattr(speed, "_measured", measured)
+    said: list[str] = []
+    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        assert speed.of_plan(make_plan(paper()), said.append) is not None
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+    assert re.fullmatch(
+        r"Other processes used \d+% of the cores meanwhile; .* so the speed is not kept after all\.", said[1]
+    )
+    assert not list(cache.glob("speed-*.json"))
 
 
 def test_a_long_study_is_told_of_its_small_size():
