@@ -53,7 +53,8 @@ class Group:
         self._spread = len(self._own) < self.size
         mesh = sharding.make_mesh(self.size, runs[0].batch_size)
         self._common = mesh.is_multi_process
-        self.used = sum(exchange.from_each([np.int32(mesh.size)], jax.process_count())) if self._spread else mesh.size
+        sizes = exchange.from_each([np.int32(mesh.size)], jax.process_count()) if self._spread else [mesh.size]
+        self.used = sum(map(int, sizes))
         """Number of devices that train, of all processes."""
         meshes = [mesh] if self.stacked else sharding.rows(mesh)
         devices = [_Devices(runs[0], train, test, length, row, self.stacked) for row in meshes]
