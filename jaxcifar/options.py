@@ -59,7 +59,8 @@ class RunOptions:
     the same command share the programs."""
     coordinator: Annotated[str, tyro.conf.arg(metavar="HOST:PORT|auto")] = ""
     """Train each run with several processes, each of which is given the same command: the address of process 0, or
-    `auto` for the first host of a SLURM step or mpirun's. The batch is cut over the devices of all of them."""
+    `auto` for the first host of a SLURM step or mpirun's. Each trains a share of the members of a program, or, where
+    there are fewer members, a part of every batch."""
     processes: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Number of those processes; SLURM's or Open MPI's variables say it too."""
     process: Annotated[int | None, tyro.conf.arg(metavar="I")] = None

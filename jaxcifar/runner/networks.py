@@ -16,6 +16,7 @@ from jaxcifar.config.stored import read_records
 from jaxcifar.data import Dataset, normalize
 from jaxcifar.models import kernel, layer_rows, roles
 from jaxcifar.models.summary import LayerRow
+from jaxcifar.records import Records
 from jaxcifar.training import state as states
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
 from jaxcifar.training.optimizers import hyperparams
@@ -39,18 +40,25 @@ def snapshot_steps(run: Run, folder: Path, steps: Sequence[int]) -> list[int]:
     the ends of epochs where they are several, else all.
     """
     found = read_records(folder)
-    finished, epochs = found.summary.get("steps", 0), run.epochs
-    if not finished and found.metrics:  # the run goes on, or its summary is damaged
-        finished, epochs = (found.metrics[-1][name] for name in ("step", "epoch"))
-    per_epoch = finished // epochs
+    per_epoch = steps_per_epoch(run, found)
     if not per_epoch:
         return list(steps)
     asked = {epoch * per_epoch for epoch in run.checkpoint.snapshots}
     chosen = [step for step in steps if step in asked]
     if chosen:
-        return [*chosen, *(step for step in steps if step == finished and step not in asked)]
+        last = found.summary.get("steps", steps[-1])
+        return [*chosen, *(step for step in steps if step == last and step not in asked)]
     ends = [step for step in steps if step % per_epoch == 0]
     return ends if len(ends) > 2 else list(steps)
+
+
+def steps_per_epoch(run: Run, found: Records[Run]) -> int:
+    """Return the number of steps of an epoch by what a run's record says; 0 where it says nothing."""
+    for row in reversed(found.metrics):
+        match row.get("step"), row.get("epoch"):
+            case (int(step), int(epoch)) if step > 0 and epoch > 0:
+                return step // epoch
+    return found.summary.get("steps", 0) // run.epochs if found.status == "finished" else 0
 
 
 def restore(run: Run, folder: Path, step: int) -> State:

@@ -111,7 +111,7 @@ def _gradients(
         if not records.is_complete(item.trained):
             continue
         steps = networks.snapshot_steps(item.run, item.trained, networks.saved_steps(item.trained, notify))
-        per_epoch = read_records(item.trained).summary.get("steps", 0) // item.run.epochs
+        per_epoch = networks.steps_per_epoch(item.run, read_records(item.trained))
         epochs = {step // per_epoch: step for step in steps if per_epoch and step % per_epoch == 0}
         problems: list[str] = []
         if epochs and (set(epochs) != set(pictures.read_gradients(item.folder, problems=problems)) or problems):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from jaxcifar import records
@@ -73,7 +75,8 @@ def of_plan(
         notify(f"Timing a few steps of {', '.join(missing)} on this device, once; the speed is kept for later plans.")
         since = _busy_seconds()
         rates |= {kind: _measured(kind, precision) for kind in missing}
-        if (share := _used_by_others(since)) < BUSY:
+        share = _used_by_others(since)
+        if share < BUSY or jax.default_backend() != "cpu":
             _store(precision, rates)
         else:
             notify(
@@ -87,11 +90,12 @@ def _busy_seconds() -> tuple[float, float, float]:
     """The seconds of the cores that this process may use: those that have passed, were busy, and were busy with it."""
     import psutil
 
-    process, times = psutil.Process(), psutil.cpu_times(percpu=True)
-    allowed = process.cpu_affinity() if hasattr(process, "cpu_affinity") else range(len(times))
-    cores = [times[core] for core in allowed if core < len(times)] or times
+    process, cores = psutil.Process(), psutil.cpu_times(percpu=True)
+    allowed = process.cpu_affinity() if hasattr(process, "cpu_affinity") else []
+    if allowed and max(allowed) < len(cores):  # else some are switched off, and the others have other places
+        cores = [cores[core] for core in allowed]
     busy = sum(core.user + core.system + getattr(core, "nice", 0.0) for core in cores)
-    return time.monotonic() * len(cores), busy, time.process_time()
+    return time.monotonic() * len(cores), busy, sum(os.times()[:4])
 
 
 def _used_by_others(since: tuple[float, float, float]) -> float:

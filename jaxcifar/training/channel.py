@@ -1,5 +1,7 @@
 """Messages between the processes of one run: lines of JSON over TCP, and a beat that shows that the other is alive.
 
+A message may bring bytes, which follow its line and become its last element.
+
 JAX has a coordinator of its own, but its client ends the process with a stack trace when another process dies. So
 process 0 and each other process keep this connection, which sees a death first, and JAX's client is given a relay that
 never tells it of one.
@@ -26,7 +28,9 @@ GRACE_SECONDS = 10.0
 """After a death every process has this long to end by itself; a collective operation may never return."""
 HELLO_SECONDS = 5.0
 LONGEST = 2**20
-"""Bytes of a message."""
+"""Bytes of a line."""
+PART = 2**20
+"""Bytes that are sent at once, each within `SILENCE_SECONDS`."""
 
 
 class Failure:
@@ -82,10 +86,13 @@ class Line:
         threading.Thread(target=self._read, args=(received, lost), daemon=True).start()
         threading.Thread(target=self._beat, daemon=True).start()
 
-    def send(self, *message: Any) -> None:
-        """Send a message; that the other has ended is told by `lost`, not here."""
+    def send(self, *message: Any, data: bytes | None = None) -> None:
+        """Send a message, with bytes if there are some; that the other has ended is told by `lost`, not here."""
+        sent = message if data is None else {"message": message, "bytes": len(data)}
         with self._sending, suppress(OSError):
-            self._connection.sendall(json.dumps(message).encode() + b"\n")
+            self._connection.sendall(json.dumps(sent).encode() + b"\n")
+            for start in range(0, len(data or b""), PART):
+                self._connection.sendall(memoryview(data or b"")[start : start + PART])
 
     def receive(self, seconds: float = HELLO_SECONDS) -> Any:
         """Return the next message before `start`; None where nothing that can be read comes within some seconds."""
@@ -111,7 +118,13 @@ class Line:
         with suppress(OSError, ValueError):
             try:
                 while line := self._file.readline(LONGEST):
-                    if (message := json.loads(line)) != ["beat"]:
+                    message = json.loads(line)
+                    if isinstance(message, dict):
+                        data = self._file.read(message["bytes"])
+                        if len(data) < message["bytes"]:
+                            break
+                        message = [*message["message"], data]
+                    if message != ["beat"]:
                         received(message)
             except TimeoutError:
                 how = f"gave no sign of life for {SILENCE_SECONDS:.0f} s"

@@ -1,4 +1,4 @@
-"""Sends trees of arrays from one process of a run to the others, as bytes, so that no value changes."""
+"""Trees of arrays as bytes, which go from one process of a run to another without a change of any value."""
 
 from __future__ import annotations
 
@@ -10,37 +10,33 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 
-def from_process_0(tree: Any) -> Any:
-    """Return the arrays that process 0 has, on the host of each; the others give arrays of the same shapes."""
-    # A sum over the processes sends them, which would make 0.0 of -0.0.
-    return _unpacked(multihost_utils.broadcast_one_to_all(_packed(tree)), tree)
+def to_bytes(trees: Sequence[Any]) -> bytes:
+    """Return the arrays of some trees, one after the other."""
+    return b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(trees))
 
 
-def from_each(own: Sequence[Any], size: int) -> list[Any]:
-    """Return the results of all members, on the host of each process.
+def from_bytes(data: bytes, like: Any, number: int) -> list[Any]:
+    """Return the trees that `to_bytes` wrote.
 
     Args:
-        own: those of this process: members i, i + P, i + 2 P, ... for process i of P; all have the same shapes.
-        size: number of members, at least P.
+        data: the bytes.
+        like: a tree whose leaves have the shapes and types of each.
+        number: how many trees there are.
     """
-    count = jax.process_count()
-    found: list[Any] = []
-    # One member of each process at a time, so that devices hold P results and not all.
-    for turn in range(-(-size // count)):
-        mine = own[min(turn, len(own) - 1)]
-        found += [_unpacked(raw, mine) for raw in multihost_utils.process_allgather(_packed(mine))]
-    return found[:size]
-
-
-def _packed(tree: Any) -> np.ndarray:
-    return np.frombuffer(b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(tree)), np.uint8)
-
-
-def _unpacked(raw: Any, like: Any) -> Any:
-    """The arrays of a row of bytes, in the shapes and types of a tree."""
     leaves, structure = jax.tree.flatten(like)
-    host = [np.asarray(leaf) for leaf in leaves]
-    data, ends = np.asarray(raw).tobytes(), np.cumsum([leaf.nbytes for leaf in host])
-    parts = [data[end - leaf.nbytes : end] for leaf, end in zip(host, ends, strict=True)]
-    found = [np.frombuffer(part, leaf.dtype).reshape(leaf.shape) for part, leaf in zip(parts, host, strict=True)]
-    return jax.tree.unflatten(structure, found)
+    sizes = [np.dtype(leaf.dtype).itemsize * int(np.prod(leaf.shape)) for leaf in leaves]
+    found, start = [], 0
+    for _ in range(number):
+        arrays = []
+        for leaf, size in zip(leaves, sizes, strict=True):
+            arrays.append(np.frombuffer(data[start : start + size], leaf.dtype).reshape(leaf.shape))
+            start += size
+        found.append(jax.tree.unflatten(structure, arrays))
+    return found
+
+
+def from_process_0(tree: Any) -> Any:
+    """Return the arrays that process 0 has, on the host of each; the others give arrays of the same shapes."""
+    # As bytes, because a sum over the processes sends them, which would make 0.0 of -0.0.
+    sent = multihost_utils.broadcast_one_to_all(np.frombuffer(to_bytes([tree]), np.uint8))
+    return from_bytes(np.asarray(sent).tobytes(), tree, 1)[0]

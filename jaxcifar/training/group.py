@@ -3,7 +3,7 @@
 `vmap` stacks the members' arrays along a leading axis, in one program. `map` keeps each member's own arrays and calls
 one compiled program for every member, so nothing is copied; several devices share the members, and on a CPU two small
 ones train at once. A single run is a group of one. The processes of one run share the members too, if there are enough
-of them: each trains its own as if it were alone, and all get everyone's results.
+of them: each has a group of its own members.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from jax.sharding import Mesh
 
 from jaxcifar.config import Run, Vectorize
 from jaxcifar.models import training_flops
-from jaxcifar.training import exchange, metrics, program, sharding
+from jaxcifar.training import metrics, program, sharding
 from jaxcifar.training.optimizers import hyperparams
 from jaxcifar.training.state import State
 
@@ -36,8 +36,9 @@ FULL_STEP = 5e10
 
 
 class Group:
-    """Runs that differ in their hyperparameters only, on the devices of this process, or of all
-    processes of a run.
+    """Runs that differ in their hyperparameters only, on the devices of this process, or of all processes of a run.
+
+    Where processes share the members, the methods give and take what belongs to the own ones.
 
     Args:
         runs: the members.
@@ -49,16 +50,15 @@ class Group:
 
     def __init__(self, runs: Sequence[Run], train: Split, test: Split, length: int, vectorize: Vectorize):
         self.stacked, self.size = vectorize == "vmap", len(runs)
-        self._own = sharding.own_members(self.size)
-        self._spread = len(self._own) < self.size
         mesh = sharding.make_mesh(self.size, runs[0].batch_size)
-        self._common = mesh.is_multi_process
-        sizes = exchange.from_each([np.int32(mesh.size)], jax.process_count()) if self._spread else [mesh.size]
-        self.used = sum(map(int, sizes))
+        self.own = sharding.own_members(self.size, jax.process_index())
+        """The members that this process trains."""
+        self.used = sharding.used(mesh, self.size, runs[0].batch_size)
         """Number of devices that train, of all processes."""
+        self._common = mesh.is_multi_process
         meshes = [mesh] if self.stacked else sharding.rows(mesh)
         devices = [_Devices(runs[0], train, test, length, row, self.stacked) for row in meshes]
-        values = self._parts_of([hyperparams(runs[index]) for index in self._own])
+        values = self._parts_of([hyperparams(runs[index]) for index in self.own])
         self._parts = [_Part(devices[index % len(devices)], value) for index, value in enumerate(values)]
         fills = runs[0].batch_size * training_flops(runs[0].model) >= FULL_STEP
         self._at_once = len(devices) * (1 if fills else AT_ONCE)
@@ -67,11 +67,7 @@ class Group:
         return [jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)] if self.stacked else members
 
     def _of_members(self, work: Callable[[_Part], Any]) -> list[Any]:
-        """The results of the parts, member by member, on the host."""
-        own = self._of_own_members(work)
-        return exchange.from_each(own, self.size) if self._spread else own
-
-    def _of_own_members(self, work: Callable[[_Part], Any]) -> list[Any]:
+        """The results of the parts, own member by own member, on the host."""
         # Threads let the members share a CPU's cores. On accelerators one thread is enough: every device gets its work
         # before the first result is awaited.
         # Processes must start their common programs in one order, so they have one thread as well.
@@ -81,7 +77,12 @@ class Group:
         host = jax.device_get([work(part) for part in self._parts])
         if not self.stacked:
             return host
-        return [jax.tree.map(lambda leaf, i=i: leaf[i], host[0]) for i in range(len(self._own))]
+        return [jax.tree.map(lambda leaf, i=i: leaf[i], host[0]) for i in range(len(self.own))]
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether other processes train other members."""
+        return len(self.own) < self.size
 
     @property
     def programs(self) -> int:
@@ -102,9 +103,8 @@ class Group:
             part.create()
 
     def load(self, states: Sequence[State]) -> None:
-        """Give every member a state from the host."""
-        own = self._parts_of([states[index] for index in self._own])
-        for part, state in zip(self._parts, own, strict=True):
+        """Give every own member a state from the host."""
+        for part, state in zip(self._parts, self._parts_of(states), strict=True):
             part.load(state)
 
     def compile(self) -> None:

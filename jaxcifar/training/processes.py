@@ -8,7 +8,7 @@ on one process, and any number of processes can continue it.
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,19 +34,21 @@ class Leader:
         self.stop: Stop | None = None
         """Is told of the signals that another process gets."""
         self._failure = Failure()
-        self._answers: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[int, bytes]] = queue.SimpleQueue()
         for index, line in lines.items():
-            self._listen(f"Process {index} of {count}", line)
+            self._listen(index, line)
 
-    def _listen(self, name: str, line: Line) -> None:
+    def _listen(self, index: int, line: Line) -> None:
+        name = f"Process {index} of {self.count}"
         line.start(
-            lambda message: self._received(name, message), lambda how: self._fail(f"{name} {how}, so all end; {AGAIN}")
+            lambda message: self._received(index, name, message),
+            lambda how: self._fail(f"{name} {how}, so all end; {AGAIN}"),
         )
 
-    def _received(self, name: str, message: Any) -> None:
+    def _received(self, index: int, name: str, message: Any) -> None:
         match message:
-            case ["done"]:
-                self._answers.put(None)
+            case ["done", bytes(data)]:
+                self._answers.put((index, data))
             case ["signal", int(number)] if self.stop is not None and self.stop.signal_number is None:
                 self.stop.signal_number = number
             case ["failed", str(sentence)]:
@@ -61,24 +63,31 @@ class Leader:
             line.send("end", code, sentence)
 
     @contextmanager
-    def calling(self, *message: Any) -> Iterator[None]:
+    def calling(self, *message: Any, data: Callable[[int], bytes] | None = None) -> Iterator[dict[int, bytes]]:
         """Have every process do what this one does in the block, and wait until they have done it.
+
+        Args:
+            message: what they hear.
+            data: from the number of a process to bytes for it.
+
+        Yields:
+            The bytes with which they answer, by their numbers, once the block has ended.
 
         Raises:
             UserError: another process has failed or ended.
         """
         self._failure.check()
-        for line in self._lines.values():
-            line.send(*message)
+        for index, line in self._lines.items():
+            line.send(*message, data=data(index) if data else None)
+        answers: dict[int, bytes] = {}
         with deaths_told(self._failure):
-            yield
-        for _ in self._lines:
-            while True:
-                try:
-                    self._answers.get(timeout=POLL_SECONDS)
-                    break
-                except queue.Empty:
-                    self._failure.check()
+            yield answers
+        while len(answers) < len(self._lines):
+            try:
+                index, answer = self._answers.get(timeout=POLL_SECONDS)
+                answers[index] = answer
+            except queue.Empty:
+                self._failure.check()
 
     def end(self, code: int, sentence: str = "") -> None:
         """Tell every process to end with a code, and with a sentence where there is something to say."""
@@ -125,15 +134,20 @@ class Follower:
                 continue
 
     @contextmanager
-    def doing(self) -> Iterator[None]:
-        """Tell process 0 that what is done in the block has been done, or has failed."""
+    def doing(self) -> Iterator[list[bytes]]:
+        """Tell process 0 that what is done in the block has been done, or has failed.
+
+        Yields:
+            A list for the bytes to answer with.
+        """
+        answer: list[bytes] = []
         try:
             with deaths_told(self._failure):
-                yield
+                yield answer
         except Exception as error:
             self.line.send("failed", str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
             raise
-        self.line.send("done")
+        self.line.send("done", data=b"".join(answer))
 
 
 @contextmanager

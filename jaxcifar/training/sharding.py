@@ -5,6 +5,7 @@ Under auto-sharded `jit` BatchNorm normalises over the global batch, so the numb
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -24,39 +25,46 @@ def make_mesh(members: int, batch_size: int) -> Mesh:
     Raises:
         UserError: the processes cannot train together.
     """
-    _check_devices()
     if members < jax.process_count():
         return _over_processes(batch_size)
     devices = jax.local_devices()
-    along_members = _divisor(len(own_members(members)), len(devices))
-    along_data = _divisor(batch_size, len(devices) // along_members)
-    used = np.array(devices[: along_members * along_data]).reshape(along_members, along_data)
-    return Mesh(used, ("member", "data"))
+    shape = _shape(len(own_members(members, jax.process_index())), batch_size, len(devices))
+    return Mesh(np.array(devices[: math.prod(shape)]).reshape(shape), ("member", "data"))
 
 
-def own_members(members: int) -> range:
-    """Return the members that this process trains: every P-th with P processes, or all if there are fewer than P."""
+def _shape(members: int, batch_size: int, devices: int) -> tuple[int, int]:
+    along_members = _divisor(members, devices)
+    return along_members, _divisor(batch_size, devices // along_members)
+
+
+def own_members(members: int, process: int) -> range:
+    """Return the members that a process trains: every P-th with P processes, or all if there are fewer than P."""
     apart = count if members >= (count := jax.process_count()) else 1
-    return range(jax.process_index() % apart, members, apart)
+    return range(process % apart, members, apart)
 
 
-def _check_devices() -> None:
-    """Raise UserError unless every process has the same number of devices, which they need to exchange arrays."""
-    found = sorted({len(jax.local_devices(process_index=index)) for index in range(jax.process_count())})
-    if len(found) > 1:
-        raise UserError(
-            f"The processes have from {found[0]} to {found[-1]} devices; give each the same number, for example by "
-            "CUDA_VISIBLE_DEVICES."
-        )
+def used(mesh: Mesh, members: int, batch_size: int) -> int:
+    """Return how many devices of all processes train, of which this one has a mesh."""
+    if mesh.is_multi_process:
+        return mesh.size
+    devices = [len(jax.local_devices(process_index=index)) for index in range(jax.process_count())]
+    shares = [len(own_members(members, index)) for index in range(len(devices))]
+    shapes = (_shape(share, batch_size, number) for share, number in zip(shares, devices, strict=True))
+    return sum(map(math.prod, shapes))
 
 
 def _over_processes(batch_size: int) -> Mesh:
     """A mesh with an equal number of devices of every process along `data`, so that each has a part of the batch."""
     count = jax.process_count()
+    devices = [jax.local_devices(process_index=index) for index in range(count)]
+    if len(numbers := sorted({len(own) for own in devices})) > 1:
+        raise UserError(
+            f"The processes have from {numbers[0]} to {numbers[-1]} devices; give each the same number, for example by "
+            "CUDA_VISIBLE_DEVICES."
+        )
     check_parts(batch_size, count)
-    along_data = _divisor(batch_size // count, jax.local_device_count())
-    devices = [jax.local_devices(process_index=index)[:along_data] for index in range(count)]
-    return Mesh(np.array(devices).reshape(1, -1), ("member", "data"))
+    along_data = _divisor(batch_size // count, numbers[0])
+    return Mesh(np.array([[device for own in devices for device in own[:along_data]]]), ("member", "data"))
 
 
 def check_parts(batch_size: int, count: int) -> None:
@@ -86,9 +94,10 @@ def idle(used: int, members: int, batch_size: int) -> str:
     if used == number:
         return ""
     of = f"A batch of {batch_size}" if members == 1 else f"{members} members with a batch of {batch_size}"
+    others = "a --batch-size that is" if members == 1 else "a number of members, or a --batch-size, that is"
     return (
-        f"{of} cannot be cut into {number} equal parts, so {number - used} of {number} devices stay idle; give a "
-        f"--batch-size that is a multiple of {number}."
+        f"{of} cannot be cut into {number} equal parts, so {number - used} of {number} devices stay idle; give "
+        f"{others} a multiple of {number}."
     )
 
 

@@ -75,6 +75,15 @@ def test_the_steps_measured_do_not_depend_on_the_summary(damage: str | None, tra
     assert networks.snapshot_steps(run, folder, saved_by_the_clock) == [0, 2, 4, 6]
 
 
+def test_the_steps_measured_of_a_diverged_run(trained: Path, tmp_path: Path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder)
+    rows = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (folder / "metrics.jsonl").write_text(rows[0] + rows[1] + '{"epoch": 0, "step": null}\n')
+    (folder / "summary.json").write_text('{"status": "diverged", "steps": 5}')
+    assert networks.snapshot_steps(read_run(folder), folder, [0, 2, 3, 4]) == [0, 2, 4]
+
+
 @pytest.mark.slow
 def test_a_study_s_folder_means_each_of_its_runs(tmp_path: Path):
     data = Data(source="shapes", train_size=32, test_size=8)
