@@ -51,6 +51,7 @@ class Data:
 
     arrays: Hidden = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
     """The images of the source `arrays`; `jaxcifar.arrays` makes them."""
+    # Stored in place of the arrays, so that two configs of different arrays differ.
     sha256: Annotated[str | None, Suppress] = None
     """Fingerprint of the source `arrays`."""
 
@@ -73,6 +74,7 @@ class Data:
         for name in ("mean", "deviation"):
             values = getattr(self, name)
             if values is not None:
+                # JSON gives lists. Fields of a frozen dataclass can be set in this way only.
                 object.__setattr__(self, name, tuple(values))
                 for value in values:
                     check_number(f"data.{name}", value, 0, 1, above=name == "deviation")

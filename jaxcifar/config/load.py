@@ -52,6 +52,7 @@ def load(
             return _apply(config, argv, prog, description)
         case Paper():
             if {"-h", "--help"} & {*argv}:
+                # The studies of a paper have bases of their own, so --help shows the fields of a default run.
                 _parse(Run(), argv, prog, description)
             return Paper(config.name, tuple(_apply(study, argv, prog, description) for study in config.studies))
 
@@ -125,6 +126,7 @@ def _importing(path: Path) -> Iterator[types.ModuleType]:
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
     sys.path.insert(0, folder)
+    # Taken after the module is registered, so that it stays there: dataclasses and `inspect` look it up later.
     before = set(sys.modules)
     try:
         yield module

@@ -55,6 +55,7 @@ class CNN(Network):
     @property
     def least_side(self) -> int:
         side = 1
+        # Backwards from one pixel: pooling doubles the side, and a convolution adds kernel - 1 - 2 padding.
         for _ in self.widths:
             side = max(2 * side - 2 * self.padding + self.kernel - 1, 1)
         return side
@@ -167,6 +168,7 @@ class VGG(Network):
 
     @property
     def least_side(self) -> int:
+        # Five poolings halve the side in VGG-A, two in the light form.
         return 32 if self.form == "a" else 4
 
     def smaller_form(self) -> Self:
@@ -263,6 +265,7 @@ class WhitenedCNN(Network):
 
     @property
     def least_side(self) -> int:
+        # The 2x2 convolution leaves 8 pixels, and three poolings leave one.
         return 9
 
     @property

@@ -43,6 +43,7 @@ class Module(Network):
 
     def __post_init__(self):
         object.__setattr__(self, "layers", tuple(self.layers))
+        # Read from a record: the fields that describe the network keep their stored values.
         if self.network is None:
             return
         kind = _checked(self.network)
@@ -90,4 +91,5 @@ def _checked(network: Any) -> type:
 
 
 def _is_nnx(network: Any) -> bool:
+    # By the names of the modules, so that Flax need not be imported here.
     return any(cls.__module__.startswith("flax.nnx") for cls in type(network).__mro__)

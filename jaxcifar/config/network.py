@@ -60,6 +60,7 @@ def norm_title(norm: Norm) -> str:
 class Network(ABC):
     """What every network's config says of itself."""
 
+    # Keyword-only, so that the positional fields of the subclasses come first. No flags, because the data decide them.
     image: Annotated[tuple[int, int, int], Suppress] = field(default=(32, 32, 3), kw_only=True, repr=False)
     """Height, width and channels of the images; filled in from the data."""
     classes: Annotated[int, Suppress] = field(default=10, kw_only=True, repr=False)

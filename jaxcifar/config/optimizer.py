@@ -64,6 +64,7 @@ class SGD(_Optimizer):
 
     def __post_init__(self):
         super().__post_init__()
+        # Above 0, because the biases' weight decay is divided by it.
         check_number("optimizer.bias_factor", self.bias_factor, 0, above=True)
         if self.nesterov and self.momentum == 0:
             raise UserError("optimizer.nesterov is on with momentum 0; give optimizer.momentum above 0.")
@@ -207,6 +208,7 @@ class Optax(_Optimizer):
 
         weight = jax.ShapeDtypeStruct((8, 8), "float32")
         state = jax.eval_shape(lambda w: self.made(1.0).init({"kernel": w}), weight)
+        # Arrays of the weight's size are counted; a step count or another scalar is not.
         return sum(leaf.size == 64 for leaf in jax.tree.leaves(state))
 
     def made(self, learning_rate: Any) -> Any:

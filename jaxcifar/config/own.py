@@ -94,6 +94,7 @@ def source_sha256(code: Any) -> str | None:
     """
     found: dict[str, str] = {}
     _collect(code, _folder(code), found)
+    # Sorted, because the order in which sources are found depends on the order of a set.
     return hashlib.sha256("\n".join(found[name] for name in sorted(found)).encode()).hexdigest() if found else None
 
 
@@ -103,6 +104,7 @@ def _collect(code: Any, folder: Path | None, found: dict[str, str]) -> None:
     if name in found or folder is None or _folder(code) != folder:
         return
     try:
+        # A file may have been edited since its lines were read, and `inspect` would return the old ones.
         linecache.checkcache()
         text = found[name] = textwrap.dedent(inspect.getsource(code))
     except (OSError, TypeError):

@@ -31,6 +31,7 @@ def _get(config: Any, part: str, path: str) -> Any:
 
 def set_path(config: Any, path: str, value: Any) -> Any:
     """Return a copy of the config with the value at a dotted path replaced."""
+    # Fails with a message about the whole path; the recursion below knows only its rest.
     get_path(config, path)
     head, _, rest = path.partition(".")
     new = set_path(_get(config, head, path), rest, value) if rest else value

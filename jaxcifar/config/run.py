@@ -83,6 +83,7 @@ class Run:
             local_path("init_from", self.init_from)
         check_count("epochs", self.epochs, 1)
         check_count("batch_size", self.batch_size, 1)
+        # JAX's integers have 32 bits by default.
         check_count("seed", self.seed, 0, 2**31 - 1)
         check_choice("precision", self.precision, Precision)
         if self.precision != "float32" and isinstance(self.model, Module):

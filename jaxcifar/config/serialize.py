@@ -22,6 +22,7 @@ CLASS = "class"
 def to_json(config: Any) -> Any:
     """Return a config as plain JSON values; each dataclass becomes an object that names its class."""
     if isinstance(config, UnknownMeasure):
+        # A measure that this version does not know is written as it was read, so the record stays equal.
         return json.loads(config.stored)
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         fields = {f.name: to_json(getattr(config, f.name)) for f in dataclasses.fields(config) if is_stored(f)}
@@ -73,6 +74,7 @@ def _decode(value: Any, known: Mapping[str, type]) -> Any:
         return tuple(_decode(item, known) for item in value)
     if not isinstance(value, dict):
         return value
+    # First, because an older version may have used another name for the class.
     value = upgrade(value)
     name = value.get(CLASS)
     if name not in known:
@@ -85,6 +87,7 @@ def _decode(value: Any, known: Mapping[str, type]) -> Any:
         if field not in names:
             raise UserError(f"The stored config has the field {field!r} of {name}, which this version does not know.")
     config = known[name](**fields)
+    # Dataclasses do not check types, and a stored value may have any.
     forms.check(config)
     return config
 

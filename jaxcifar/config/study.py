@@ -137,6 +137,7 @@ class Study:
                     f"Study {self.name!r} has {name} {values}; give at least one, and each once in six digits, since "
                     "folders are named by them."
                 )
+        # Seed 0 is the default, so it does not show that somebody chose it.
         if self.base.seed not in (0, *self.seeds):
             raise UserError(
                 f"Study {self.name!r} has a base with seed {self.base.seed} and seeds {self.seeds}; give the seed in "
@@ -156,8 +157,10 @@ class Study:
                 )
         if len(set(names)) < len(names):
             raise UserError(f"Study {self.name!r} has two variants of one name in {names}; names must differ.")
+        # The results are dropped: a change that does not apply is refused here, before any training.
         for variant in self._variants:
             apply_changes(self.base, variant.changes)
+        # Each size is built once for its checks; a study that has a size would build itself without end.
         if not self.size:
             for name in self.sizes:
                 self.sized(name)

@@ -52,6 +52,7 @@ class Words:
     @property
     def order(self) -> tuple[Any, ...]:
         """Sorts studies by section: 1.2 before 1.10, 2.4 before 2+; one's own study, which has none, comes last."""
+        # `2+` becomes the parts 2 and +, and 1000 puts + after every number.
         parts = tuple(int(part) if part.isdigit() else 1000 for part in self.section.replace("+", ".+").split("."))
         return (not self.section, parts, self.name)
 

@@ -31,8 +31,10 @@ def augment(
     Returns:
         dtype [B, H, W, C].
     """
+    # Always three keys: switching one augmentation off does not change the random numbers of the others.
     crop_key, flip_key, cutout_key = jax.random.split(key, 3)
     batch = images.shape[0]
+    # Crop and flip before the conversion move uint8 pixels, a quarter of float32's bytes.
     if config.crop:
         offsets = jax.random.randint(crop_key, (batch, 2), 0, 2 * config.crop + 1)
         images = crop(images, offsets, config.crop, config.crop_padding)
@@ -117,6 +119,8 @@ def alternating(indices: Array, epoch: Array | int) -> Array:
     References:
         Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3.6.
     """
+    # The multipliers are those of MurmurHash3's finaliser; uint32 overflow is intended.
+    # Without the addend, the hash of index 0 would be 0.
     bits = indices.astype(jnp.uint32) + jnp.uint32(0x9E3779B9)
     for factor in (0x85EBCA6B, 0xC2B2AE35):
         bits = (bits ^ (bits >> 16)) * jnp.uint32(factor)
@@ -164,6 +168,7 @@ def views(images: Array, kind: TestViews) -> list[tuple[float, Array]]:
         case "mirror":
             return [(0.5, images), (0.5, mirrored)]
         case "six":
+            # With a margin of one pixel, offset 1 would be the image itself; 0 and 2 shift it by one pixel either way.
             corners = [jnp.full((images.shape[0], 2), offset) for offset in (0, 2)]
             shifted = [crop(side, corner, 1, "reflect") for corner in corners for side in (images, mirrored)]
             return [(0.25, images), (0.25, mirrored), *((0.125, view) for view in shifted)]

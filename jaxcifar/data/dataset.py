@@ -16,6 +16,7 @@ CIFAR_FORM = ("auto", "cifar10", "shapes")
 """Sources of 50,000 and 10,000 images, 32 x 32 x 3, in ten classes."""
 
 
+# Comparing arrays gives an array and no truth value, so data sets are equal only if they are the same object.
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Images and labels in the official order, and what a record says about them.
@@ -74,6 +75,7 @@ def split_rows(config: Data, sizes: tuple[int, int] | None = None) -> tuple[rang
     if train_size > available:
         left = f" with data.holdout {config.holdout:,}" if config.holdout else ""
         raise UserError(f"data.train_size is {train_size:,}; at most {available:,} training images exist{place}{left}.")
+    # The held-out rows do not depend on train_size, so runs on subsets of any size share their evaluation images.
     evaluation = range(available, whole_train) if config.holdout else range(whole_test)
     test_size = len(evaluation) if config.test_size is None else config.test_size
     if test_size > len(evaluation):
@@ -88,6 +90,7 @@ def _sizes(config: Data) -> tuple[int, int]:
         return TRAIN_SIZE, TEST_SIZE
     if config.train_size is None or config.test_size is None:
         raise UserError(f"The number of images of the source {config.source!r} is not known before they are loaded.")
+    # A fitted config counts training images without the held-out ones.
     return config.train_size + config.holdout, config.test_size
 
 

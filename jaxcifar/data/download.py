@@ -23,6 +23,7 @@ MIRRORS = (
     "https://storage.googleapis.com/s4tf-hosted-binaries/datasets/CIFAR10/cifar-10-binary.tar.gz",
     "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/cifar-10-binary.tar.gz",
 )
+# A bound, because a host whose connections break after a few bytes would be asked again without end.
 TRIES = 12
 TIMEOUT = 10.0  # seconds without an answer after which a host is given up
 NOTICE_SECONDS = 10.0
@@ -117,6 +118,7 @@ def _alone(target: Path, notify: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     finally:
+        # Deleted while it is held: after the release, another process may have taken the file.
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 
@@ -142,6 +144,7 @@ def _from_mirrors(target: Path, notify: Callable[[str], None], archive: Archive)
             problems[url] = str(error)
         except requests.RequestException as error:
             problems[url] = f"no connection ({type(error).__name__})"
+        # pooch reports a wrong checksum by a ValueError.
         except ValueError:
             problems[url] = "it sent a file whose SHA-256 is not that of the official archive"
         # A host that sent something is asked for the rest; one that continued a wrong part is asked for the whole.
@@ -162,10 +165,12 @@ def _download(url: str, output: str, _: Any, *, part: Path, size: int, notify: C
     if _size(part) > size:
         part.unlink()
     if (done := _size(part)) < size:
+        # Under a content encoding, Content-Length and ranges would count compressed bytes.
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
         with requests.get(url, stream=True, timeout=TIMEOUT, headers=headers) as response:
             if not response.ok:
                 raise _MirrorError(f"it answered {response.status_code} {response.reason}")
+            # A host may ignore the range and send the whole file; then the part is written again from the beginning.
             done = done if response.headers.get("Content-Range", "").startswith(f"bytes {done}-") else 0
             if done + int(response.headers.get("Content-Length", size - done)) != size:
                 raise _MirrorError("it sent a file whose size is not that of the official archive")
@@ -181,6 +186,7 @@ def _write(response, part: Path, first: int, size: int, notify: Callable[[str], 
 
     done, began = first, time.monotonic()
     told = began
+    # A broken connection is not an error here: the part is kept, and its size below says whether it is whole.
     with part.open("ab" if first else "wb") as file, contextlib.suppress(requests.RequestException):
         for block in response.iter_content(1 << 16):
             done += file.write(block)

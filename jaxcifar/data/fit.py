@@ -47,7 +47,9 @@ def statistics_of(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, .
     values = np.arange(256) / 255
     means, deviations = [], []
     for channel in range(images.shape[-1]):
+        # A histogram of the 256 values gives exact moments without a floating-point copy of all images.
         share = np.bincount(images[..., channel].ravel(), minlength=256) / images[..., channel].size
         means.append(mean := float(share @ values))
         deviations.append(float(np.sqrt(share @ (values - mean) ** 2)) or 1.0)
+    # A small deviation can become 0 by rounding too, and images are divided by it.
     return tuple(round(mean, 4) for mean in means), tuple(round(d, 4) or 1.0 for d in deviations)

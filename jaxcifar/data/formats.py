@@ -64,6 +64,7 @@ def read(path: Path, notify: Callable[[str], None], rows: int = ROWS) -> Dataset
         UserError: the path is missing or empty, a file is missing, truncated or damaged, a label is not 0 to 9, or a
             pickle names anything but NumPy arrays.
     """
+    # The tests of os.path answer False for what may not be read, where those of Path may raise an error.
     if not os.path.exists(path):
         raise UserError(f"There is no {path}; data.dir or $JAXCIFAR_DATA must name a folder or a .tar.gz of CIFAR-10.")
     problems: list[str] = []
@@ -109,6 +110,7 @@ def _read_folder(folder: Path, layout: tuple[str, ...], rows: int) -> Dataset:
         if not os.path.isfile(folder / name):
             raise IncompleteError(f"{folder / name} is missing; CIFAR-10 has six batches, so copy that one there too.")
         _check_size(folder / name, (folder / name).stat().st_size, rows)
+    # All sizes are checked by now. The generator holds one batch in memory at a time.
     return _assemble(((folder / name, (folder / name).read_bytes()) for name in layout), folder, rows)
 
 
@@ -129,10 +131,12 @@ def _archive_files(path: Path, rows: int) -> Iterator[tuple[Path, bytes]]:
     with path.open("rb") as stream:
         compressed = stream.read(2) == b"\x1f\x8b"
     with gzip.open(path) if compressed else path.open("rb") as stream:
+        # A block of zeros ends an archive.
         while any(block := stream.read(block_size)):
             member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
             name, padded = PurePosixPath(member.name), -(-member.size // block_size) * block_size
             left -= block_size + padded
+            # The binary form of a size in a header can be negative. `left` limits what a small file may decompress to.
             if member.size < 0 or left < 0:
                 raise UserError(f"{path} unpacks to over {LARGEST_ARCHIVE >> 20} MiB, so it is not CIFAR-10's archive.")
             if ".." in name.parts:
@@ -148,6 +152,7 @@ def _archive_files(path: Path, rows: int) -> Iterator[tuple[Path, bytes]]:
                     raise EOFError("its end is missing")
                 yield path / name.name, content
             else:
+                # In a compressed stream seeking reads and drops small pieces, so skipped files take no memory.
                 stream.seek(padded, os.SEEK_CUR)
         while left > 0 and (rest := stream.read(1 << 20)):  # gzip compares its checksum at the end
             left -= len(rest)
@@ -183,6 +188,7 @@ def _assemble(files: Iterable[tuple[Path, bytes]], source: Path, rows: int) -> D
         if planes.shape != (rows, PIXELS) or planes.dtype != np.uint8:
             raise UserError(f"{where} has images {planes.dtype} {planes.shape}; a batch has uint8 {(rows, PIXELS)}.")
         _check_labels(where, found, rows)
+        # Files hold three planes of pixels for each image; the networks take channels last.
         images[part] = planes.reshape(rows, 3, 32, 32).transpose(0, 2, 3, 1)
         labels[part] = found
     for stem in BATCHES:
@@ -195,6 +201,7 @@ def _check_labels(where: Path, labels: Sequence | np.ndarray, rows: int) -> None
     if len(labels) != rows:
         raise UserError(f"{where} has {len(labels):,} labels for {rows:,} images.")
     for index, label in enumerate(labels):
+        # A bool is an int in Python, and 3.0 is in range(10): both are refused by their types.
         number = isinstance(label, int | float | np.number) and not isinstance(label, bool)
         if not number or label not in range(10) or not isinstance(label, int | np.integer):
             # The text of a hostile object can be endless, so only numbers are shown.
@@ -237,6 +244,7 @@ def official_pixels(images: np.ndarray, labels: np.ndarray) -> bool:
         part = slice(number * len(labels) // 6, (number + 1) * len(labels) // 6)
         planes = images[part].transpose(0, 3, 1, 2).reshape(-1, PIXELS)
         records = np.hstack([labels[part, None].astype(np.uint8), planes])
+        # Some systems (FIPS) refuse MD5 unless it is declared not to be used for security.
         if hashlib.md5(records.data, usedforsecurity=False).hexdigest() != BATCH_MD5[name]:
             return False
     return True
@@ -253,6 +261,7 @@ def name_line(folder: Path) -> str:
 
 
 def _first_line(raw: bytes) -> str:
+    # Some editors begin a file with a byte-order mark, which utf-8-sig removes.
     lines = raw[:1_000].decode("utf-8-sig", "replace").splitlines()
     return lines[0].strip() if lines else ""
 

@@ -98,6 +98,7 @@ def _cifar100_binary(file: Path) -> Split:
     if not raw.size or raw.size % (2 + PIXELS):
         raise UserError(f"{file} has {raw.size:,} bytes, not a multiple of {2 + PIXELS:,}; copy it again.")
     records = raw.reshape(-1, 2 + PIXELS)
+    # Byte 0 is the coarse label, byte 1 the fine one.
     return Split(_planes(records[:, 2:]), records[:, 1].astype(np.int32), str(file))
 
 
@@ -106,6 +107,7 @@ def _cifar100_python(file: Path) -> Split:
     pixels, labels = batch.get("data"), batch.get("fine_labels")
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (PIXELS,):
         raise UserError(f"{file} is not a file of CIFAR-100: it needs an array `data`, uint8 [N, {PIXELS:,}].")
+    # A pickle can hold integers of any length, so they are bounded before NumPy converts them.
     if not isinstance(labels, list) or not all(type(label) is int and abs(label) < 2**31 for label in labels):
         raise UserError(f"{file} is not a file of CIFAR-100: it needs a list `fine_labels` of whole numbers.")
     return Split(_planes(pixels), np.array(labels, np.int64), str(file))
@@ -172,10 +174,12 @@ def _idx(file: Path, sides: int) -> np.ndarray:
     """An IDX file of bytes: 0, 0, 8, number of sides, each side as four bytes, then the values."""
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            # One byte over the limit is enough for the length check below to refuse a larger file.
             raw = stream.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{file} cannot be read ({error}); copy it again.") from error
     shape = tuple(int(side) for side in np.frombuffer(raw[4 : 4 + 4 * sides], ">u4"))
+    # The product is taken of Python integers (dtype=object), which do not overflow.
     if raw[:4] != bytes((0, 0, 8, sides)) or len(raw) - 4 - 4 * sides != int(np.prod(shape, dtype=object)):
         raise UserError(f"{file} is not a whole IDX file of bytes with {sides} sides; copy it again.")
     return np.frombuffer(raw, np.uint8, offset=4 + 4 * sides).reshape(shape)

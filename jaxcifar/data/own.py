@@ -233,4 +233,5 @@ def _stacked(images: Sequence[np.ndarray], files: Sequence[tuple[Path, int]], gr
     for image, (path, _) in zip(whole, files, strict=True):
         if image.shape != whole[0].shape:
             raise UserError(f"{path} is {image.shape[:2]} pixels and {files[0][0]} {whole[0].shape[:2]}; resize them.")
+    # np.stack needs at least one array; without images, sides of one pixel pass the later checks.
     return np.stack(whole) if whole else np.zeros((0, 1, 1), np.uint8)

@@ -41,6 +41,7 @@ def find(data_dir: Path, notify: Callable[[str], None], rows: int = formats.ROWS
 
 
 def _version_numbers(folder: Path) -> list[int]:
+    # As numbers, so that 3.10 is newer than 3.9.
     return [int(part) for part in folder.name.split(".") if part.isdigit()]
 
 
@@ -74,10 +75,12 @@ def _decode(source: Any, split: str, size: int) -> tuple[np.ndarray, np.ndarray]
 
     if len(source) != size:
         raise ValueError(f"{split} has {len(source):,} images, not {size:,}")
+    # The label -1 marks rows whose id does not occur.
     images, labels = np.empty((size, 32, 32, 3), np.uint8), np.full(size, -1, np.int32)
     for start in range(0, size, CHUNK):
         for example in source.__getitems__(list(range(start, min(start + CHUNK, size)))):
             row = int(example["id"].decode().removeprefix(f"{split}_"))
+            # Only Pillow's PNG reader may open the bytes, whatever format they claim.
             images[row] = np.asarray(Image.open(io.BytesIO(example["image"]), formats=("PNG",)))
             labels[row] = example["label"]
     wrong = np.flatnonzero((labels < 0) | (labels > 9))

@@ -17,9 +17,11 @@ from jaxcifar.data.signed_distance import CLASS_NAMES, OUTLINES
 
 SIZE = 32
 BLOCK = 200
+# Far above the slots that `draw` counts from 0, so that no random number is used twice.
 LABEL_SLOT, GRAIN_SLOT = 1 << 20, 1 << 21
 _AXIS = ((np.arange(SIZE) - 15.5) / 16).astype(np.float32)
 GRID_X, GRID_Y = np.tile(_AXIS, SIZE)[None], np.repeat(_AXIS, SIZE)[None]
+# A unit has 16 pixels, so the cover of an edge falls from 1 to 0 over one pixel.
 EDGE = np.float32(16)
 TAN_EIGHTH = 0.41421357
 
@@ -82,11 +84,13 @@ def draw(rows: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     Returns:
         uint8 [N, 32, 32, 3].
     """
+    # Slots are numbered in the order of the draws, so another order of the calls below would change every image.
     slots = count()
 
     def uniform(low: float, high: float, *shape: int) -> np.ndarray:
         width = int(np.prod(shape, dtype=int))
         bits = _hash(seed, rows[:, None], np.array([next(slots) for _ in range(width)]))
+        # The upper 24 bits are exact in float32, so `unit` has the same value everywhere and is below 1.
         unit = (bits >> np.uint64(40)).astype(np.float32) * np.float32(2**-24)
         return (np.float32(low) + np.float32(high - low) * unit).reshape(len(rows), *shape)
 
@@ -98,6 +102,7 @@ def draw(rows: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     _shape(canvas, back, labels, uniform)
     _stroke(canvas, uniform, 0.04, 0.11)
     _grain(canvas, rows, seed, uniform)
+    # Clipped first, because conversion of numbers outside of uint8 differs between processors.
     pixels = np.stack([np.clip(plane * 255, 0, 255).astype(np.uint8) for plane in canvas], axis=-1)
     return pixels.reshape(len(rows), SIZE, SIZE, 3)
 
@@ -144,6 +149,7 @@ def _shape(canvas: list[np.ndarray], back: np.ndarray, labels: np.ndarray, unifo
 def _contrasting(back: np.ndarray, uniform) -> np.ndarray:
     """A colour [N, 3] clearly brighter or darker than the background, at random where both are possible."""
     hue, step, coin = uniform(-0.3, 0.3, 3), uniform(0.22, 0.5, 1), uniform(0, 1, 1)
+    # Sums are written out, because the order of additions in a library's sum is not defined.
     level = (back[:, :1] + back[:, 1:2] + back[:, 2:]) / 3
     hue -= (hue[:, :1] + hue[:, 1:2] + hue[:, 2:]) / 3
     brighter = np.where(level < 0.35, True, np.where(level > 0.65, False, coin < 0.5))
@@ -184,6 +190,7 @@ def _grain(canvas: list[np.ndarray], rows: np.ndarray, seed: int, uniform) -> No
     """Independent noise per pixel and channel: the difference of two uniform variables."""
     bits = _hash(seed, rows[:, None] * 1024 + np.arange(1024), GRAIN_SLOT)
     for channel, plane in enumerate(canvas):
+        # Each channel has two bytes of its own: 0 and 3, 1 and 4, 2 and 5 of the eight.
         first, second = (
             ((bits >> np.uint64(8 * channel + shift)) & np.uint64(255)).astype(np.float32) for shift in (0, 24)
         )
@@ -192,6 +199,7 @@ def _grain(canvas: list[np.ndarray], rows: np.ndarray, seed: int, uniform) -> No
 
 def _turn(uniform) -> tuple[np.ndarray, np.ndarray]:
     """(cosine, sine) [N, 1] of a random angle."""
+    # An angle within ±45 degrees, then a random number of quarter turns by swaps and signs, which are exact.
     (cosine, sine), quarter = _tilt(uniform(-TAN_EIGHTH, TAN_EIGHTH, 1)), uniform(0, 4, 1)
     swapped, negative = (quarter % 2) < 1, quarter < 2
     cosine, sine = np.where(swapped, -sine, cosine), np.where(swapped, cosine, sine)

@@ -20,6 +20,7 @@ def disc(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def ring(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    # The absolute value of a distance, less half a width, is the distance to a band along the outline.
     return np.abs(_radius(p, q) - f32(0.72)) - f32(0.2)
 
 
@@ -32,11 +33,13 @@ def frame(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def triangle(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    # q grows downwards, as the rows of an image. The factors are cos 30° and sin 30°, the normal of a side.
     q = q - f32(0.15)
     return np.maximum(np.abs(p) * f32(0.8660254) - q * f32(0.5), q) - f32(0.53)
 
 
 def cross(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    # The minimum of two distances is the union, the maximum the intersection.
     return np.minimum(_box(p, q, 0.95, 0.28), _box(p, q, 0.28, 0.95))
 
 
@@ -44,6 +47,7 @@ def star(p: np.ndarray, q: np.ndarray) -> np.ndarray:
     """Five points: reflections map the plane onto half of one point, which has a single straight edge."""
     p, q = np.abs(p), -q
     for side in (1, -1):
+        # cos 36° and sin 36°; a reflection moves only points on the positive side of its line.
         a, b = f32(0.809017 * side), f32(-0.587785)
         over = 2 * np.maximum(a * p + b * q, 0)
         p, q = p - over * a, q - over * b

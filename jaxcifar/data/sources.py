@@ -63,6 +63,7 @@ def load(config: Data, notify: Callable[[str], None] = _to_stderr) -> Dataset:
 def _load(config: Data, notify: Callable[[str], None]) -> Dataset:
     if config.source not in CIFAR_FORM:
         return subset(_own(config), config)
+    # Before the images are looked for, so that a subset that is too large does not cost a download.
     rows = split_rows(config)
     given = config.dir or os.environ.get(VARIABLE)
     match config.source:
@@ -128,6 +129,7 @@ def data_folder(notify: Callable[[str], None] = _to_stderr) -> Path:
         reason = f"$TFDS_DATA_DIR is {named!r}, which is not a folder of this computer"
     except RuntimeError:
         reason = "This user has no home folder"
+    # Windows has no getuid; int() is 0, which is also the owner that Windows reports for every file.
     user = getattr(os, "getuid", int)()
     folder = Path(tempfile.gettempdir()) / f"tensorflow_datasets-{user}"
     # In a temporary folder that all users share, another user may have made one of this name.

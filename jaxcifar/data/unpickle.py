@@ -27,6 +27,7 @@ def load_dict(raw: bytes, *keys: str) -> dict[str, Any]:
         ValueError: it is not a pickle of a dict, or not a whole one.
     """
     try:
+        # `genops` only parses, so the limits are checked before any instruction is carried out.
         for count, (opcode, argument, _) in enumerate(pickletools.genops(raw)):
             # A million empty sets, or a memo with one huge index, would be a few bytes in the file.
             if count >= MOST_OPCODES or ("PUT" in opcode.name and int(argument or 0) >= MOST_OPCODES):
@@ -43,6 +44,7 @@ def load_dict(raw: bytes, *keys: str) -> dict[str, Any]:
 
 class _Unpickler(pickle.Unpickler):
     def __init__(self, raw: bytes):
+        # Texts of Python 2 can hold the bytes of arrays, which no decoding may change.
         super().__init__(io.BytesIO(raw), encoding="bytes")
         self._encodable = len(raw)
 
@@ -50,6 +52,7 @@ class _Unpickler(pickle.Unpickler):
         # Stand-ins, so that a file never reaches NumPy's own code; new ones each time, as a pickle may set attributes.
         match module.replace("numpy._core.", "numpy.core."), name:
             case "numpy", "ndarray":
+                # Only passed to _reconstruct, so it need not be callable.
                 return "numpy.ndarray"
             case "numpy", "dtype":
                 return lambda code, *_: _Dtype(code)

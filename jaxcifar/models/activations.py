@@ -26,6 +26,7 @@ def activation(kind: Activation) -> Callable[[jax.Array], jax.Array]:
         case "softplus":
             return nn.softplus
         case "gelu":
+            # Flax's default is the tanh approximation, PyTorch's the exact function.
             return partial(nn.gelu, approximate=False)
         case unknown:
             assert_never(unknown)

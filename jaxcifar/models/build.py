@@ -137,6 +137,7 @@ def _whitened(model: config.WhitenedCNN, conv: Layer, linear: Layer, dtype: Any)
         output_scale=model.output_scale,
         whitening=partial(Whitening, dtype=dtype),
         conv=partial(conv, use_bias=False),
+        # Epsilon and the missing scale are those of the network's reference implementation (Jordan 2024).
         norm=partial(layers.BatchNorm, momentum=model.norm_momentum, epsilon=1e-12, use_scale=False, dtype=dtype),
         linear=partial(linear, use_bias=False),
         activation=activation(model.activation),

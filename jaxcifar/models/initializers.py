@@ -24,6 +24,7 @@ def kernel(kind: Initialization) -> Initializer:
     """
     match kind:
         case "torch":
+            # Flax's limit is sqrt(3 scale / fan_in), so a scale of 1/3 gives 1/sqrt(fan_in).
             return nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
         case "xavier":
             return nn.initializers.variance_scaling(1.0, "fan_avg", "normal")
@@ -42,6 +43,7 @@ def _dirac(key: jax.Array, shape: tuple[int, ...], dtype: Any) -> jax.Array:
         return values
     rows, columns, channels, _ = shape
     identity = jnp.zeros_like(values).at[rows // 2, columns // 2].set(jnp.eye(*shape[2:], dtype=dtype))
+    # With fewer outputs than inputs both slices end at the last output.
     return values.at[..., :channels].set(identity[..., :channels])
 
 

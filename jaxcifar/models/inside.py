@@ -53,6 +53,7 @@ def inside(network: Any, variables: Mapping[str, Any], images: jax.Array, rngs: 
             # A shortcut is beside the main path, and so is its normalisation.
             current[0] = name if role in KERNELS and role != "shortcut" else None
         if current[0] is not None:
+            # The output of a normalisation replaces that of the layer before it.
             features[current[0]] = output
         return output
 

@@ -57,6 +57,7 @@ def _told(model: config.Module, own: Own) -> Own:
             variables = own.init(key, images, train)
         if not jax.tree.leaves(variables["params"]):
             raise UserError(f"The network {model.class_name} has no parameters, so there is nothing to train.")
+        # One call at once reports logits of a wrong shape before the training program is compiled.
         apply(variables, images, train)
         return variables
 
@@ -102,6 +103,7 @@ def _linen(module: nn.Module) -> Own:
     def init(key: Any, images: Any, train: bool) -> dict[str, Any]:
         rngs = {"params": key, **{use: jax.random.fold_in(key, i) for i, use in enumerate(("dropout", "noise"))}}
         variables = dict(module.init(rngs, images, **_flags(call, train)))
+        # The order matters: `pop` leaves the other collections in `variables`.
         return {"params": variables.pop("params", {}), "batch_stats": variables}
 
     def apply(variables: Variables, images: Any, train: bool, rngs: Any) -> Any:
@@ -130,14 +132,17 @@ class _Structure(NamedTuple):
 
         with _Telling(model.class_name):
             shapes = nnx.eval_shape(lambda: create(jax.random.key(0)))
+            # Random state is a part of its own, since it is made anew in each step and not stored.
             graph, *parts = nnx.split(shapes, nnx.Param, nnx.RngState, ...)
         return cls(create, graph, *(dict(nnx.to_flat_state(part)) for part in parts))
 
     def module(self, variables: Variables, rngs: Mapping[str, Any]) -> nnx.Module:
         """The module with these values and its random keys made from those of the step."""
+        # Evaluation gives no key; a fixed one completes the module.
         key = rngs.get("dropout", jax.random.key(0))
         values = dict(_leaves(self.params, variables["params"])) | dict(_leaves(self.others, variables["batch_stats"]))
         for index, (path, variable) in enumerate(self.random.items()):
+            # Each stream has a key and a count of its draws; the count starts at 0 because every step has a new key.
             is_key = jnp.issubdtype(variable.get_value().dtype, jax.dtypes.prng_key)
             values[path] = jax.random.fold_in(key, index) if is_key else jnp.zeros((), jnp.uint32)
         every = self.params | self.others | self.random

@@ -45,6 +45,7 @@ class Bottleneck(Block):
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         y = self.conv(self.width, (1, 1), 1, 0, name="conv1")(x)
         y = self.activation(self.norm(name="norm1")(y, use_running_average=not train))
+        # The stride is in the 3x3 convolution, since in the first 1x1 one it would skip three of four pixels.
         y = self.conv(self.width, (3, 3), self.stride, 1, name="conv2")(y)
         y = self.activation(self.norm(name="norm2")(y, use_running_average=not train))
         y = self.conv(self.width * self.expansion, (1, 1), 1, 0, name="conv3")(y)

@@ -111,6 +111,7 @@ def module_rows(module: nn.Module, shape: tuple[int, int, int] = (32, 32, 3)) ->
         with nn.intercept_methods(record):
             return module.init(key, jnp.zeros((1, *shape)), False)
 
+    # Only shapes are traced, so the largest network takes no memory. Evaluation mode needs no further random keys.
     jax.eval_shape(init, jax.random.key(0))
     return rows
 
@@ -178,6 +179,7 @@ def _own_groups(model: config.Module) -> dict[str, list[str]]:
 
 
 def _row(module: nn.Module, output: jax.Array) -> LayerRow:
+    # All collections, because a whitening layer keeps its kernel in `batch_stats`.
     arrays = {name: value for collection in module.variables.values() for name, value in collection.items()}
     positions = prod(output.shape[1:-1])
     return LayerRow(

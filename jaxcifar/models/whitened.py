@@ -39,9 +39,11 @@ def whitening_kernel(images: jax.Array, epsilon: float = 5e-4) -> jax.Array:
     shifts = [(row, column) for row in range(SIDE) for column in range(SIDE)]
     windows = [images[:, r : height - SIDE + 1 + r, c : width - SIDE + 1 + c] for r, c in shifts]
     patches = jnp.concatenate(windows, axis=-1).reshape(-1, SIDE * SIDE * channels)
+    # With the default precision of an accelerator (TF32, bfloat16) errors could exceed the smallest eigenvalues.
     moments = jnp.matmul(patches.T, patches, precision="highest") / len(patches)
     eigenvalues, vectors = jnp.linalg.eigh(moments)
     filters = vectors / jnp.sqrt(eigenvalues + epsilon)
+    # Negatives are included because an activation suppresses the negative half of each response.
     return jnp.concatenate([filters, -filters], axis=1).reshape(SIDE, SIDE, channels, -1)
 
 

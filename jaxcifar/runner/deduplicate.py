@@ -53,6 +53,7 @@ def _mark(study: PlannedStudy, item: Planned, equal, chosen: list[PlannedStudy],
         return item
     allowed = [(s, s.folder / other.folder) for s, other in alike if s.study.alone or not study.study.alone]
     complete = [folder for _, folder in allowed if is_complete(folder)]
+    # False sorts first: runs that train alone, then the plan's order. The run itself is among them.
     training = sorted((s.study.alone is False, i, f) for i, (s, f) in enumerate(allowed) if s in chosen)
     primary = complete[0] if complete else training[0][2]
     return item if primary == own else dataclasses.replace(item, same_as=primary)

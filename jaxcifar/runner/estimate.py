@@ -48,6 +48,7 @@ class Remaining:
         """Return whether a program would end before the deadline, by its estimate and by the pace seen so far."""
         if math.isinf(self.deadline):
             return True
+        # A pace faster than the estimate may not last, so only a slower one counts against the deadline.
         slower = max(1.0, self.spent / self.done) if self.done else 1.0
         return time.monotonic() + slower * self.left[index] <= self.deadline
 

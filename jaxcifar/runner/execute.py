@@ -55,6 +55,7 @@ def plan(
         UserError: an option is out of its range or names what is not there.
     """
     if only:
+        # Checks the names. The plan itself is of the whole paper, in which duplicates are looked for.
         make_plan(config, seeds, scale, only)
     whole = make_plan(config, seeds, scale)
     if not isinstance(config, Paper):
@@ -112,11 +113,13 @@ def execute(
         stop.may_continue = worker.locks.check
         if leader:
             leader.stop = stop
+        # Only the last data set is kept, because several may not fit into memory.
         load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, shown.message))
         if restart:
             _check(planned, None, load)  # before anything is deleted
             with worker.alone("--restart deletes nothing"):
                 clear(out, *_to_clear(out, planned, only))
+            # Studies that `only` leaves out may still hold complete runs, to which duplicates then refer.
             planned = plan(config, out, seeds, scale, only)
         _check(planned, out, load)
         _remove_partial(out, planned, worker)
@@ -226,9 +229,11 @@ class _Session:
             self.remaining.skip(index)
             self.late += left
             return None
+        # The complete runs too: processes that do not see the same runs as complete still exclude each other.
         with self.worker.holding([self.out / study.folder / item.folder for item in items]) as holder:
             if holder is not None:
                 return holder
+            # Asked again under the lock, because another process may have trained the program meanwhile.
             if left := self._left(study, items):
                 began = time.monotonic()
                 self._run(study, left)

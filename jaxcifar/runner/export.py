@@ -77,6 +77,7 @@ def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> N
     run = read_run(source)
     if flags:
         raise UserError(f"jaxcifar export got {flags[0]!r}; with a run's folder it takes only --out.")
+    # Lookahead moves the weights themselves to its average, so only an EMA is written in their place.
     is_average = run.average.figure is not None
     step, params, batch_stats = weights(source, average=is_average, notify=notify)
     origin = f"{run.name}, seed {run.seed}, step {step}" + ", the moving average of its weights" * is_average
@@ -117,6 +118,7 @@ def export(network: Network, path: Path) -> float:
     _check_known(network.run)
     images = np.random.default_rng(0).normal(size=(CHECKED_IMAGES, *network.run.model.image)).astype(np.float32)
     module = build(network.run.model)
+    # Accelerators multiply float32 matrices with fewer bits by default, and would differ from onnxruntime.
     with jax.default_matmul_precision("highest"):
         expected = np.asarray(jax.jit(lambda x: module.apply(network.variables, x, False))(images))
     if not np.isfinite(expected).all():
@@ -200,6 +202,7 @@ def _as_standard_layer(next_call: Any, args: Any, kwargs: Any, context: Any) -> 
     layer = context.module
     if context.method_name != "__call__":
         return next_call(*args, **kwargs)
+    # `parent=None`: each is applied to the variables of `layer`, and is no submodule of the network.
     match layer:
         case layers.Conv():
             padding = [(p, p) for p in np.broadcast_to(layer.padding, 2).tolist()]
@@ -225,6 +228,7 @@ def _remove_dropout(graph: Any) -> None:
     for node in [node for node in graph.node if node.op_type == "Dropout"]:
         graph.node.remove(node)
         for other in graph.node:
+            # The output's name stays and the input's goes, because the former may be an output of the whole graph.
             for names in (other.input, other.output):
                 names[:] = [node.output[0] if name == node.input[0] else name for name in names]
     used = {name for node in graph.node for name in node.input}

@@ -124,6 +124,7 @@ def features(run: Run, state: State, dataset: Dataset) -> dict[str, np.ndarray]:
     def apply(variables: Any, image: jax.Array) -> dict[str, jax.Array]:
         with nn.intercept_methods(record):
             states.module(run).apply(variables, image, False)
+        # The maps are tracers here; only the result of a compiled function becomes arrays.
         return dict(maps)
 
     image = dataset.test_images[:1]

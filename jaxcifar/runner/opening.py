@@ -30,6 +30,7 @@ def write(out: Path, planned: Sequence[PlannedStudy], invocation: Invocation, wo
         UserError: another process trains a study of this folder with other settings.
     """
     values = {out / study.folder: _manifest(study, invocation) for study in planned}
+    # Processes that come later find all written, and need not wait for the lock.
     if all(manifest.read(folder) == value for folder, value in values.items()) and _are_linked(out, planned):
         return
     with worker.planning():

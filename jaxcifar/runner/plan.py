@@ -110,6 +110,7 @@ def shape_of(run: Run) -> Run:
     """
     optimizer = dataclasses.replace(run.optimizer, learning_rate=1.0, weight_decay=0.0)
     if isinstance(optimizer, SGD) and optimizer.momentum:
+        # Any value above 0 stands for all of them.
         optimizer = dataclasses.replace(optimizer, momentum=0.5)
     loss = CrossEntropy() if isinstance(run.loss, CrossEntropy) else run.loss
     return dataclasses.replace(run, name="", seed=0, optimizer=optimizer, loss=loss)

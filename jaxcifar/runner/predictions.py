@@ -51,11 +51,15 @@ def answers(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarr
     """
     classes, answer, confidence = probabilities.shape[1], probabilities.argmax(1), probabilities.max(1)
     right = answer == labels
+    # One number for each pair of class and answer, so that one count gives the whole matrix.
     confusion = np.bincount(labels * classes + answer, minlength=classes**2).reshape(classes, classes)
     wrong = np.flatnonzero(~right)
+    # Stable, so that equal probabilities keep the order of the images.
     mistakes = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
+    # Bins are open below and closed above, as in Guo et al.; the clip is for a probability of 0.
     place = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
     count = np.bincount(place, minlength=BINS)
+    # An empty bin gives 0/0, NaN, which the sum below leaves out.
     with np.errstate(invalid="ignore"):
         mean_confidence = np.bincount(place, confidence, BINS) / count
         accuracy = np.bincount(place, right, BINS) / count

@@ -33,9 +33,11 @@ def write(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
         start, end = end, end + array.nbytes
         header[name] = {"dtype": NAMES[array.dtype.name], "shape": list(array.shape), "data_offsets": [start, end]}
     text = json.dumps(header).encode()
+    # The arrays begin at a multiple of eight, as the format asks; spaces after JSON mean nothing.
     text += b" " * (-len(text) % ALIGNMENT)
     path.parent.mkdir(parents=True, exist_ok=True)
     with records.replacing(path) as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for array in arrays.values():
+            # The format is little-endian, with the last axis varying fastest.
             file.write(np.asarray(array, order="C").astype(array.dtype.newbyteorder("<"), copy=False).tobytes())

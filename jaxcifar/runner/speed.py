@@ -76,6 +76,7 @@ def of_plan(
         since = _busy_seconds()
         rates |= {kind: _measured(kind, precision) for kind in missing}
         share = _used_by_others(since)
+        # Work of others on the cores hardly slows the steps of an accelerator.
         if share < BUSY or jax.default_backend() != "cpu":
             _store(precision, rates)
         else:
@@ -95,6 +96,7 @@ def _busy_seconds() -> tuple[float, float, float]:
     if allowed and max(allowed) < len(cores):  # else some are switched off, and the others have other places
         cores = [cores[core] for core in allowed]
     busy = sum(core.user + core.system + getattr(core, "nice", 0.0) for core in cores)
+    # The first four are of this process and of its children that have ended; the fifth is elapsed time.
     return time.monotonic() * len(cores), busy, sum(os.times()[:4])
 
 
@@ -161,9 +163,11 @@ def _time(run: Run, steps: int) -> _Timed:
     group.create()
     group.compile()
     compiled = time.monotonic() - start
+    # The first call also computes the order of the epoch, so it is not timed.
     group.train(0, 1, 0)
     start = time.monotonic()
     group.train(1, steps - 1, 0)
     seconds = time.monotonic() - start
+    # One test image, because only training was timed.
     cost = cost_of(dataclasses.replace(run, epochs=1, data=dataclasses.replace(run.data, train_size=size, test_size=1)))
     return _Timed(compiled, seconds / (steps - 1), cost.flops / steps, cost.layers)

@@ -46,6 +46,7 @@ class Worker:
         held: list[Path] = []
         holder = None
         try:
+            # In one order in all processes: two that want the same folders cannot each get a part of them.
             for folder in [] if self.part is not None else sorted(folders):
                 folder.mkdir(parents=True, exist_ok=True)
                 if (holder := self.locks.take(folder, name)) is not None:
@@ -100,6 +101,7 @@ class Worker:
     def planning(self) -> Iterator[None]:
         """Wait for the lock under which manifests are written, and hold it."""
         while self.locks.take(self.out, lock.PLAN) is not None:
+            # A random time, so that waiting processes do not try in step.
             time.sleep(0.05 + 0.1 * secrets.randbelow(10) / 10)
         try:
             yield
@@ -127,6 +129,7 @@ class Worker:
                     if holder.certain:
                         return holder
                     time.sleep(0.2)
+                # A worker's name is taken once, so the file has the number 1.
                 (folder / f".lock-{name}-1").unlink(missing_ok=True)
         return None
 
@@ -134,7 +137,9 @@ class Worker:
         """Tell others that this process is at work, and wait while one deletes or writes what all read."""
         folder = self.out / lock.WORKERS
         folder.mkdir(exist_ok=True)
+        # Letters only, because `-` separates a lock's name from its number.
         self._name = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
+        # First its own lock, then the wait: who holds PLAN looks for others after taking it, and so finds this one.
         self.locks.take(folder, self._name)
         while self.locks.holder(self.out, lock.PLAN) is not None:
             time.sleep(0.05)
@@ -189,6 +194,7 @@ def share(
         holders = {index: holder for index in left if (holder := attempt(index)) is not None}
         worker.met |= bool(holders)
         left, known = list(holders), all(holder.certain for holder in holders.values())
+        # A second pass follows at once: what others held at the start of a long first one may have ended.
         if not left or (known and not first and not worker.wait):
             break
         if not first:

@@ -42,6 +42,7 @@ def update(run: Run, weights: Weights, average: Any, step: jax.Array, steps: int
             return weights, average
         case EMA(decay, every):
             due = (step + 1) % every == 0
+            # With expm1, because 1 - d^n would lose its digits in float32 where d is near 1.
             share = jnp.expm1(jnp.log(decay)) / jnp.expm1(jnp.log(decay) * jnp.maximum(done // every, 1))
             return weights, _move(average, weights, jnp.where(due, share, 0.0))
         case Lookahead(decay, every):
@@ -54,4 +55,5 @@ def update(run: Run, weights: Weights, average: Any, step: jax.Array, steps: int
 
 
 def _move(average: Weights, weights: Weights, share: jax.Array) -> Weights:
+    # In this form a share of 0 leaves the average unchanged to the bit, whatever the rounding.
     return jax.tree.map(lambda a, w: a + share.astype(a.dtype) * (w - a), average, weights)

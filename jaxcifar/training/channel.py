@@ -58,11 +58,13 @@ class Failure:
 
     def _end(self) -> None:
         """End the process where the main thread does not: it may wait for ever for a process that is dead."""
+        # Half of the time is for the main thread to raise the sentence, the other half for its clean end.
         if not self._raised.wait(GRACE_SECONDS / 2):
             with suppress(OSError):
                 print(f"Error: {self.sentence}", file=sys.stderr, flush=True)
         else:
             time.sleep(GRACE_SECONDS / 2)
+        # Not sys.exit: it would end this thread only, and Python's own exit may wait for the dead process in turn.
         os._exit(2)
 
 
@@ -70,8 +72,10 @@ class Line:
     """A connection to another process."""
 
     def __init__(self, connection: socket.socket) -> None:
+        # Messages are short and awaited; the system would otherwise hold them back to send several at once.
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connection, self._file = connection, connection.makefile("rb")
+        # Beats are sent from a thread of their own, and must not come between the parts of a message.
         self._sending, self._closed = threading.Lock(), threading.Event()
         self._ending = False
 
@@ -91,6 +95,7 @@ class Line:
         sent = message if data is None else {"message": message, "bytes": len(data)}
         with self._sending, suppress(OSError):
             self._connection.sendall(json.dumps(sent).encode() + b"\n")
+            # The time-out holds for a whole call of sendall, so a long message is sent by several calls.
             for start in range(0, len(data or b""), PART):
                 self._connection.sendall(memoryview(data or b"")[start : start + PART])
 
@@ -98,6 +103,7 @@ class Line:
         """Return the next message before `start`; None where nothing that can be read comes within some seconds."""
         self._connection.settimeout(seconds)
         with suppress(OSError, ValueError):
+            # Anything may connect to an open port, so the length of a line is limited.
             return json.loads(self._file.readline(LONGEST))
         return None
 
@@ -107,9 +113,11 @@ class Line:
 
     def close(self) -> None:
         """End the connection."""
+        # Set before the shutdown, which wakes the reading thread: it must not report the end as a death.
         self._ending = True
         self._closed.set()
         with suppress(OSError):
+            # close() alone has no effect here: the file of the reading thread keeps the socket open.
             self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
 
@@ -171,6 +179,7 @@ def free_port() -> int:
 
 def relay(host: str, port: int) -> int:
     """Return a port of this machine that leads to another machine's; the other's end is not passed on."""
+    # On the loopback address, so that only processes of this machine can connect.
     server = socket.create_server(("127.0.0.1", 0))
 
     def pump(source: socket.socket, target: socket.socket) -> None:
@@ -183,6 +192,7 @@ def relay(host: str, port: int) -> int:
             own, _ = server.accept()
             with suppress(OSError):
                 other = socket.create_connection((host, port), timeout=SILENCE_SECONDS)
+                # The time-out was for connecting; JAX may send nothing for longer than that.
                 other.settimeout(None)
                 for ends in ((own, other), (other, own)):
                     # Daemons keep both sockets open, so JAX's client sees no end of the connection.

@@ -53,9 +53,12 @@ class Checkpoints:
             OSError: the disk has no room for the state, or the previous save failed.
         """
         self.wait()
+        # A run that continues from a snapshot saves first at the step that it has just loaded.
         if step in self._manager.all_steps():
             return
+        # np.array copies; np.asarray may share a buffer of the CPU device, which the next chunk reuses.
         tree = jax.tree.map(lambda leaf: np.array(leaf), _to_tree(state))
+        # Checked here, because an error of Orbax, which writes in the background, is raised only by the next wait.
         if shutil.disk_usage(self._path).free < sum(leaf.nbytes for leaf in jax.tree.leaves(tree)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         self._manager.save(step, args=self._args.StandardSave(tree))
@@ -74,6 +77,7 @@ class Checkpoints:
         """
         if self._pending is None:
             return
+        # Cleared first: after an error below, close() must not write a manifest for the same save.
         (step, extra), self._pending = self._pending, None
         self._manager.wait_until_finished()
         write_manifest(self._path / str(step), step, extra)
@@ -92,6 +96,7 @@ class Checkpoints:
         self._discard([s for s in self._manager.all_steps() if s not in steps])
 
     def _discard(self, steps: Sequence[int]) -> None:
+        # A kill in between is harmless: a folder with a part of its files does not agree with its manifest.
         for step in steps:
             shutil.rmtree(self._path / str(step), ignore_errors=True)
         self._manager.reload()
@@ -105,6 +110,7 @@ class Checkpoints:
         tree = _to_tree(state)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
         restored = self._manager.restore(step, args=self._args.StandardRestore(shapes))
+        # What is not saved, an average that is not taken, stays as it is in `state`.
         return serialization.from_state_dict(state, {**serialization.to_state_dict(state), **restored})
 
 
@@ -131,6 +137,7 @@ def sound_steps(folder: Path, notify: Callable[[str], None]) -> dict[int, dict[s
     """
     path = folder / records.CHECKPOINTS
     found = {}
+    # Orbax renames a folder once it is written, so one that was cut off has a name that is no number.
     steps = sorted(int(p.name) for p in path.iterdir() if p.name.isdecimal()) if path.is_dir() else []
     for step in steps:
         problem, extra = check_manifest(path / str(step), step)

@@ -30,4 +30,5 @@ class ChunkLength:
     def took(self, steps: int, seconds: float) -> None:
         """Learn from a chunk of this many steps; the length grows by a factor of eight at most."""
         wanted = min(CHUNK_SECONDS * self.programs, MOST_SECONDS)
+        # The factor limits how long a signal waits after a chunk that was quick by chance.
         self.steps = int(np.clip(steps * wanted / max(seconds, 1e-9), 1, min(8 * self.steps, self.longest)))

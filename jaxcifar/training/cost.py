@@ -32,6 +32,7 @@ def cost_of(run: Run) -> Cost:
     training = network.training_flops * run.batch_size * steps * (1 + probes.gradients(run))
     evaluation = network.forward_flops * test * _evaluations(run)
     kept = run.checkpoint.keep + len(run.checkpoint.snapshots)
+    # 4 bytes: the state is float32 in every precision of the run.
     state = 4 * network.parameters * (1 + run.optimizer.slots + run.average.copies)
     arrays = 4 * steps * (2 + len(probes.names(run)))
     return Cost(steps, training + evaluation, kept * state + arrays, network.layers)

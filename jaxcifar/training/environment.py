@@ -34,6 +34,7 @@ def environment(
         "versions": own | {name: _version(name) for name in PACKAGES},
         "device": {
             "platform": device.platform,
+            # JAX calls every processor "cpu".
             "kind": _processor() if device.platform == "cpu" else device.device_kind,
             "count": jax.device_count(),
             "used": 1 if used is None else used,

@@ -72,6 +72,7 @@ class Group:
         # before the first result is awaited.
         # Processes must start their common programs in one order, so they have one thread as well.
         if len(self._parts) > 1 and jax.default_backend() == "cpu" and not self._common:
+            # Each thread awaits the results of its member before it takes the next, as JAX's calls return early.
             with ThreadPoolExecutor(self._at_once) as threads:
                 return list(threads.map(lambda part: jax.device_get(work(part)), self._parts))
         host = jax.device_get([work(part) for part in self._parts])
@@ -152,6 +153,7 @@ class _Devices:
             # The old state is donated, so that the new one takes its memory: updates happen in place.
             chunk = jax.jit(self.program.chunk, donate_argnums=1)
             order = self.order(part.values, np.int32(0))
+            # Compiled ahead of the first call, so that the time of training contains no compilation.
             self.chunk = chunk.lower(part.values, part.state, self.train, order, np.zeros(2, np.int32)).compile()
             self._compile_evaluation(part.values, part.state, self.test)
             if self.run.evaluate_train:
@@ -178,6 +180,7 @@ class _Part:
         return jax.eval_shape(self.devices.create, self.values, self.devices.train[0])
 
     def create(self) -> None:
+        # A program that is compiled ahead takes arrays of one sharding only, that of `load`.
         self.state = jax.device_put(self.devices.create(self.values, self.devices.train[0]), self.devices.sharding)
 
     def load(self, state: State) -> None:

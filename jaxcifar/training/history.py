@@ -50,6 +50,7 @@ class History:
             return False
         done = len(values["loss"]) if "loss" in values else 0
         whole = (done == step or diverged) and all(len(array) == done for array in values.values())
+        # An epoch in which the run diverged has no row, even where that was its last step.
         epochs = (done - diverged) // self.steps_per_epoch
         return whole and [row["epoch"] for row in rows] == [*range(1, epochs + 1)]
 
@@ -118,6 +119,7 @@ class History:
 
     def summarize(self, status: records.Status, extra: Mapping[str, Any]) -> None:
         """Write steps.npz and summary.json."""
+        # steps.npz comes before summary.json, which says that the run has ended and has the digests of its other files.
         self.flush()
         if self.diverged_step is not None:
             status = "diverged"

@@ -73,6 +73,7 @@ def _opened(log: Log, run: Run, folder: Path, name: str) -> Logger:
 def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
     """The figures of a row that are numbers, without its place."""
     found = {key: value for key, value in row.items() if key not in ("epoch", "step")}
+    # NaN does not equal itself.
     return {key: float(value) for key, value in found.items() if isinstance(value, int | float) and value == value}
 
 
@@ -94,6 +95,7 @@ class _Wandb:
         import wandb  # pyright: ignore[reportMissingImports]
 
         folder.mkdir(parents=True, exist_ok=True)
+        # `create_new`, because the members of a group log at once and none may end the run of another.
         self._run: Any = wandb.init(
             project=PROJECT, name=name, dir=str(folder), config=to_json(run), reinit="create_new"
         )
@@ -107,6 +109,7 @@ class _MLflow:
     def __init__(self, run: Run, name: str):
         from mlflow.tracking import MlflowClient  # pyright: ignore[reportMissingImports]
 
+        # The client, because mlflow's simple functions have one active run, but the members of a group log at once.
         self._client: Any = MlflowClient()
         known = self._client.get_experiment_by_name(PROJECT)
         experiment = known.experiment_id if known else self._client.create_experiment(PROJECT)

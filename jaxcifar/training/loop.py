@@ -75,6 +75,7 @@ def train_members(
         Interrupted: after saving, if `stop` asked for it.
     """
     for member in members:
+        # A run that continues from a checkpoint no longer needs the weights of `init_from`, which may be gone.
         if not records.read_config(member.folder):
             check(member.run)
         begin(member.run, member.folder, dataset)
@@ -136,6 +137,7 @@ class _Trainer:
             self._create()
         for history, saved in zip(self.histories, self.checkpoints, strict=True):
             history.restore(self.step)
+            # With -1 a damaged checkpoint of step 0 is deleted too, so that it can be saved again.
             saved.discard_after(self.step if common else -1)
 
     def _create(self) -> None:
@@ -160,6 +162,7 @@ class _Trainer:
             for saved in self.checkpoints:
                 stack.callback(saved.close)
             self._train(stop)
+            # The last checkpoint needs its manifest before the summary, because a finished run is never trained again.
             for saved in self.checkpoints:
                 saved.wait()
             self._summarize("finished")
@@ -176,13 +179,16 @@ class _Trainer:
         with self.progress.working(self._about_compilation()):
             self.group.compile()
         self.compile_seconds = time.monotonic() - start
+        # The total time is measured in one piece, so a run that continues has none.
         is_timed = self.run.timed and self.step == 0
         if is_timed:
             self.group.warm_up()
+            # The schedule's own small programs are compiled before the time is taken, too.
             self._factor()
         started = saved_at = time.monotonic()
         length = ChunkLength(self.length, self.group.programs)
         if is_timed:
+            # The warm-up has consumed the states; making them again belongs to the time of the run.
             self._create()
         if self.step in self.snapshots:
             self._save()
@@ -190,6 +196,7 @@ class _Trainer:
             position = self.step % self.steps_per_epoch
             count = min(length.steps, self.steps_per_epoch - position)
             elapsed = self._chunk(count)
+            # Before anything is written, because another process may have taken the run over during the chunk.
             stop.may_continue()
             length.took(count, elapsed)
             ended = self.step % self.steps_per_epoch == 0
@@ -200,6 +207,7 @@ class _Trainer:
             self._show(count, elapsed, ended)
             if all(history.diverged_step is not None for history in self.histories):
                 return
+            # A save counts only with its manifest, which is written as soon as possible in case the process is killed.
             for saved in self.checkpoints:
                 saved.poll()
             due = time.monotonic() - saved_at >= self.run.checkpoint.every_seconds
@@ -212,6 +220,7 @@ class _Trainer:
     def _chunk(self, count: int) -> float:
         """Train `count` steps and record them; return the seconds that it took."""
         start = time.monotonic()
+        # The values come to the host, so the call returns after the last step and the time is that of the work.
         measured = self.group.train(self.step, count, self.step // self.steps_per_epoch)
         elapsed = time.monotonic() - start
         self.step += count
@@ -242,6 +251,7 @@ class _Trainer:
         common["beside"] = self.most_beside
         # A diverged member is saved too: the group continues from the newest step that all of its members have.
         for history, saved, state in zip(self.histories, self.checkpoints, self.group.states(), strict=True):
+            # The records come first: a checkpoint is passed over unless they reach its step.
             history.flush()
             saved.save(self.step, state, {**common, "rows": history.digest()})
 

@@ -37,6 +37,7 @@ def per_example(loss: Loss, logits: jax.Array, labels: jax.Array, label_smoothin
         case SmoothL1():
             return jnp.mean(optax.huber_loss(logits, onehot, delta=1.0), axis=-1)
         case BCEWithLogits():
+            # From log-sigmoids of the logits, which stay finite where a sigmoid rounds to 0 or 1.
             return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, onehot), axis=-1)
         case OwnLoss():
             return _own(loss, logits, labels)

@@ -42,6 +42,7 @@ def evaluate(
     """
     images, labels = split
     total = images.shape[0]
+    # Equal batches have one shape, and fewer padded rows than full batches with a small last one.
     batches = -(-total // EVALUATION_BATCH)
     size = -(-total // batches)
 
@@ -57,6 +58,7 @@ def evaluate(
         new = Sums(jnp.where(mask, loss, 0).sum(), hits(logits), mask.sum(), jax.tree.map(hits, others))
         return jax.tree.map(jnp.add, sums, new)
 
+    # Numbers of images are integers, because float32 counts exactly to 2^24 only.
     zero = jnp.zeros((), jnp.int32)
     start = Sums(jnp.zeros((), jnp.float32), zero, zero, {name: zero for name in other_figures(run) if last})
     return lax.fori_loop(0, batches, body, start)
@@ -83,6 +85,7 @@ def _logits(run: Run, state: State, images: jax.Array, last: bool) -> tuple[jax.
             return (plain := logits(images)), plain
         # One view after the other in a loop, so that the network is compiled once.
         each = lax.map(logits, jnp.stack([view for _, view in shown]))
+        # The first view is the image itself.
         return each[0], jnp.tensordot(jnp.array([weight for weight, _ in shown], each.dtype), each, 1)
 
     plain, mean = first_and_mean(state.params, state.batch_stats)

@@ -47,6 +47,7 @@ def direction(optimizer: config.Optimizer, values: Hyperparams, roles: Roles) ->
     """
     decay = _decay(optimizer, values.weight_decay, roles)
     match optimizer:
+        # AdamW is a subclass of Adam, so it has to come first.
         case config.AdamW():
             return optax.chain(_adam(optimizer), decay)
         case config.Adam():
@@ -55,6 +56,7 @@ def direction(optimizer: config.Optimizer, values: Hyperparams, roles: Roles) ->
             return optax.chain(decay, _adagrad(optimizer.epsilon))
         case config.Adadelta():
             return optax.chain(decay, optax.scale_by_adadelta(optimizer.rho, optimizer.epsilon))
+        # Without momentum no trace is kept, which would be a copy of the parameters in memory and in checkpoints.
         case config.SGD(momentum=0):
             return decay
         case config.SGD():
@@ -63,7 +65,9 @@ def direction(optimizer: config.Optimizer, values: Hyperparams, roles: Roles) ->
             return _optax(optimizer)
         case config.Muon():
             others = optax.chain(decay, optax.trace(optimizer.other_momentum, nesterov=True))
+            # Decay is added after the orthogonalisation, which keeps no lengths; so all weights shrink equally.
             parts: dict[Any, Any] = {"matrix": optax.chain(_muon(optimizer), decay), "other": others}
+            # In the order of False and True, which are the indices below.
             labels = ("other", "matrix")
             return optax.partition(
                 parts, lambda params: jax.tree.map(lambda yes: labels[yes], _matrices(params, roles))
@@ -162,6 +166,7 @@ def _adam(optimizer: config.Adam) -> optax.GradientTransformation:
 
 def _muon(optimizer: config.Muon) -> optax.GradientTransformation:
     def dimensions(params: Any) -> Any:
+        # All axes but the last are inputs: a convolution's kernel is the matrix [k k C, F].
         return jax.tree.map(lambda w: optax.contrib.MuonDimensionNumbers(tuple(range(w.ndim - 1)), w.ndim - 1), params)
 
     return optax.contrib.scale_by_muon(
@@ -189,6 +194,7 @@ def schedule_factor(schedule: config.Schedule, step: jax.Array, steps_per_epoch:
     """
     t = step.astype(float)
     warm = schedule.warmup * steps_per_epoch
+    # The least divisor 1 is for runs with at most one step after the warm-up.
     u = jnp.clip((t - warm) / max(epochs * steps_per_epoch - 1 - warm, 1.0), 0.0, 1.0)
     match schedule:
         case config.Constant():

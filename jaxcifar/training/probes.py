@@ -94,6 +94,7 @@ def take(
         inside: from parameters to what the network computes on the step's batch.
     """
     loss, reordered = losses
+    # Accelerators multiply float32 matrices with fewer bits by default; differences of gradients need all of them.
     with jax.default_matmul_precision("highest"):
         if not reuses_training_gradient(run):
             gradient = jax.grad(loss)(before) if crosses_batches(run) else None
@@ -104,6 +105,7 @@ def take(
         values: dict[str, jax.Array] = {}
         for measures in _groups(run):
             values |= _when_due(measures, number, step)
+        # `Previous` is a tuple and so always true; where no measure needs it, the empty tuple is carried.
         if previous:
             previous = Previous(gradient, landscape.tree_distance(after, before).astype(jnp.float32))
     return previous, values

@@ -82,6 +82,7 @@ class Leader:
         answers: dict[int, bytes] = {}
         with deaths_told(self._failure):
             yield answers
+        # A process that has died never answers, so failures are looked for while waiting.
         while len(answers) < len(self._lines):
             try:
                 index, answer = self._answers.get(timeout=POLL_SECONDS)
@@ -91,6 +92,7 @@ class Leader:
 
     def end(self, code: int, sentence: str = "") -> None:
         """Tell every process to end with a code, and with a sentence where there is something to say."""
+        # First for all: a process that ends at once must not be reported as dead.
         for line in self._lines.values():
             line.expect_end()
         self._tell_end(code, sentence)
@@ -111,6 +113,7 @@ class Follower:
 
     def _received(self, message: Any) -> None:
         match message:
+            # An end with a reason stops what is done now; one without waits behind the calls that came before it.
             case ["end", int(), str(sentence)] if sentence:
                 self.line.expect_end()
                 self._failure.happen(sentence)
@@ -125,6 +128,7 @@ class Follower:
         """
         while True:
             self._failure.check()
+            # Not sent by the handler: it could interrupt a send and wait for that send's lock for ever.
             if self.stop.signal_number is not None and not self._told:
                 self._told = True
                 self.line.send("signal", self.stop.signal_number)
@@ -158,5 +162,6 @@ def deaths_told(failure: Failure) -> Iterator[None]:
     try:
         yield
     except jax.errors.JaxRuntimeError:
+        # JAX may notice a death before the connection does, so the reason is waited for.
         failure.check(channel.GRACE_SECONDS / 2)
         raise

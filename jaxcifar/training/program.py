@@ -57,6 +57,7 @@ def build(run: Run, train_size: int, length: int, mesh: jax.sharding.Mesh, stack
     create, order = partial(states.create, run), partial(_order, train_size)
     if not stacked:
         return Program(create, order, chunk, evaluate, evaluate_last)
+    # With the axis named, the sharding of a batch inside keeps the members on their own devices.
     member = partial(jax.vmap, spmd_axis_name="member")
     return Program(
         jax.vmap(create, in_axes=(0, None)),

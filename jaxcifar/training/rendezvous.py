@@ -88,6 +88,7 @@ def _address(coordinator: str) -> tuple[str, int]:
         raise UserError(
             f"--coordinator is {coordinator!r}; give HOST:PORT of process 0, or auto within SLURM or mpirun."
         )
+    # An IPv6 address stands in brackets.
     return host.strip("[]"), int(port)
 
 
@@ -136,6 +137,7 @@ def joined(place: Place | None, about: Callable[[], Mapping[str, str]]) -> Itera
     except Interrupted as stopped:
         _end(team, 128 + stopped.signal_number)
         raise
+    # KeyboardInterrupt too: the others must not wait for a process that has ended.
     except BaseException as error:
         code, sentence = _code_of(error)
         if isinstance(team, Leader):
@@ -184,6 +186,7 @@ def _lead(place: Place, about: Mapping[str, str]) -> Leader:
         line.send(*(["refused", problem] if problem else ["welcome", port]))
     if problem:
         raise UserError(problem)
+    # Watches the connections from now on: JAX alone would wait for a dead process until its own time-out.
     leader = Leader(place.count, lines)
     _start_jax(place, f"127.0.0.1:{port}", f"[::]:{port}")
     return leader

@@ -33,10 +33,12 @@ class Results(Records[Run]):
         if self.config is None:
             return load(self.folder, step)
         found = load(self.folder, step, self.config.model)
+        # A record does not hold the code of a user's own loss, but this run does.
         return dataclasses.replace(found, config=dataclasses.replace(found.config, loss=self.config.loss))
 
     def plot(self) -> Figure:
         """Return a figure of losses and accuracies after each epoch."""
+        # Not pyplot, which would choose a backend and keep the figure.
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(8, 3), layout="constrained")
@@ -54,6 +56,7 @@ class Results(Records[Run]):
         name = html.escape(self.config.name if self.config else self.folder.name)
         title = html.escape(self.config.model.title) if self.config else ""
         curves = [_line([row.get(f"{split}_loss") for row in self.metrics]) for split in ("train", "test")]
+        # Orange and blue of Okabe and Ito, which colour-blind readers can tell apart.
         drawn = "".join(
             f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.5"/>'
             for points, color in zip(_scaled(curves), ("#d55e00", "#0072b2"), strict=True)

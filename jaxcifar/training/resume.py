@@ -90,6 +90,7 @@ def common_steps(histories: Sequence[History], notify: Callable[[str], None]) ->
         wholes = [history.holds(step, steps[step].get("rows")) for history, steps in zip(histories, sound, strict=True)]
         damaged = next((h.folder for h, whole in zip(histories, wholes, strict=True) if not whole), None)
         if damaged is None:
+            # Only the rows' digest differs between members, and it has been compared.
             found[step] = sound[0][step]
         else:
             notify(f"The records in {damaged} are damaged before step {step}, which is passed over.")

@@ -36,6 +36,7 @@ def configure() -> None:
     _check_switches()
     if not jax.config.values["jax_compilation_cache_dir"] and (cache := cache_folder()) is not None:
         jax.config.update("jax_compilation_cache_dir", str(cache / "compiled"))
+    # Below JAX's 1 s, so that a later start need not compile the smaller programs again either.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
     for name in ("jax", "orbax", "tensorflow", "tensorflow_datasets", "etils"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -114,6 +114,7 @@ def follow_group(follower: Follower, runs: Sequence[Run], train: Split, test: Sp
                     group.load(from_bytes(data, group.shape, len(group.own)))
             case ["load"]:
                 with follower.doing():
+                    # A broadcast needs arrays of equal shapes in every process; the values of these are not read.
                     empty = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), group.shape)
                     group.load([from_process_0(empty) for _ in runs])
             case _:

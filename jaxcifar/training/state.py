@@ -37,6 +37,7 @@ def module(run: Run) -> nn.Module | Own:
     return build(run.model, jnp.bfloat16 if run.precision == "bfloat16" else None)
 
 
+# As in the code of Jordan 2024, arXiv 2404.00498.
 WHITENING_IMAGES = 5000
 
 
@@ -62,6 +63,7 @@ def create(run: Run, values: Hyperparams, images: jax.Array | None = None) -> St
 
 GENERATOR = "threefry2x32"
 """Named here, so that JAX's own default may change, or be set by other code, without changing a run's numbers."""
+# The place in the tuple is part of the key: new uses go to its end, so that the others keep their numbers.
 _USES = ("init", "order", "augment", "dropout", "noise")
 
 

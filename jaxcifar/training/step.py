@@ -37,6 +37,7 @@ def loss_function(run: Run, values: Hyperparams) -> Callable[..., tuple[jax.Arra
         rngs = {use: key(values, use, step) for use in ("dropout", "noise")}
         logits, updated = network.apply(variables, images, True, rngs=rngs, mutable=["batch_stats"])
         value = per_example(run.loss, logits, labels, values.label_smoothing).mean()
+        # Flax returns no such collection where the network has no statistics.
         return value, (logits, updated.get("batch_stats", batch_stats))
 
     return loss
@@ -104,6 +105,7 @@ def _losses(
     def loss_on(images_and_labels: Batch) -> Callable[[Any], jax.Array]:
         return lambda params: exact(params, batch_stats, images_and_labels, step)[0]
 
+    # Without dropout and noise another order of the images changes the loss by rounding only.
     return loss_on(batch), loss_on(jax.tree.map(lambda x: x[::-1], batch))
 
 
@@ -124,6 +126,7 @@ def check_measures(run: Run) -> None:
     """
     for measure in run.snapshot_measures:
         measure.told("displays")
+    # The package's own measures need no check, and tracing a step takes a while.
     if all(type(measure).__name__ in SHIPPED for measure in run.step_measures):
         return
     values = hyperparams(run)

@@ -73,6 +73,7 @@ def train(run: Run, out: str | Path | None = None, log: Log | None = None, resta
             start.check(run)
             clear(folder, needed=(run.init_from,))  # after all checks that need no folder
         if records.is_complete(folder):
+            # Nothing is left to train, but the folder must hold this very run.
             begin_records(folder, run)
         else:
             train_members([Member(run, folder, log=log)], load(given), "off", shown, stop)

@@ -187,6 +187,7 @@ def weights(
     wanted = steps[-1] if step is None else step
     if wanted not in steps:
         raise UserError(f"{folder} has no checkpoint of step {step}; it has {', '.join(map(str, steps))}.")
+    # As many as there are, because reading must delete none.
     saved = Checkpoints(folder, keep=len(steps))
     try:
         tree = saved.restore_tree(wanted)

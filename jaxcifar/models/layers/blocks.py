@@ -25,6 +25,7 @@ def summed(
     def add(total: list[jax.Array], parts: tuple[jax.Array, jax.Array]) -> tuple[list[jax.Array], None]:
         return [a + b for a, b in zip(total, function(*parts), strict=True)], None
 
+    # A scan with one running total: the sums of all blocks are never in memory together.
     parts = x.reshape(blocks, -1, *x.shape[1:]), dy.reshape(blocks, -1, *dy.shape[1:])
     shapes = jax.eval_shape(function, *(part[0] for part in parts))
     return lax.scan(add, [jnp.zeros(s.shape, s.dtype) for s in shapes], parts)[0]

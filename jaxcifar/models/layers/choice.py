@@ -38,6 +38,7 @@ def form(
         return Form.PATCHES
     if small_image.fits(image, kernel, geometry):
         return Form.SMALL_IMAGE
+    # The patches of a 1x1 kernel are the image itself, so there is no copy that row tiles could avoid.
     if kernel != (1, 1) and min(channels, features) <= FEW_CHANNELS:
         return Form.ROW_TILES
     if kernel == (3, 3) and geometry.padding == (1, 1):
@@ -58,6 +59,7 @@ def blocks(images: int, image: Size, kernel: Size, channels: int, kernel_gradien
     values = image[0] * image[1] * channels
     wanted = BLOCK_VALUES // (2 if kernel_gradient else 1) // values
     wanted = min(max(wanted, FEWEST_IMAGES), MOST_IMAGES)
+    # A loop needs blocks of one shape: take a divisor of the batch near the wanted size, or no blocks if there is none.
     sizes = [size for size in range(wanted // 2, 2 * wanted) if images % size == 0]
     if kernel == (1, 1) or images <= wanted or not sizes:
         return 1

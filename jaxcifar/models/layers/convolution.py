@@ -77,6 +77,7 @@ def _convolve(x, kernel, geometry, precision):
     return products.convolve(x, kernel, geometry, precision)
 
 
+# The size of the result is an argument of both gradients: with a stride, several sizes belong to one size of dy.
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _input_gradient(dy, kernel, image, geometry, precision):
     return products.input_gradient(dy, kernel, image, geometry, precision)
@@ -87,6 +88,7 @@ def _kernel_gradient(x, dy, size, geometry, precision):
     return products.kernel_gradient(x, dy, size, geometry, precision)
 
 
+# All rules call the functions above instead of the products, so that each result can be differentiated again.
 def _convolve_forward(x, kernel, geometry, precision):
     return _convolve(x, kernel, geometry, precision), (x, kernel)
 

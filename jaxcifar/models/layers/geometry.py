@@ -39,6 +39,7 @@ def taps(x: jax.Array, kernel: tuple[int, int], geometry: Geometry) -> list[jax.
     x = pad(x, (ph, ph), (pw, pw))
     n, _, _, c = x.shape
     return [
+        # A slice ends right behind the last pixel that is met, since a stride may leave rows and columns unused.
         lax.slice(x, (0, i, j, 0), (n, i + (oh - 1) * sh + 1, j + (ow - 1) * sw + 1, c), (1, sh, sw, 1))
         for i in range(kh)
         for j in range(kw)

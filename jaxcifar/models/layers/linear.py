@@ -34,6 +34,7 @@ def _forward(x, kernel, precision):
 def _backward(precision, saved, dy):
     x, kernel = saved
     dx = lax.dot_general(dy, kernel, (((1,), (1,)), ((), ())), precision=precision)
+    # Elementwise products have no wider accumulator, unlike a matrix product of bfloat16.
     wide = jnp.promote_types(x.dtype, jnp.float32)
     outer = [column[:, None] * row[None, :] for column, row in zip(x.astype(wide), dy.astype(wide), strict=True)]
     return dx, sum(outer[1:], start=outer[0]).astype(kernel.dtype)

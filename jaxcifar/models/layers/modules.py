@@ -47,9 +47,11 @@ class Conv(nn.Module):
         kernel = self.param("kernel", initializers.kernel(self.initialization), shape, jnp.float32)
         bias = None
         if self.use_bias:
+            # The shape of a bias does not show the fan-in on which its initial values depend.
             fan_in = self.kernel[0] * self.kernel[1] * x.shape[-1]
             initial = initializers.bias(self.initialization, fan_in)
             bias = self.param("bias", initial, (self.features,), jnp.float32)
+        # Only copies are narrow: small updates of a bfloat16 parameter would be lost in rounding.
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = conv2d(x, kernel, stride=self.stride, padding=self.padding, precision=self.precision)
         return y if bias is None else y + bias

@@ -55,6 +55,7 @@ class BatchNorm(nn.Module):
             return ((x - running_mean.value) * factor + bias).astype(dtype)
         normalized: Any = _normalize(x, scale, bias, self.epsilon)
         y, mean, variance = normalized
+        # Initialisation sees placeholder images, which must not enter the statistics.
         if not self.is_initializing():
             for running, new in ((running_mean, mean), (running_variance, variance)):
                 running.value = self.momentum * running.value + (1 - self.momentum) * lax.stop_gradient(new)
@@ -77,6 +78,7 @@ def _normalize_forward(x, scale, bias, epsilon):
     variance = jnp.square(x - mean).mean(AXES)
     inverse = lax.rsqrt(variance + epsilon)
     y = (x - mean) * (inverse * scale) + bias
+    # The backward pass gets x, not z: it computes z again in the pass that needs it, without another array in memory.
     return (y, mean, variance), (x, mean, inverse, scale)
 
 

@@ -19,6 +19,7 @@ def _forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax
     kh, kw, _, features = kernel.shape
     windows = taps(x, (kh, kw), geometry)
     n, oh, ow, _ = windows[0].shape
+    # Position before channel, the order of the kernel's axes, so that reshaping the kernel does not move its values.
     patches = jnp.concatenate(windows, axis=-1) if len(windows) > 1 else windows[0]
     y = jnp.matmul(patches.reshape(n * oh * ow, -1), kernel.reshape(-1, features), precision=precision)
     return y.reshape(n, oh, ow, features)
@@ -65,12 +66,14 @@ def _input_gradient(
 ) -> jax.Array:
     (sh, sw), (ph, pw) = geometry
     rows, columns = image[0] + 2 * ph, image[1] + 2 * pw
+    # Phase (r, q) has every sh-th row from r on and every sw-th column from q on: -(-n // s) rounds up.
     phases = {
         (r, q): _phase(dy, kernel[r::sh, q::sw], (-(-(rows - r) // sh), -(-(columns - q) // sw)), precision)
         for r in range(min(sh, kernel.shape[0]))
         for q in range(min(sw, kernel.shape[1]))
     }
     dx = _interleave(phases, (sh, sw), (rows, columns)) if sh * sw > 1 else phases[0, 0]
+    # Negative padding cuts off the gradient of the zeros around the image.
     return pad(dx, (-ph, -ph), (-pw, -pw))
 
 
@@ -96,4 +99,5 @@ def _interleave(phases: dict[tuple[int, int], jax.Array], stride: tuple[int, int
         return lax.pad(part, jnp.zeros((), part.dtype), [(0, 0, 0), *edges, (0, 0, 0)])
 
     parts = [spread(part, first) for first, part in phases.items()]
+    # The phases hold different pixels, so the sum only puts them together. It starts without an array of zeros.
     return sum(parts[1:], start=parts[0])

@@ -78,9 +78,11 @@ def _first_largest(x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
 
 
 def _wins(first: jax.Array, second: jax.Array) -> jax.Array:
+    # `>=` gives a tie to the first; only NaN differs from itself.
     return (first >= second) | (first != first)
 
 
+# The position of a maximum is piecewise constant in x, so reading and writing there have gradient zero for x.
 _pool_pairs.defvjp(lambda x: (_pool_pairs(x), x), lambda x, g: (_write_first_largest(x, g),))
 _write_first_largest.defvjp(
     lambda x, g: (_write_first_largest(x, g), x),

@@ -56,6 +56,7 @@ def input_gradient(
             return small_image.input_gradient(dy, kernel, image, geometry, precision)
     # A convolution with the flipped, transposed kernel may have a faster form of its own.
     rest = kh - 1 - geometry.padding[0], kw - 1 - geometry.padding[1]
+    # Padding larger than the kernel's side minus one would need negative padding here.
     if geometry.stride == (1, 1) and min(rest) >= 0:
         return convolve(dy, kernel[::-1, ::-1].swapaxes(2, 3), Geometry((1, 1), rest), precision)
     return patches.input_gradient(dy, kernel, image, geometry, blocks, precision)

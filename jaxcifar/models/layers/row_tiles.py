@@ -11,6 +11,7 @@ from jax import lax
 
 from jaxcifar.models.layers.geometry import CONTRACT_ROWS
 
+# Wider tiles multiply more zeros of T, and narrower ones copy more pixels.
 WIDTH = 4
 
 
@@ -26,6 +27,7 @@ def forward(
     copies = [lax.pad(kernel, jnp.zeros((), kernel.dtype), _shift(b)) for b in range(WIDTH)]
     matrix = jnp.stack(copies, axis=3).reshape(size, WIDTH * features)
     y = jnp.matmul(tiles.reshape(-1, size), matrix, precision=precision)
+    # The last tile may reach beyond the row.
     return y.reshape(n, rows, count * WIDTH, features)[:, :, :columns]
 
 
@@ -61,8 +63,10 @@ def _tiles(x: jax.Array, kernel: tuple[int, int], padding: tuple[int, int]) -> j
     rows, columns = h + 2 * ph - kh + 1, w + 2 * pw - kw + 1
     count, seen = -(-columns // WIDTH), WIDTH + kw - 1
     blocks = count - 1 + -(-seen // WIDTH)
+    # At least pw columns of zeros, and as many more as make the row a whole number of blocks.
     right = blocks * WIDTH - w - pw
     x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (ph, ph, 0), (pw, right, 0), (0, 0, 0)])
+    # Blocks of WIDTH pixels are adjacent in memory: slices of this array make the tiles, without strides or gathers.
     x = x.reshape(n, h + 2 * ph, blocks, WIDTH * channels)
     # A tile's pixels are whole blocks of WIDTH, then the beginning of one more.
     parts = [

@@ -37,6 +37,7 @@ def input_gradient(
 def _corners(geometry: Geometry, rows: int, columns: int) -> list[tuple[int, int]]:
     """For each output pixel, the kernel position that meets the image's first pixel."""
     ph, pw = geometry.padding
+    # Never negative where `fits` holds; a negative start of a slice would count from the kernel's end.
     return [(ph - a, pw - b) for a in range(rows) for b in range(columns)]
 
 

@@ -28,6 +28,7 @@ def forward(x: jax.Array, kernel: jax.Array, blocks: int = 1, precision: lax.Pre
         blocks: number of blocks of images that are computed one after another.
         precision: precision of the products, as in `jax.lax`.
     """
+    # Outside of the blocks, so that the kernel is transformed once for the whole batch.
     factors = kernel_factors(kernel)
     return mapped(lambda part: _convolve(part, factors, (1, 0), precision), x, blocks)
 
@@ -57,10 +58,12 @@ def _convolve(
     dimensions = (((contract[0],), (contract[1],)), ((), ()))
     tiles = image_tiles(x)
     _, th, tw, _ = tiles[0].shape
+    # Sixteen separate products are faster here than one batched product.
     products = [
         lax.dot_general(tile.reshape(-1, channels), factor, dimensions, precision=precision).reshape(n, th, tw, -1)
         for tile, factor in zip(tiles, factors, strict=True)
     ]
+    # For an odd height or width the last tiles reach one pixel beyond the image.
     return output_pixels(products)[:, :h, :w]
 
 
@@ -77,6 +80,7 @@ def image_tiles(x: jax.Array) -> list[jax.Array]:
     """Return B^T d B of every tile: 16 arrays [N, ceil(H / 2), ceil(W / 2), C]."""
     h, w = x.shape[1:3]
     th, tw = (h + 1) // 2, (w + 1) // 2
+    # One row and column of zeros on each side is the padding; odd sizes get one more behind, to fill the last tile.
     x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), (1, 2 * th + 1 - h, 0), (1, 2 * tw + 1 - w, 0), (0, 0, 0)])
 
     # B^T along an axis: its four rows are differences and sums of four pixels, so no product is needed. Tiles begin
@@ -112,6 +116,7 @@ def output_pixels(products: list[jax.Array]) -> jax.Array:
 def gradient_tiles(dy: jax.Array) -> list[jax.Array]:
     """Return A dY A^T of every tile: 16 arrays [N, ceil(H / 2), ceil(W / 2), F]."""
     h, w = dy.shape[1:3]
+    # Odd sizes: the missing pixels of the last tiles have gradient zero, so they add nothing to the sums.
     dy = lax.pad(dy, jnp.zeros((), dy.dtype), [(0, 0, 0), (0, h % 2, 0), (0, w % 2, 0), (0, 0, 0)])
     # Tiles of the output do not overlap; A has four rows for the two pixels along an axis.
     pixels = tile_pixels(dy)
