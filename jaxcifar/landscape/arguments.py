@@ -85,6 +85,7 @@ def as_count(value: Any, name: str, low: int, high: int | None = None, why: str 
     if is_traced(value):
         raise ValueError(f"{name} is traced, but must be a Python integer: make it a static argument of jit.")
     try:
+        # `operator.index` would take True as the number 1.
         count = None if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         count = None
@@ -116,6 +117,7 @@ def check_function(function: Any, name: str, allowed: str) -> None:
 def as_list(trees: Any, name: str) -> list[Any]:
     """Return a sequence of pytrees as a list; a dictionary or a vector is one network, not a sequence of them."""
     rows = isinstance(trees, Sequence) and not isinstance(trees, str)
+    # An array of two axes or more is a list of vectors.
     if not rows and getattr(trees, "ndim", 0) < 2:
         raise ValueError(f"{name} is {shown(trees)}, but must be a list of pytrees.")
     return list(trees)

@@ -103,8 +103,10 @@ def usable_rates(
             "[members, steps], none empty."
         )
     margin = as_scalar(tolerance, "tolerance", "a number of 0 or more", lambda t: (t >= 0) & np.isfinite(t))
+    # Last losses alone become one column, so that both shapes share the lines below.
     losses = losses.reshape(len(rates), -1)
     finite = jnp.all(jnp.isfinite(losses), axis=1)
+    # A run that diverged may end at a finite loss again; infinity keeps it from being the best.
     last = jnp.where(finite, losses[:, -1], jnp.inf)
     lowest_loss = jnp.min(last)
     if best is not None:

@@ -31,6 +31,7 @@ def at_highest_precision(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        # JAX reads the setting while it traces; `jit` keeps one program per setting, so none of another is reused.
         with jax.default_matmul_precision("highest"):
             return function(*args, **kwargs)
 
@@ -93,6 +94,7 @@ def _measured_leaf(label: str, leaf: Any) -> Array:
     return array.astype(jnp.float32 if jnp.finfo(array.dtype).bits < 32 else array.dtype)
 
 
+# One program checks all leaves, instead of several dispatches for each leaf.
 @jax.jit
 def _all_finite(leaves: list[Array]) -> list[Array]:
     return [jnp.all(jnp.isfinite(leaf)) for leaf in leaves]
@@ -104,6 +106,7 @@ def check_finite(tree: PyTree, name: str) -> None:
         return
     paths, leaves = zip(*jax.tree_util.tree_leaves_with_path(tree), strict=True)
     flags = _all_finite(list(leaves))
+    # Inside the caller's trace a compiled function returns tracers, even for concrete arrays.
     if is_traced(flags):
         return
     for path, finite in zip(paths, flags, strict=True):
@@ -156,6 +159,7 @@ def prepared(loss: Loss, params: PyTree, name: str = "params", loss_name: str = 
         if not narrow:
             raise
         # `lax` functions do not promote: a loss that works on the parameters as given may fail on float32 ones.
+        # A loss that fails on those too raises its own error here.
         jax.eval_shape(loss, params)
         raise ValueError(
             f"{loss_name}(params) accepts the given {narrow[0]} parameters but fails in float32, in which measures "

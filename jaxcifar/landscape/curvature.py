@@ -91,6 +91,7 @@ def hessian_operator(loss: Loss, params: PyTree) -> tuple[Operator, Float[Array,
     """
     params = prepared(loss, params)
     operator, value = at_highest_precision(hessian_at)(loss, params)
+    # The operator runs after this function has returned, so it sets the precision again.
     return at_highest_precision(lambda vector: operator(matched(vector, params, "vector"))), value
 
 
@@ -101,6 +102,8 @@ def hessian_at(loss: Loss, params: PyTree) -> tuple[Operator, Array]:
         value, gradient = jax.value_and_grad(loss)(params)
         return gradient, value
 
+    # The gradient is linearised once, and every product shares its intermediate values. The pullback gives vᵀH, which
+    # is Hv, because H is symmetric.
     _, pullback, value = jax.vjp(gradient, params, has_aux=True)
     return lambda vector: pullback(vector)[0], value
 
@@ -197,6 +200,7 @@ def preconditioned_sharpness(
 
     def operator_at(params: PyTree, preconditioner: PyTree) -> tuple[Operator, Array]:
         hessian, value = hessian_at(loss, params)
+        # Lanczos needs a symmetric operator, which P⁻¹H is not. P^(-1/2) H P^(-1/2) has the same eigenvalues.
         scale = jax.tree.map(lax.rsqrt, preconditioner)
         return lambda vector: _times(scale, hessian(_times(scale, vector))), value
 
@@ -220,6 +224,7 @@ def _extremes(
     def compute(point: tuple[PyTree, ...], key: Array) -> tuple[Extremes, Array, Array]:
         operator, value = operator_at(*point)
         ritz = lanczos(operator, random_vector(key, point[0]), iterations)
+        # Only the first `count` values are eigenvalue estimates. A negative index marks a pair beyond them.
         largest = ritz.count - 1 - jnp.arange(top)
         smallest = jnp.where(jnp.arange(bottom) < ritz.count, jnp.arange(bottom), -1)
         pairs = _pairs(operator, ritz, point[0], jnp.concatenate([largest, smallest]))
@@ -236,8 +241,10 @@ def _pairs(operator: Operator, ritz: Ritz, like: PyTree, indices: Array) -> Eige
     unravel = ravel_pytree(like)[1]
     found = indices >= 0
     values = jnp.where(found, ritz.values[indices], jnp.nan)
+    # Only the requested vectors are formed: all of them would take as much memory as the basis.
     vectors = jax.vmap(unravel)(ritz.coordinates[:, indices].T @ ritz.basis)
 
+    # The last off-diagonal entry would give an estimate without a product, but that estimate does not see rounding.
     def residual(pair: tuple[Array, PyTree]) -> Array:
         value, vector = pair
         return tree_norm(moved(operator(vector), (-value, vector)))

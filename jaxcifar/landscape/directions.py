@@ -125,17 +125,21 @@ def _probe(loss: Loss, params: PyTree, direction: PyTree | None, step_sizes: Arr
 
     def compute(params: PyTree, direction: PyTree | None, step_sizes: Array) -> DirectionProbe:
         value, gradient = jax.value_and_grad(loss)(params)
+        # The gradient at the start is computed once, and serves as direction and as reference.
         direction = jax.tree.map(jnp.negative, gradient) if direction is None else direction
         length = tree_norm(direction)
 
         def at(step_size: Array) -> tuple[Array, Array, Array, Array]:
             there, gradient_there = jax.value_and_grad(loss)(moved(params, (step_size, direction)))
             distance = tree_distance(gradient, gradient_there)
+            # α may be negative, and the denominator is a length.
             return there, distance, tree_cosine(gradient, gradient_there), ratio(distance, jnp.abs(step_size) * length)
 
+        # One step size after another: the activations of only one gradient are in memory.
         losses, distances, cosines, beta = lax.map(at, step_sizes)
         # β is undefined at a step of length zero, which must not hide the others.
         greatest = jnp.max(jnp.where(step_sizes == 0, -jnp.inf, beta))
+        # Where every step is zero, the maximum above is the fill value.
         greatest = jnp.where(jnp.all(step_sizes == 0), jnp.nan, greatest)
         return DirectionProbe(step_sizes, losses, distances, cosines, beta, value, tree_norm(gradient), greatest)
 

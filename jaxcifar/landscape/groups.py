@@ -50,6 +50,7 @@ def group_of_leaves(params: PyTree, layers: Layers) -> list[int]:
 def _groups(layers: Any) -> list[list[str]]:
     """Return each layer's list of paths."""
     rows = isinstance(layers, Sequence) and not isinstance(layers, str)
+    # None is not a list of paths, so the check below also refuses `layers` of another type.
     groups = [[group] if isinstance(group, str) else group for group in layers] if rows else [None]
     for group in groups:
         if not isinstance(group, Sequence) or not group or not all(isinstance(path, str) for path in group):
@@ -61,6 +62,7 @@ def _groups(layers: Any) -> list[list[str]]:
 
 
 def _starts(name: str, prefix: str) -> bool:
+    # With the slash, `conv_1` does not match `conv_10`.
     return name == prefix or name.startswith(prefix.rstrip("/") + "/") or prefix == ""
 
 

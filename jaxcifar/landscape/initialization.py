@@ -42,6 +42,7 @@ def feature_rank(features: Float[Array, "N ..."]) -> Float[Array, ""]:
         (2020), arXiv 2003.01652, equation 4.
     """
     rows = _examples(features, "features", 2).reshape(jnp.shape(features)[0], -1)
+    # Squares of M are fourth powers of the features and overflow early. A common factor cancels in the quotient.
     gram = _scaled(rows) @ _scaled(rows).T
     return ratio(jnp.square(jnp.trace(gram)), jnp.sum(jnp.square(gram)))
 
@@ -72,6 +73,7 @@ def branch_share(branch: Float[Array, "N ..."], shortcut: Float[Array, "N ..."])
     pair = _examples(branch, "branch", 2), _examples(shortcut, "shortcut", 2)
     if pair[0].shape != pair[1].shape:
         raise ValueError(f"branch has shape {pair[0].shape} and shortcut {pair[1].shape}, but they must be alike.")
+    # One factor for both arrays keeps the ratio of their variances.
     stacked = _scaled(jnp.stack(pair))
     variances = stacked.var(tuple(range(1, stacked.ndim - 1))).mean(-1)
     return ratio(variances[0], variances.sum())
@@ -104,11 +106,13 @@ def input_gradient_correlation(
     """
     check_function(function, "function", "a function from inputs to one number for each")
     points = _examples(inputs, "inputs", 3)
+    # Where inputs do not interact, the gradient of the sum holds the gradient of each output by its own input.
     gradient = jax.grad(lambda x: jnp.sum(function(x)))(points.reshape(-1, *points.shape[2:]))
     rows = _scaled(gradient).reshape(*points.shape[:2], -1)
     length = jnp.sqrt(jnp.sum(jnp.square(rows), axis=-1, keepdims=True))
     unit = ratio(rows, length)
     count = points.shape[1]
+    # Entry (i, j) is the mean over lines of the cosine at points i and j, so a diagonal holds the pairs of one lag.
     cosines = jnp.einsum("lip,ljp->ij", unit, unit) / points.shape[0]
     return jnp.stack([jnp.diagonal(cosines, lag).mean() for lag in range(count)])
 

@@ -68,6 +68,7 @@ def _shift(loss: Loss, before: PyTree, after: PyTree, owners: list[int]) -> tupl
     leaves_after = jax.tree.leaves(after)
 
     def layer(reference: tuple[Array, Array, list[Array]], index: Array):
+        # The index is traced, so that one gradient is compiled for all layers and not one for each.
         mixed = [
             jnp.where(owner < index, new, old)
             for owner, new, old in zip(owners, leaves_after, leaves_before, strict=True)
@@ -77,6 +78,7 @@ def _shift(loss: Loss, before: PyTree, after: PyTree, owners: list[int]) -> tupl
         kept = jax.tree.map(lambda old, new: jnp.where(first, new, old), reference, (value, jax.tree.leaves(gradient)))
         return kept, _layer_shift(kept[1], jax.tree.leaves(gradient), jnp.asarray(owners) == index)
 
+    # The carry of a scan keeps its dtypes, so they are those of the loss and of its gradient.
     start = (jnp.zeros((), jax.eval_shape(loss, before).dtype), [jnp.zeros_like(leaf) for leaf in leaves_before])
     (value, _), (distance, cosine) = lax.scan(layer, start, jnp.arange(max(owners) + 1))
     return CovariateShift(distance, cosine), value
@@ -86,9 +88,12 @@ def _layer_shift(reference: list[Array], gradient: list[Array], inside: Array) -
     """Return distance and cosine of two gradients over the leaves marked `inside` [leaves]."""
 
     def total(products: list[Array]) -> Array:
+        # A traced index cannot select leaves, so all are summed under a mask. `where` also drops NaN of other layers,
+        # which a product with 0 would keep.
         return jnp.sum(jnp.where(inside, jnp.stack(products), 0))
 
     pairs = list(zip(reference, gradient, strict=True))
     distance = jnp.sqrt(total([jnp.vdot(a - b, a - b) for a, b in pairs]))
+    # Roots before the product: the product of two squared norms would overflow or underflow earlier.
     lengths = jnp.sqrt(total([jnp.vdot(a, a) for a, _ in pairs])) * jnp.sqrt(total([jnp.vdot(b, b) for _, b in pairs]))
     return distance, jnp.clip(ratio(total([jnp.vdot(a, b) for a, b in pairs]), lengths), -1.0, 1.0)

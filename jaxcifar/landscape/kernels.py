@@ -44,6 +44,7 @@ def uses(forward: Callable[..., Any], params: Any, *others: Any) -> list[Use]:
     jaxpr = jax.make_jaxpr(forward)(params, *others).jaxpr
     found: dict[str, Use] = {}
     sizes = {name: leaf.size for name, leaf in named}
+    # Parameters come first among the inputs, and `strict=False` leaves the other arguments without a name.
     _visit(jaxpr, dict(zip(jaxpr.invars, (name for name, _ in named), strict=False)), sizes, found)
     return list(found.values())
 
@@ -63,6 +64,7 @@ def _visit(jaxpr: Any, origin: dict[Any, str], sizes: Mapping[str, int], found: 
             pairs = zip(inner.outvars, equation.outvars, strict=True)
             origin |= {out: below[own] for own, out in pairs if _known(own, below)}
         elif len(made_from) == len(variables) and equation.primitive.name not in PRODUCTS:
+            # No data has entered, so the result is still a parameter: the largest one, as for a kernel times its gain.
             origin |= dict.fromkeys(equation.outvars, max(made_from, key=lambda name: sizes[name]))
         else:
             for name in made_from:
@@ -77,6 +79,7 @@ def _inner(equation: Any) -> Any:
     """The equations inside of one that calls a function on all of its operands; None for others."""
     for name in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
         inner = equation.params.get(name)
+        # `jit` holds a closed jaxpr, and `remat` an open one.
         inner = getattr(inner, "jaxpr", inner)
         if inner is not None and len(inner.invars) == len(equation.invars):
             return inner
@@ -88,6 +91,8 @@ def _use(name: str, equation: Any) -> Use:
     kind = PRODUCTS.get(equation.primitive.name, "")
     if kind == "convolution":
         kernel = equation.invars[1].aval.shape
+        # Each output value takes one filter, of size kernel / features. In a grouped convolution a filter holds the
+        # channels of its group only, so this is right there too.
         features = kernel[equation.params["dimension_numbers"].rhs_spec[0]]
         return Use(name, kind, shape[1:], prod(shape[1:]) * prod(kernel) // features)
     if kind == "linear":
@@ -100,5 +105,6 @@ def _add(found: dict[str, Use], use: Use) -> None:
     """Keep the first use, but a kernel's product rather than anything that came before it."""
     before = found.get(use.leaf)
     if before is None or (use.kind and not before.kind):
+        # A key that is deleted first moves to the end of the dictionary, where the product belongs in order of use.
         found.pop(use.leaf, None)
         found[use.leaf] = use

@@ -54,6 +54,7 @@ def check_iterations(params: PyTree, iterations: int, memory_limit: int | None) 
 def random_vector(key: Array, like: PyTree) -> PyTree:
     """Return a standard normal pytree with the shapes and dtypes of `like`."""
     flat, unravel = ravel_pytree(like)
+    # The direction is uniform on the sphere, so that almost surely no eigenvector is orthogonal to it.
     return unravel(jax.random.normal(key, flat.shape, flat.dtype))
 
 
@@ -81,6 +82,7 @@ def row_major_tridiagonal(iterations: int) -> Tridiagonalise:
     def decompose(matvec: Callable[[Array], Array], start: Array):
         def step(i: Array, carry: tuple[Array, Array, Array, Array, Array]):
             basis, diagonal, lengths, rest, length = carry
+            # Length 0 is an exact breakdown: zeros follow instead of NaN, and `_ritz` cuts them off.
             vector = rest / jnp.where(length > 0, length, 1)
             # The basis is part of the loop's carry and one row of it is written, so XLA updates it in place: a second
             # copy would double the memory that `lanczos_memory` announces.
@@ -88,6 +90,7 @@ def row_major_tridiagonal(iterations: int) -> Tridiagonalise:
             previous = lax.dynamic_index_in_dim(basis, jnp.maximum(i - 1, 0), keepdims=False)
             image = matvec(vector)
             along = jnp.vdot(vector, image)
+            # The first step has no previous vector, and its `length` is the norm of the start vector.
             rest = image - along * vector - jnp.where(i > 0, length, 0) * previous
             # Rows that are not yet written are zero, so the product over all rows removes exactly the components along
             # the vectors found so far. In floating point the three-term recurrence alone loses orthogonality, and an
@@ -109,10 +112,12 @@ def row_major_tridiagonal(iterations: int) -> Tridiagonalise:
 def _ritz(basis: Array, diagonal: Array, off_diagonal: Array, finite_rows: bool) -> Ritz:
     """Return the eigenpairs of the tridiagonal matrix up to its first breakdown, with all others after them."""
     sizes = jnp.abs(jnp.concatenate([diagonal, off_diagonal]))
+    # Entries after a breakdown may be NaN and must not make the scale NaN.
     scale = jnp.max(jnp.where(jnp.isfinite(sizes), sizes, 0))
     # After a breakdown the iteration continues on rounding errors. Its part of the matrix is cut off and placed at
     # 4 x scale, above every true value (at most 3 x scale by Gershgorin's theorem), so that it sorts behind `count`.
     joined = off_diagonal > 10 * jnp.finfo(diagonal.dtype).eps * scale
+    # The cumulative product drops everything after the first breakdown, whatever the size of later entries.
     valid = jnp.isfinite(diagonal) & jnp.concatenate([jnp.ones(1, bool), jnp.cumprod(joined) > 0])
     off_diagonal = jnp.where(valid[1:], off_diagonal, 0)
     diagonal = jnp.where(valid, diagonal, 4 * scale)

@@ -43,6 +43,7 @@ def lanczos_memory(params: PyTree, iterations: int) -> int:
 def available_memory() -> int | None:
     """Return the free bytes of the default device, or None where they are not known."""
     device = jax.local_devices()[0]
+    # A CPU device has no memory of its own, so there the free memory of the system counts.
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
         known = "bytes_limit" in stats and "bytes_in_use" in stats

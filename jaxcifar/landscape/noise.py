@@ -61,6 +61,7 @@ def noise_scale(
     norms = check_real(squared_norms, "squared_norms", allowed, lambda n: (n >= 0) & np.isfinite(n))
     if norms.ndim == 0 or len(norms) != 2:
         raise ValueError(f"squared_norms has shape {norms.shape}, but must be {allowed}.")
+    # Dtype `object` keeps the type of each entry, which `as_count` checks.
     sizes = [as_count(size, "a batch size", 1, LONGEST) for size in np.atleast_1d(np.asarray(batch_sizes, object))]
     if len(sizes) != 2 or sizes[0] == sizes[1]:
         raise ValueError(f"batch_sizes is {sizes}, but must be a pair of different numbers of images.")

@@ -185,6 +185,7 @@ def plane(
     if len(directions) != 2:
         raise ValueError(f"{len(directions)} directions were given, but a plane needs 2 (a line: `line`).")
     x, y = as_axis(x, "x", "coordinates"), as_axis(y, "y", "coordinates")
+    # The default indexing of `meshgrid` has rows along y, as `Plane.losses` [y, x] has.
     points = jnp.stack(jnp.meshgrid(x, y), axis=-1)
     named = {f"directions[{i}]": direction for i, direction in enumerate(directions)}
     return Plane(x, y, _evaluate(loss, params, named, points, progress))
@@ -223,6 +224,7 @@ def line(
         Goodfellow, Vinyals and Saxe (2015), arXiv 1412.6544.
     """
     x = as_axis(x, "x", "coordinates")
+    # Rows of one point, since `progress` is called after each row.
     return Line(x, _evaluate(loss, params, {"direction": direction}, x[:, None, None], progress)[:, 0])
 
 
@@ -245,6 +247,7 @@ def _evaluate(loss: Loss, params: PyTree, named: dict[str, PyTree], points: Arra
     if is_traced(params, directions, points):
         if progress is not None:
             raise ValueError("progress was given under jit, but it can only be called outside: leave one of them out.")
+        # One loop over all points: a Python loop over rows would be unrolled into the caller's program.
         flat = points.reshape(-1, len(directions))
         return at(params, directions, flat, flat.shape[0]).reshape(points.shape[:2])
     # The number of points is an argument, so that one program computes the center, and then every row.
@@ -252,6 +255,7 @@ def _evaluate(loss: Loss, params: PyTree, named: dict[str, PyTree], points: Arra
     center = evaluate(params, directions, jnp.zeros_like(points[0]), 1)[0]
     rows = if_finite(center, [])
     for number, row in enumerate(points, 1):
+        # The copy to the host waits for the row, so that `progress` counts finished points only.
         rows.append(np.asarray(evaluate(params, directions, row, points.shape[1])))
         if progress is not None:
             progress(number * points.shape[1], points.shape[0] * points.shape[1])

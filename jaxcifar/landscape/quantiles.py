@@ -38,6 +38,7 @@ def running_maximum(values: Float[np.ndarray, "... steps"]) -> Float[np.ndarray,
     values = _on_host(values, "values")
     if values.ndim == 0:
         raise ValueError("values has shape (), but must be an array [..., steps].")
+    # `fmax` ignores NaN; `maximum` would carry one NaN through to the end.
     return np.fmax.accumulate(values, axis=-1)
 
 
@@ -76,6 +77,7 @@ def _on_host(values: Any, name: str) -> np.ndarray:
     try:
         array = np.asarray(values)
     except (TypeError, ValueError):
+        # Of dtype `object`, so that `as_real` below refuses the values with its own message.
         array = np.asarray(None)
     if array.dtype.kind in "iu":
         return array.astype(float)

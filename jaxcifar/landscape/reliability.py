@@ -98,7 +98,9 @@ def step_reliability(
             change = ratio(tree_distance(changed, gradient), tree_norm(gradient))
             return there, change, tree_cosine(changed, gradient), ratio(value - there, size * squared)
 
+        # One step size after another: the activations of only one gradient are in memory.
         losses, change, cosine, decrease = lax.map(at, sizes)
+        # A comparison with NaN is false, so a step to a loss of NaN counts as unsafe.
         safe = jnp.max(jnp.where(losses <= value, decreases, 0))
         safe = jnp.where(jnp.isnan(sizes[0]), jnp.nan, safe)
         # NaN weights may leave a loss finite, for instance behind a maximum.
@@ -113,6 +115,7 @@ def step_reliability(
         raise ValueError(
             f"loss(params) is {value}, but a relative decrease needs a positive loss: use a loss bounded below by 0."
         )
+    # Under `jit`, `if_finite` may have set every field to NaN, but c is an input and stays known.
     return found._replace(relative_decreases=decreases)
 
 

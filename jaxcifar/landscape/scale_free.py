@@ -110,6 +110,7 @@ def block_sharpness(
     iterations = as_count(iterations, "iterations", 1)
     keys = jax.random.split(as_key(key), max(owners) + 1)
     found = []
+    # Blocks differ in their shapes, so neither `scan` nor `vmap` can run over them.
     for block, block_key in enumerate(keys):
         leaves, restricted = _restricted(loss, params, [owner == block for owner in owners])
         found.append(_sharpness(restricted, leaves, block_key, iterations, memory_limit))
@@ -130,6 +131,7 @@ def _restricted(loss: Loss, params: PyTree, inside: Sequence[bool]) -> tuple[lis
 
     def restricted(block: list[Array]) -> Array:
         given = iter(block)
+        # The other leaves are constants here, so that vectors of the Hessian have the size of the block only.
         merged = [next(given) if mine else leaf for leaf, mine in zip(leaves, inside, strict=True)]
         return loss(structure.unflatten(merged))
 

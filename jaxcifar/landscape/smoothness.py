@@ -239,6 +239,7 @@ def noise_floor_from_gradients(gradient: PyTree, reference: PyTree) -> NoiseFloo
     """
     gradient, reference = _alike(gradient, reference, "gradient", "reference")
     distance = tree_distance(gradient, reference)
+    # Where the reference has the wider dtype, its norm is the more exact one.
     return NoiseFloor(distance, ratio(distance, tree_norm(reference)))
 
 
@@ -265,6 +266,7 @@ def _two_gradients(
 ) -> tuple[PyTree, PyTree]:
     """Return both gradients, with their losses by name checked; one loss is compiled once and used for both."""
     items = list(losses.items())
+    # With one loss, the first and the last entry are the same.
     (first_name, first), (second_name, second) = items[0], items[-1]
     before = prepared(first, params_before, names[0], first_name)
     after = prepared(second, params_after, names[1], second_name)

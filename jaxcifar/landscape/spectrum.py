@@ -70,11 +70,14 @@ def hessian_trace(loss: Loss, params: PyTree, key: Array, *, samples: int = 10) 
 
     def compute(params: PyTree, key: Array) -> tuple[Trace, Array]:
         operator, value = hessian_at(loss, params)
+        # Among independent entries z of variance 1, signs give the least variance: the diagonal adds (E z⁴ - 1) Σ Hᵢᵢ²
+        # to it, which is zero for signs only.
         sampler, quadratic_form = stochtrace.sampler_signs(params, num=1), stochtrace.monte_carlo_trace()
 
         def probe(key: Array) -> Array:
             return quadratic_form(operator, jax.tree.map(lambda signs: signs[0], sampler(key)))
 
+        # One probe after another: the intermediate values of only one product are in memory.
         forms = lax.map(probe, jax.random.split(key, samples))
         error = jnp.std(forms, ddof=1) / samples**0.5 if samples > 1 else jnp.full((), jnp.nan, forms.dtype)
         return Trace(jnp.mean(forms), error), value
@@ -135,6 +138,7 @@ def spectral_density(
     @jax.jit
     def draw(nodes: Array, weights: Array) -> SpectralDensity:
         deviation = _default_width(nodes) if sigma is None else sigma.astype(nodes.dtype)
+        # A bell has fallen to 4e-6 of its peak at five deviations, so the grid holds nearly all of the integral.
         grid = jnp.linspace(jnp.min(nodes) - 5 * deviation, jnp.max(nodes) + 5 * deviation, points)
         density = _density(nodes, weights, grid, deviation)
         return SpectralDensity(grid, density, jnp.trapezoid(density, grid), nodes, weights)
@@ -190,6 +194,7 @@ def density_on_grid(
 
 
 def _density(nodes: Array, weights: Array, grid: Array, width: Array) -> Array:
+    # One grid point at a time: all at once would take an array [points, samples, iterations].
     def at(x: Array) -> Array:
         bells = jnp.exp(-0.5 * ((x - nodes) / width) ** 2) / (width * jnp.sqrt(2 * jnp.pi))
         return jnp.sum(weights * bells) / nodes.shape[0]
@@ -205,5 +210,6 @@ def _default_width(nodes: Array) -> Array:
     """Return a hundredth of the range of the nodes, or of their size where all are one, or of one where all are 0."""
     reach = jnp.max(nodes) - jnp.min(nodes)
     size = jnp.max(jnp.abs(nodes))
+    # A relative range of 1e-6 is near float32 rounding: the nodes are then copies of one eigenvalue.
     usable = jnp.where(reach > 1e-6 * size, reach, size)
     return jnp.where(usable > 0, usable, 1) / 100

@@ -154,6 +154,7 @@ def adam_preconditioner(
     as_scalar(epsilon, "epsilon", "a finite number of 0 or more", lambda e: (e >= 0) & np.isfinite(e))
 
     def diagonal(nu: Array) -> Array:
+        # Decays that are Python numbers are weakly typed, so that the powers and the diagonal keep the dtype of ν.
         count = jnp.asarray(step, nu.dtype)
         return (1 - beta1**count) * (jnp.sqrt(nu / (1 - beta2**count)) + epsilon)
 
@@ -171,6 +172,7 @@ def _numbers(learning_rate: Any, decay: Any = 0.0, name: str = "momentum") -> tu
             f"learning_rate has shape {rates.shape} and {name} {decays.shape}, but must be numbers or arrays that "
             "broadcast."
         ) from None
+    # In float16, whose largest number is 65504, thresholds of small learning rates would overflow.
     narrow = [isinstance(value, Sequence) or dtype_of(value).itemsize < 4 for value in (learning_rate, decay)]
     return rates if narrow[0] else learning_rate, decays if narrow[1] else decay
 
@@ -181,6 +183,7 @@ def _is_decay(values: np.ndarray) -> np.ndarray:
 
 def _quotient(numerator: Any, denominator: Any) -> Any:
     """Return a positive number over one that may be zero, and then infinity."""
+    # Python raises at a division by zero, NumPy warns, and JAX returns infinity.
     if isinstance(denominator, int | float) and denominator == 0:
         return math.inf
     with np.errstate(divide="ignore"):

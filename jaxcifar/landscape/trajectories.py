@@ -69,6 +69,7 @@ def trajectory(loss: Loss, snapshots: Sequence[PyTree], components: int = 2) -> 
     later = [matched(s, first, f"snapshots[{i}]", "snapshots[0]") for i, s in enumerate(snapshots[1:], 1)]
     snapshots = [first, *later]
     losses = _losses(loss, snapshots)
+    # `components` is static, because it sets the number of results.
     directions, coordinates, explained, off_plane = jax.jit(_principal, static_argnums=1)(snapshots, components)
     return Trajectory(snapshots[-1], directions, coordinates, explained, off_plane, losses)
 
@@ -100,6 +101,7 @@ def project(params: PyTree, origin: PyTree, directions: Sequence[PyTree]) -> Flo
 
 
 def _losses(loss: Loss, snapshots: list[PyTree]) -> Array:
+    # One compiled program runs on each snapshot in turn: `lax.map` would need another stacked copy of all snapshots.
     compiled = jax.jit(loss)
     losses = [compiled(snapshot) for snapshot in snapshots]
     if is_traced(losses):
@@ -109,21 +111,28 @@ def _losses(loss: Loss, snapshots: list[PyTree]) -> Array:
 
 def _principal(snapshots: list[PyTree], components: int) -> tuple[tuple[PyTree, ...], Array, Array, Array]:
     """Return directions, coordinates, explained variance and distance from the plane, relative to the origin."""
+    # Differences come first: in means and products of the weights themselves, rounding would hide a short path.
     away = [difference(snapshot, snapshots[-1]) for snapshot in snapshots]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *away)
     centred = jax.tree.map(lambda leaf: leaf - jnp.mean(leaf, axis=0), stacked)
     rows = [leaf.reshape(len(snapshots), -1) for leaf in jax.tree.leaves(centred)]
+    # Gram matrices add up over leaves, so no flat copy of all parameters is needed.
     values, vectors = jnp.linalg.eigh(sum(jnp.matmul(leaf, leaf.T) for leaf in rows))
+    # Eigenvalues come in ascending order, and rounding may make a zero one negative.
     values, vectors = jnp.maximum(values[::-1], 0), vectors[:, ::-1]
+    # Below the rounding error of the Gram matrix a direction is noise, which 1/√λ would magnify: it becomes zero.
     floor = 10 * len(snapshots) * jnp.finfo(values.dtype).eps * values[0]
     scale = jnp.where(values > floor, 1 / jnp.sqrt(jnp.where(values > floor, values, 1)), 0)
 
     def direction(k: int) -> PyTree:
         unsigned = jax.tree.map(lambda leaf: jnp.tensordot(vectors[:, k] * scale[k], leaf, 1), centred)
+        # An eigenvector's sign is arbitrary, and another platform may return the other one.
         sign = jnp.where(tree_dot(away[0], unsigned) < 0, -1, 1)
+        # The eigenvectors have the widest dtype of all leaves, and a direction has that of each leaf.
         return jax.tree.map(lambda d, leaf: (sign * d).astype(leaf.dtype), unsigned, centred)
 
     directions = tuple(direction(k) for k in range(components))
     coordinates = jnp.stack([jnp.stack([tree_dot(w, d) for d in directions]) for w in away])
+    # Subtract the projection itself: the difference of the squared lengths would cancel where the distance is small.
     off_plane = [tree_norm(moved(w, *zip(-c, directions, strict=True))) for w, c in zip(away, coordinates, strict=True)]
     return directions, coordinates, ratio(values, jnp.sum(values))[:components], jnp.stack(off_plane)

@@ -76,6 +76,7 @@ def tree_cosine(first: PyTree, second: PyTree) -> Float[Array, ""]:
         ValueError: as `tree_dot`.
     """
     product = tree_dot(first, second)
+    # Rounding may put the quotient of parallel vectors just outside [-1, 1].
     return jnp.clip(ratio(product, tree_norm(first) * tree_norm(second)), -1.0, 1.0)
 
 
@@ -87,6 +88,7 @@ def tree_size(tree: PyTree) -> int:
 def ratio(numerator: Array, denominator: Array) -> Array:
     """Return a quotient that is NaN, never infinite, where the denominator is zero."""
     defined = denominator != 0
+    # Divide by 1 in the branch that is not taken: an infinity there would make the derivative NaN.
     return jnp.where(defined, numerator / jnp.where(defined, denominator, 1), jnp.nan)
 
 
@@ -100,6 +102,7 @@ def difference(first: PyTree, second: PyTree) -> PyTree:
 def moved(params: PyTree, *steps: tuple[Array | float, PyTree]) -> PyTree:
     """Return params plus the sum of `scale * direction`, each leaf in the dtype of the parameters."""
     for scale, direction in steps:
+        # A wider scale or direction would promote the parameters, and the loss is checked in their own dtype.
         params = jax.tree.map(
             lambda w, d, scale=scale: w + jnp.asarray(scale, w.dtype) * d.astype(w.dtype), params, direction
         )

@@ -103,11 +103,13 @@ def watch(
     """
     import optax
 
+    # A plain transformation would refuse the keyword arguments that `update` passes on.
     inner = optax.with_extra_args_support(tx)
     groups = _named(layers)
     _check(measures, groups, every, capacity)
     names = [COSINE, *dict.fromkeys(name for measure in measures for name in measure.names(groups))]
     figures = [dataclasses.asdict(shown) for measure in measures for shown in measure.displays(groups)]
+    # Text, because `jit` hashes and compares the static fields of a state.
     about = json.dumps({"measures": [type(measure).__name__ for measure in measures], "displays": figures})
 
     def init(params: Any) -> WatchState:
@@ -140,6 +142,7 @@ def _named(layers: Layers | None) -> dict[str, list[str]]:
 
 
 def _check(measures: Sequence[StepMeasure], groups: dict[str, list[str]], every: int, capacity: int) -> None:
+    # With an even capacity, the next measured step after thinning continues the spacing of the rows that are kept.
     if every < 1 or capacity < 2 or capacity % 2:
         raise ValueError(f"every is {every} and capacity {capacity}; give at least 1, and an even number from 2.")
     for measure in measures:
@@ -162,6 +165,7 @@ def _next(state: WatchState, measured: Callable[[], dict[str, jax.Array]]) -> Wa
         filled = dataclasses.replace(state, values=values, steps=steps, rows=state.rows + 1)
         return lax.cond(filled.rows == len(steps), _thinned, lambda full: full, filled)
 
+    # Counting starts at 0, so that the rows that `_thinned` keeps are multiples of the doubled `every` too.
     state = lax.cond(state.count % state.every == 0, due, lambda state: state, state)
     return dataclasses.replace(state, count=state.count + 1)
 
@@ -200,14 +204,17 @@ def _measured(
         return leaves[kernels[-1]] if kernels else list(leaves.values())[-1]
 
     with jax.default_matmul_precision("highest"):
+        # The loop's gradient may be of lower precision or already clipped, so the measures take their own.
         own = jax.grad(of)(before)
         found = {COSINE: distance_from_gradients(own, gradient).cosine}
         after = optax.apply_updates(before, updates)
         step = measures[0].at(
             before=before,
             after=after,
+            # An Optax transformation does not tell its learning rate, so what needs it is NaN.
             learning_rate=jnp.full((), jnp.nan),
             loss=of,
+            # Not read: `_check` refuses the measures that reorder the batch.
             reordered=of,
             layers=groups,
             output="",

@@ -28,6 +28,7 @@ def normed_layers(layers: Layers) -> dict[str, str]:
     for layer, paths in layers.items():
         # Of a user's own network the paths are those of single parameters.
         own = [path.removesuffix("/scale") for path in paths if path.endswith("/scale")]
+        # Of the package's networks the first path is the layer's own, and its normalisation follows.
         norms = paths[1:] if layer in paths else own
         if norms:
             found[layer] = norms[0]
@@ -85,6 +86,7 @@ class StepMeasure(Measure):
 
     def names(self, layers: Layers) -> tuple[str, ...]:
         """Return the names of its arrays in steps.npz."""
+        # Two figures may show the same array.
         return tuple(dict.fromkeys(name for display in self.displays(layers) for name in display.arrays))
 
     def at(self, **facts: Any) -> Step:

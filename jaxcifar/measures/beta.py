@@ -41,6 +41,7 @@ class Beta(StepMeasure):
     def displays(self, layers: Layers) -> tuple[Display, ...]:
         """Return the figure of β."""
         title = f"β-smoothness ‖g(t+1) - g(t)‖ / ‖w(t+1) - w(t)‖, {BATCHES[self.batch]}"
+        # The noise floor is that of one batch; a change across batches is mostly their own noise.
         floor = "noise_floor/beta" if self.batch == "same_batch" else ""
         name = f"beta/{self.batch}"
         short = f"β, {self.batch.replace('_', ' ')}"
@@ -61,6 +62,7 @@ def _cross_batch(step: Step) -> Any:
 
     from jaxcifar import landscape
 
+    # The step before this one leads from the earlier gradient to this one, so its length is the denominator.
     earlier, moved = step.previous
     distance = landscape.distance_from_gradients(earlier, step.gradient_before).distance
     distance = jnp.where(jnp.isnan(moved), jnp.nan, distance)

@@ -158,6 +158,7 @@ class Snapshots:
         """Return `function(loss, snapshot, key)` at every snapshot, stacked; compiled once for all."""
         import jax
 
+        # One key for all snapshots, so that a difference of two does not come from their random vectors.
         return self._mapped(lambda state, batch: function(self.loss_on(batch), state, jax.random.key(0)))
 
     def on_images(self, function: Callable[[Any, jax.Array], dict[str, Any]]) -> dict[str, Any]:
@@ -176,6 +177,7 @@ class Snapshots:
         compiled = jax.jit(function)
         found = []
         for index, state in enumerate(self.states, 1):
+            # JAX returns before a computation ends; the wait lets `advance` count finished snapshots only.
             found.append(jax.block_until_ready(compiled(jax.tree.map(jnp.asarray, state), self.batch)))
             self.advance(index, len(self.states))
         return jax.tree.map(lambda *leaves: np.stack(leaves), *found)

@@ -23,6 +23,7 @@ class CovariateShift(StepMeasure):
         names = list(layers)
         if not names:
             return ()
+        # In networks of one or two layers the middle one is the last, which is shown once.
         shown = dict.fromkeys((names[len(names) // 2], names[-1]))
         axes = []
         for layer in shown:

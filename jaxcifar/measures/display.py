@@ -106,6 +106,7 @@ def series(
         axis: further fields of `Axis`.
     """
     panel = Axis(short or title, (name,), unit=unit, scale=scale, **axis)
+    # The name of an array has slashes, and a user's own may have any character.
     file = re.sub(r"[^a-zA-Z0-9.+]+", "-", name).strip("-.+") or "measure"
     return Display(file, title, caption or f"{title}.", "series", (panel,))
 
@@ -120,6 +121,7 @@ def from_json(value: Mapping[str, Any]) -> Display | None:
     try:
         axes = tuple(Axis(**{**_known(Axis, axis), "arrays": tuple(axis["arrays"])}) for axis in value["axes"])
         display = Display(**{**_known(Display, value), "axes": axes, "others": tuple(value.get("others", ()))})
+        # A dataclass does not check the types of its fields.
         for made in (display, *axes):
             forms.check(made)
         return display

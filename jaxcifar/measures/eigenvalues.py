@@ -80,7 +80,9 @@ def _stability(snapshots: Snapshots, loss: Loss, state: Snapshot, key: jax.Array
     rate = snapshots.learning_rate(state.step)
     match snapshots.optimizer:
         case Adam(beta1=beta1, beta2=beta2, epsilon=epsilon) | AdamW(beta1=beta1, beta2=beta2, epsilon=epsilon):
+            # Optax nests states; the search ends at the one with Adam's moments and does not go into it.
             moments = next(part for part in jax.tree.leaves(state.opt_state, is_leaf=_is_adam) if _is_adam(part))
+            # At count 0 the bias correction would divide by zero; the result is masked below.
             diagonal = landscape.adam_preconditioner(
                 moments.nu, jnp.maximum(moments.count, 1), beta1=beta1, beta2=beta2, epsilon=epsilon
             )

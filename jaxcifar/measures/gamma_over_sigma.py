@@ -34,6 +34,7 @@ class GammaOverSigma(StepMeasure):
         names = list(normed_layers(layers))
         if not names:
             return ()
+        # Networks with few layers would show one of them twice.
         shown = dict.fromkeys((names[0], names[len(names) // 2], names[-1]))
         display = Display(
             name="gamma-over-sigma",
@@ -67,5 +68,7 @@ class GammaOverSigma(StepMeasure):
             deviation = jnp.sqrt(values.var(tuple(range(values.ndim - 1))) + EPSILON)
             # A normalisation without a scale has the scale 1.
             scale = step.at(step.before, norm).get("scale", 1.0)
+            # The bound holds γ², so its sign does not matter. A channel that is almost constant has a huge quotient,
+            # which would dominate a mean.
             found[f"gamma_over_sigma/{layer}"] = jnp.median(jnp.abs(scale) / deviation)
         return found

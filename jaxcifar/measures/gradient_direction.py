@@ -49,6 +49,7 @@ class GradientDirection(StepMeasure):
         if self.steps is None:
             step_sizes = landscape.probe_step_sizes(step.learning_rate, POINTS)
         else:
+            # At a learning rate of 1 the multiples are the steps themselves.
             step_sizes = landscape.probe_step_sizes(1.0, POINTS, *self.steps)
         return values("gradient_direction", landscape.gradient_direction_probe(step.loss, step.before, step_sizes))
 

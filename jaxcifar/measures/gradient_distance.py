@@ -38,6 +38,7 @@ class GradientDistance(StepMeasure):
         """Return the figures of distance and cosine, for either part."""
         found = []
         for part, where in PARTS.items():
+            # The noise floor is measured for the whole gradient, on one batch.
             floor = "noise_floor/distance" if (self.batch, part) == ("same_batch", "all") else ""
             title = f"Distance of successive gradients ‖g(t+1) - g(t)‖, {where}, {BATCHES[self.batch]}"
             short = f"Gradient distance, {where}, {self.batch.replace('_', ' ')}"

@@ -53,8 +53,10 @@ class NoiseFloor(StepMeasure):
 
         from jaxcifar import landscape
 
+        # Another order of the images is another order of the sums, so the two differ by rounding only.
         gradient, again = step.gradient_before, jax.grad(step.reordered)(step.before)
         floor = landscape.noise_floor_from_gradients(gradient, again)
+        # Both gradients are at one point; over the length of the step, their distance is what rounding adds to β.
         beta = landscape.beta_from_gradients(gradient, again, step.before, step.after)
         return {
             "noise_floor/distance": floor.distance,

@@ -35,5 +35,6 @@ class Plane(SnapshotMeasure):
         from jaxcifar import landscape
 
         axis, params = np.linspace(-1, 1, snapshots.points), snapshots.states[-1].params
+        # One key for every run: planes of runs differ by their weights and not by the random numbers.
         directions = landscape.random_directions(params, jax.random.key(0))
         return landscape.plane(snapshots.loss, params, directions, axis, axis, progress=snapshots.advance)._asdict()

@@ -46,7 +46,9 @@ class TopEigenvalue(StepMeasure):
         from jaxcifar import landscape
 
         size = sum(leaf.size for leaf in jax.tree.leaves(step.before))
+        # Lanczos takes at most one iteration per parameter.
         iterations = min(self.iterations, size)
+        # One start vector for all steps, so that a change along training does not come from the vector.
         found = landscape.extreme_eigenvalues(
             step.loss, step.before, jax.random.key(0), iterations=iterations, top=1, bottom=0
         )

@@ -17,6 +17,7 @@ class Trajectory(SnapshotMeasure):
     """The path through the snapshots in its principal plane, with the loss on that plane."""
 
     name: ClassVar[str] = "trajectory"
+    # Two principal directions need three points.
     snapshots: ClassVar[int] = 3
 
     def displays(self) -> tuple[Display, ...]:
@@ -37,6 +38,7 @@ class Trajectory(SnapshotMeasure):
         loss = snapshots.loss
         path = landscape.trajectory(loss, [state.params for state in snapshots.states])
         low, high = np.asarray(path.coordinates).min(0), np.asarray(path.coordinates).max(0)
+        # One margin for both axes, with a lower bound for a path that did not move, whose grid would be one point.
         room = 0.2 * max(float((high - low).max()), 1e-6)
         x, y = (np.linspace(low[k] - room, high[k] + room, snapshots.points) for k in range(2))
         around = landscape.plane(loss, path.origin, path.directions, x, y, progress=snapshots.advance)

@@ -31,5 +31,6 @@ class UpdateDirection(StepMeasure):
         """Return the same values as `GradientDirection` along the update."""
         from jaxcifar import landscape
 
+        # The update already holds the learning rate, so the step sizes are plain multiples of it.
         multiples = landscape.probe_step_sizes(1.0, POINTS)
         return values("update_direction", landscape.direction_probe(step.loss, step.before, step.update, multiples))
