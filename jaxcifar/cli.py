@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None, program: Sequence[str] = ("jaxcifar"
             return 2
         except KeyboardInterrupt:
             print("Stopped at once; the same command continues from the last checkpoint.", file=sys.stderr)
-            return 130
+            return 130  # 128 + 2, the number of SIGINT
 
 
 def command() -> int:
@@ -94,6 +94,7 @@ def _dispatch(arguments: list[str], program: Sequence[str]) -> int:
 
 
 def _landscape(argv: list[str]) -> int:
+    # Modules that import JAX follow after the arguments are read, so that help and refusals come at once.
     options = parse(LandscapeOptions, argv, "jaxcifar landscape --help", prog="jaxcifar landscape")
     from jaxcifar import data
     from jaxcifar.records import manifest, snapshots
@@ -159,10 +160,13 @@ def _copy(argv: list[str]) -> int:
 
 
 def _run(argv: list[str], program: Sequence[str]) -> int:
+    # The report repeats the command as it was typed.
     given, argv = argv, _with_file(argv)
     wants_help = "-h" in argv or "--help" in argv
+    # Without a config there are only the options of `run` to show; tyro ends the process after them.
     if wants_help and "--config" not in {token.partition("=")[0] for token in argv}:
         parse(RunOptions, ["--help"], "jaxcifar run --help", prog="jaxcifar run")
+    # Help is left to the config, which shows its fields too.
     plain = [token for token in argv if token not in ("-h", "--help")]
     options, rest = parse(RunOptions, plain, "jaxcifar run --help", prog="jaxcifar run", return_unknown_args=True)
     usage = (

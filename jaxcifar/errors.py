@@ -73,6 +73,7 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
         if isinstance(error, BaseExceptionGroup):
             for each in error.exceptions:
                 yield from causes(each)
+        # As Python prints a traceback: the cause, else the context, unless `from None` hides it.
         yield from causes(error.__cause__ or (None if error.__suppress_context__ else error.__context__))
 
 
@@ -87,6 +88,7 @@ def _asked(message: str) -> str:
     found = _ASKED.search(message)
     if found is None:
         return ""
+    # The pattern of a number also takes the full stop of a sentence.
     number, unit = found["number"].rstrip("."), found["unit"]
     return (
         f" ({float(number) / 2**30:.3g} GiB were asked for)"

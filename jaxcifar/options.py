@@ -101,6 +101,7 @@ class RunOptions:
     @property
     def common(self) -> list[str]:
         """What must be equal in all processes of a run, besides the config file and its fields."""
+        # Defaults are left out, so that a default that is typed equals one that is not.
         names = ("seeds", "scale", "size", "only", "vectorize")
         return [f"--{name} {value}" for name in names if (value := getattr(self, name)) not in ("", None, 1.0)]
 
@@ -125,6 +126,7 @@ class RunOptions:
             chosen = range(int(first), int(last) + 1) if first and dash else int(self.seeds)
         except ValueError:
             chosen = range(0)
+        # All empty ranges are equal, so this refuses 9-5 as well.
         if chosen == range(0):
             raise UserError(f"--seeds is {self.seeds!r}; give their number, such as 3, or a range such as 5-9.")
         return chosen

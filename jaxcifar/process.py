@@ -29,9 +29,11 @@ def in_huge_pages(script: str) -> None:
             `runpy`, a program that calls this one) nothing happens, because that process would be lost.
     """
     variables = huge_pages()
+    # Help needs no large arrays, so that a second start would only cost time.
     asks_for_help = not {"-h", "--help", "--version"}.isdisjoint(sys.argv[1:])
     if variables and sys.executable and not asks_for_help and _is_started_with(script):
         with suppress(OSError):
+            # The new process finds the variable set, so it does not start itself once more.
             os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **variables})
 
 
@@ -70,8 +72,10 @@ def quiet_when_unread() -> Iterator[None]:
         try:
             yield
         finally:
+            # Output may still be in the buffer, so that a closed pipe shows only now.
             sys.stdout.flush()
     except BrokenPipeError:
         # Python flushes once more when it exits; that must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # 13 is SIGPIPE: the code that a shell reports for a program that this signal has ended.
         raise SystemExit(128 + 13) from None

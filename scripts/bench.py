@@ -93,6 +93,7 @@ class Options:
         if self.json is not None and (self.json.is_dir() or not self.json.absolute().parent.is_dir()):
             raise UserError(f"--json {str(self.json)!r} cannot be written; give a file in a folder that exists.")
         if self.write is not None:
+            # Checked before the measurement, which takes long.
             bench_report.check_document(self.write)
         if self.old is not None:
             for name in ("against", "precision", "json", "write"):
@@ -191,6 +192,7 @@ def _run(name: str, batch_size: int | None, precision: Precision, platform: Plat
     """Return the run of a network at the bench's batch size and precision."""
     run = load_run(_config_name(name))
     usual = (USUAL | DEEP)[name]
+    # The network with batch 4 in its name keeps this size.
     if platform == "gpu" and usual != 4:
         usual = GPU_BATCH_SIZE
     return replace(run, batch_size=batch_size or usual, precision=precision)
@@ -207,12 +209,14 @@ def _row(name: str, run: Run, options: Options, rate: float, platform: Platform,
         for side in ("jax", "torch") if options.against else ("jax",):
             show(f"{name}: {side} compiles")
             sides.append(stack.enter_context(started(training(side, [run]), cache)))
+            # The first steps have costs that later ones have not; they are not part of a turn.
             sides[-1].ask(2)
         hello = sides[0].hello
         steps = options.steps or _steps_a_turn(sides, options.rounds, hello["steps_per_epoch"], platform)
         turns = []
         for turn in range(options.rounds):
             show(f"{name}: turn {turn + 1} of {options.rounds}, {steps} steps each")
+            # In turn, so that a change of the machine's speed meets both sides alike.
             turns.append([side.turn(steps) for side in sides])
     seconds = [[answer["seconds"] / steps for answer in turn] for turn in turns]
     return Row.of(name, run, hello, seconds, steps, turns[-1][0]["peak_bytes"], rate)
@@ -262,6 +266,7 @@ def turns(
     """Return seconds per step of the program and of the single run, A B A B, each side for about as long."""
     program.ask(1)
     steps = math.ceil(seconds / program.ask(1)["seconds"])
+    # The single run does the work of all members.
     plain = steps * members
     return [(program.turn(steps)["seconds"] / steps, single.turn(plain)["seconds"] / plain) for _ in range(rounds)]
 

@@ -26,6 +26,7 @@ class Side:
     def __init__(self, runs: list[Run], vectorize: Vectorize, images: int):
         runtime.configure()
         run = runs[0]
+        # Programs that compile fast are stored too, because the second compilation needs all of them.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
         self.steps_per_epoch = images // run.batch_size
         self.flops = training_flops(run.model)
@@ -42,6 +43,7 @@ class Side:
             return time.perf_counter() - start, found
 
         self.compile_seconds, _ = group()
+        # Without the programs in memory, the second compilation reads them from the cache's folder.
         jax.clear_caches()
         self.cached_compile_seconds, self.group = group()
         self.chunk = ChunkLength(length, self.group.programs)
@@ -105,6 +107,7 @@ def matrix_product_rate(precision: Precision) -> float:
     cpu = jax.default_backend() == "cpu"
     size, repeats = (2048, 4) if cpu else (8192, 32)
     dtype = jnp.bfloat16 if precision == "bfloat16" else jnp.float32
+    # Scaled so that the entries of the products stay near 1 along the chain.
     factor = jax.random.normal(jax.random.key(0), (size, size), dtype) / np.sqrt(size).astype(dtype)
     chain = jax.jit(lambda x: lax.fori_loop(0, repeats, lambda _, y: y @ factor, x))
     return 2 * size**3 * repeats / _least_seconds(lambda: chain(factor))
@@ -119,4 +122,5 @@ def _least_seconds(compute: Callable[[], jax.Array]) -> float:
         return time.perf_counter() - start
 
     seconds()
+    # Disturbances only add time, so the least value is nearest to the device's limit.
     return min(seconds() for _ in range(5))

@@ -113,6 +113,7 @@ def _milliseconds(function: Callable, a: jax.Array, b: jax.Array) -> str:
             a, b, total = state
             # Without the barrier XLA computes only the entry that is read.
             entry = lax.optimization_barrier(function(a, b))[0, 0, 0, 0] * 1e-20
+            # Each call depends on the one before, so that XLA cannot merge them; the factor 1e-20 keeps the values.
             return a.at[0, 0, 0, 0].add(entry), b.at[0, 0, 0, 0].add(entry), total + entry
 
         return lax.fori_loop(0, count, body, (a, b, jnp.zeros(())))[2]
@@ -121,6 +122,7 @@ def _milliseconds(function: Callable, a: jax.Array, b: jax.Array) -> str:
         return _seconds(lambda: loop(a, b, count)) / count
 
     mean(1)
+    # The call before has compiled the loop.
     once = mean(1)
     # A form that takes over a second is timed once: its rank is clear.
     repeats, count = (0, 1) if once > 1 else (7, max(1, min(50, int(0.06 / once))))
@@ -270,6 +272,7 @@ def _point(worker: Worker, runs: list[Run], images: int, steps: int, rates: dict
         "arithmetic": steps * members * run.batch_size * training_flops(run.model) / rates["rate"],
         "bandwidth": steps * members * 4 * (ACCESSES * parameters + outputs) / rates["copy"],
         "peak_bytes": answers[-1]["peak_bytes"],
+        # Parameters, momentum and gradient in float32, and the images in bytes.
         "floor_bytes": members * 3 * 4 * parameters + images * 32 * 32 * 3,
     }
 
@@ -291,6 +294,7 @@ def _draw(points: list[dict[str, Any]], note: str, path: Path) -> None:
             panel.set(
                 xlabel=axis, ylabel=label if "bytes" in label else "s per epoch" if axis == "images" else "s per step"
             )
+            # One entry for each series; its limits have the colour of its measured line.
             panel.legend(panel.lines[:: len(styles)], lines, fontsize=7)
     for suffix in (".png", ".svg"):
         figure.savefig(path.with_suffix(suffix), dpi=200)
@@ -298,4 +302,5 @@ def _draw(points: list[dict[str, Any]], note: str, path: Path) -> None:
 
 if __name__ == "__main__":
     commands = {"forms": forms, "landscape": curvature, "precision": check_precision, "scaling": scaling}
+    # Only the check of the precision returns False, where it fails.
     raise SystemExit(int(tyro.extras.subcommand_cli_from_dict(commands) is False))

@@ -36,6 +36,7 @@ class Comparison:
     @classmethod
     def of(cls, turns: Sequence[Sequence[float]]) -> Comparison:
         """Return the comparison of (ours, theirs), seconds per step, of each turn."""
+        # A ratio for each turn first, because both sides of a turn meet the same state of the machine.
         ratios = [ours / theirs for ours, theirs in turns]
         return cls(1e3 * median(theirs for _, theirs in turns), median(ratios), min(ratios), max(ratios))
 

@@ -25,7 +25,9 @@ class Side:
     def __init__(self, run: Run, images: int):
         self.gpu = torch.cuda.is_available()
         self.run, self.device = run, torch.device("cuda" if self.gpu else "cpu")
+        # All batches have one shape, so that kernels are chosen once.
         torch.backends.cudnn.benchmark = True
+        # Allows TF32, which JAX uses by default on GPUs that have it.
         torch.set_float32_matmul_precision("high")
         torch.manual_seed(run.seed)
         self.images, self.labels = self._images(images)
@@ -45,6 +47,7 @@ class Side:
         """Train a number of steps; on a GPU the host waits only at the end."""
         start = time.perf_counter()
         losses = [self._step() for _ in range(steps)]
+        # The copy waits for the device to end all steps.
         torch.stack(losses).cpu()
         return {"seconds": time.perf_counter() - start, "peak_bytes": self._peak_bytes()}
 
@@ -54,6 +57,7 @@ class Side:
 
         def seconds(count: int) -> float:
             torch.set_num_threads(count)
+            # The first step after a change of the number of threads is not timed.
             self.answer(1)
             return min(self.answer(2)["seconds"] for _ in range(3))
 
@@ -66,6 +70,7 @@ class Side:
         pixels = torch.from_numpy(rng.integers(0, 256, (number, 32, 32, 3), dtype=np.uint8)).to(self.device)
         mean, deviation = torch.tensor((MEAN, DEVIATION), device=self.device)
         images = pixels.float().div_(255).sub_(mean).div_(deviation)
+        # Padded once here, so that a crop is only a choice of rows and columns.
         if crop := self.run.data.crop:
             images = torch.nn.functional.pad(images, (0, 0, crop, crop, crop, crop))
         labels = torch.from_numpy(rng.integers(0, 10, number)).to(self.device)

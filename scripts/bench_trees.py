@@ -48,6 +48,7 @@ def compare(old: Path, config: str, batch_size: int, steps: int | None, rounds: 
     steps = steps or max(FEWEST_STEPS, round(TURN_FLOPS / batch_size / training_flops(load_run(config).model)))
     turns = []
     for _ in range(rounds):
+        # Both checkouts in every turn, so that a change of the machine's speed meets both alike.
         before, after = (_seconds(tree, config, batch_size, steps, cache) for tree in (old.absolute(), NEW))
         turns.append((after / steps, before / steps))
     return Comparison.of(turns)
@@ -57,6 +58,7 @@ def _seconds(tree: Path, config: str, batch_size: int, steps: int, cache: Path) 
     """Return the seconds of the second epoch, without compilation and evaluation."""
     environment = {**os.environ, "PYTHONPATH": str(tree), "JAX_COMPILATION_CACHE_DIR": str(cache)}
     command = (
+        # Procedural images need no file in either checkout.
         f"scripts/run.py --config configs/{config}.py --data.source shapes --data.train-size {steps * batch_size} "
     )
     command += f"--data.test-size {batch_size} --batch-size {batch_size} --epochs 2"

@@ -80,8 +80,10 @@ def started(job: dict[str, Any], cache: Path) -> Iterator[Worker]:
     # Without preallocation, both workers fit on a GPU and the peak is the memory that was needed.
     variables = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "JAX_COMPILATION_CACHE_DIR": str(cache)}
     if job["side"] == "jax":
+        # As the command `jaxcifar` starts itself.
         variables |= huge_pages()
     with (
+        # A file, because a full pipe that nobody reads would block the worker.
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(
             [sys.executable, __file__],
@@ -95,6 +97,7 @@ def started(job: dict[str, Any], cache: Path) -> Iterator[Worker]:
         try:
             yield Worker(process, errors, job)
         finally:
+            # A worker waits for requests without end, and has nothing to save.
             process.kill()
 
 

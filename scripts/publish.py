@@ -78,6 +78,7 @@ def verdicts(folder: Path) -> str:
             judged = [Judged.from_json(row) for row in rows]
             words = stored["words"]
             size = next((each.size for each in judged if each.size), "full size")
+            # A study without a section would have two blanks in its title.
             title = f"## {words['section']} {words['title']}".replace("##  ", "## ")
             head = f"`{words['name']}` on {data}, {size}."
             table = ["| claim | verdict | numbers | why |", "|---|---|---|---|", *(_row(each) for each in judged)]

@@ -54,6 +54,7 @@ class Speed:
         assert isinstance(study, Study)
         run = study.base
         operations = training_flops(VGG(norm="batch")) * run.batch_size
+        # What the measures add to a step is the time of their gradients.
         exact = operations * probes.gradients(run) / (STEP_WITH_PROBES - STEP)
         return cls(operations / STEP, exact, NARROW_STEP / cost_of(Run(model=VGG(norm="batch"))).layers)
 
@@ -62,6 +63,8 @@ class Speed:
         cost, network = cost_of(run), operations_of(run.model) * run.batch_size
         extra = network * probes.gradients(run) * cost.steps
         least = SMALL_STEP if run.batch_size < 16 else self.per_layer * cost.layers
+        # A step takes the time of its arithmetic or, where that is short, of starting its kernels.
+        # The gradients of the measures come on top.
         return max((cost.flops - extra) / self.training, least * cost.steps) + extra / self.exact
 
 

@@ -135,8 +135,10 @@ def _norm(model: config.CNN | config.VGG | config.ResNet) -> Callable[[int], nn.
         case "batch":
             return nn.BatchNorm2d
         case "group":
+            # PyTorch takes the number of groups; groups have GROUP_SIZE channels or a divisor of it.
             return lambda channels: nn.GroupNorm(channels // math.gcd(GROUP_SIZE, channels), channels)
         case "layer":
+            # One group of all channels is LayerNorm over an image.
             return lambda channels: nn.GroupNorm(1, channels)
         case "instance":
             return lambda channels: nn.InstanceNorm2d(channels, affine=True)
@@ -150,6 +152,7 @@ class Block(nn.Module):
     def __init__(self, inputs: int, width: int, stride: int, bottleneck: bool, model: config.ResNet):
         super().__init__()
         outputs = 4 * width if bottleneck else width
+        # The shift of a norm takes the place of the convolution's bias.
         norm, bias = _norm(model), model.norm == "none"
         if bottleneck:
             self.conv1 = nn.Conv2d(inputs, width, 1, bias=bias)
@@ -252,6 +255,7 @@ def state_dict(model: config.Model, variables: Mapping[str, Any]) -> dict[str, t
     # The frozen kernel of a whitening layer is in `batch_stats`, but it is not a running statistic.
     for path, array in [*_leaves(variables["params"]), *(item for item in stats if item[0][-1] == "kernel")]:
         array = _to_torch_layout(model, path, np.asarray(array))
+        # A copy in C order, because JAX gives arrays that cannot be written and a transposed array is only a view.
         found[".".join([*path[:-1], _parameter_name(path[-1])])] = torch.from_numpy(np.array(array, order="C"))
     for path, array in (item for item in stats if item[0][-1] != "kernel"):
         found[".".join([*path[:-1], f"running_{path[-1]}"])] = torch.from_numpy(np.array(array))

@@ -29,6 +29,7 @@ class Norm(nn.BatchNorm2d):
     """BatchNorm without a scale."""
 
     def __init__(self, width: int, momentum: float):
+        # PyTorch's momentum is the weight of the new batch, Flax's that of the old average.
         super().__init__(width, eps=1e-12, momentum=1 - momentum)
         self.weight = None  # type: ignore[assignment]
 
@@ -57,5 +58,6 @@ class WhitenedCNN(nn.Module):
                 x = functional.max_pool2d(x, 2) if index == 1 else x
                 x = self.get_submodule(f"norm{stage}_{index}")(x)
                 x = self.activation(x + before if index == 3 else x)
+                # The skip connection starts after the first convolution of a stage and ends at the third.
                 before = x if index == 1 else before
         return self.output(x.amax((2, 3))) * self.model.output_scale

@@ -107,8 +107,11 @@ def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
     """
     tests = [_difference(comparison) for comparison in comparisons]
     found = [(index, test) for index, test in enumerate(tests) if test is not None]
+    # The two families have opposite null hypotheses: no difference, and a difference of the margin or more.
+    # So each family has an error rate of its own.
     p_values = dict(zip((index for index, _ in found), adjusted([test.p for _, test in found]), strict=True))
     margins = {index: _margin(comparisons[index]) for index, _ in found}
+    # No data can show that two means are exactly equal, so a margin of 0 is not tested.
     equal = [(index, test.p_equivalent(margins[index])) for index, test in found if margins[index] > 0]
     p_equal = dict(zip((index for index, _ in equal), adjusted([p for _, p in equal]), strict=True))
     raw, raw_equal = {index: test.p for index, test in found}, dict(equal)
@@ -234,15 +237,18 @@ def _order(order: Order, test: Difference | None, p: float, p_equal: float) -> D
     if test is None:
         return Decision("not decided", too_few(order.what, order.a, order.b, order.log))
     text = f"{order.what}: {amount(test.value, order.log)} ({tested(order.a, order.b, p)})"
+    # Equivalence is asked first: a significant difference may still be too small to count.
     if p_equal < LEVEL:
         limit = amount(order.by, order.log, sign=False)
         how = f"{text}; no difference larger than {limit}, p = {p_equal:.2g}"
         return Decision("holds" if order.negated else "no difference", how)
     if p < LEVEL:
         found = (test.value > 0) == (order.relation == "greater")
+        # There is a difference, but its true size may lie on either side of `by`.
         if found and abs(test.value) < order.by:
             limit = amount(order.by, order.log, sign=False)
             return Decision("not decided", f"{text}; smaller than {limit}, more seeds would decide")
+        # A negated claim holds where the difference is significant the other way.
         return Decision("holds" if found is not order.negated else "does not hold", text)
     return Decision("not decided", f"{text}; more seeds would decide")
 
@@ -272,6 +278,7 @@ def _level(reached: Level, test: Difference | None, p: float, p_equal: float) ->
         return Decision("not decided", f"{text}, within {reached.by:g}; more seeds would decide")
     answer: Answer = "holds" if _reached(reached) else "does not hold"
     if test is None:
+        # One seed has no spread of its own; chance does not explain a distance of more than four deviations.
         if abs(distance) > reached.by:
             return Decision(answer, f"{text}, one seed, more than four seed deviations ({reached.by:g}) away")
         return Decision("not decided", f"{text} is within four seed deviations ({reached.by:g}) of one seed; {SEEDS}")

@@ -119,6 +119,7 @@ def for_every(pattern: str, make: Callable[[str], Judge]) -> Judge:
     Raises:
         Missing: no member has such a name.
     """
+    # The star is the only wildcard; the rest of the pattern is taken literally.
     name = re.compile(re.escape(pattern).replace(r"\*", "(.+)"))
 
     def judge(study: StudyResults) -> Evidence:
@@ -145,6 +146,7 @@ def both(*judges: Judge) -> Judge:
 
     def judge(study: StudyResults) -> Evidence:
         found = [each(study) for each in judges]
+        # A dictionary keeps the order of the numbers, which a set does not.
         numbers = dict.fromkeys(n for evidence in found for n in evidence.numbers)
         comparisons: list[Comparison] = [c for evidence in found for c in evidence.comparisons]
         return Evidence(tuple(numbers), tuple(comparisons))
@@ -166,6 +168,7 @@ def _by_norm(quantity: On, relation: Relation, by: float, among: Names, negated:
         numbers: list[Number] = []
         orders: list[Order] = []
         runs = tuple(run for name in _names(among) for run in complete(study, name))
+        # The quantity depends on all runs of the study, so that a common level is the same whatever `among` is.
         measured, chosen = on(quantity, study), dataclasses.replace(study, runs=runs) if among else study
         for pair in norm_pairs(chosen, over_rates=isinstance(measured, Band)):
             ours, others = (number_of(study, measured, arm) for arm in (pair.with_norm, pair.without))

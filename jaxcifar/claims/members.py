@@ -50,6 +50,7 @@ def norm_pairs(study: StudyResults, *, over_rates: bool = False) -> list[Pair]:
         Missing: a run has not come to its end, its config cannot be read, or no pair is complete.
     """
     runs = [run for member in study.members for run in complete(study, member)]
+    # Configs are frozen and hashable, so that runs of equal settings meet under one key.
     arms: dict[Run, dict[Model, list[Result]]] = {}
     for run in runs:
         config = _config(run)
@@ -94,6 +95,7 @@ def _config(run: Result) -> Run:
 
 def setting_of(config: Run, bare: Model, over_rates: bool) -> Run:
     """Return what a pair shares: its arms may differ in how long they train, and in probes and snapshots."""
+    # Any constant takes the rate out of the comparison.
     optimizer = dataclasses.replace(config.optimizer, learning_rate=1.0) if over_rates else config.optimizer
     common = dataclasses.replace(config, name="", seed=0, model=bare, optimizer=optimizer, probes=(), epochs=1)
     return dataclasses.replace(common, checkpoint=Checkpoint())

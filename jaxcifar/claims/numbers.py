@@ -57,6 +57,7 @@ def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -
 
 def ended_well(runs: Sequence[Result]) -> list[Result]:
     """Return the runs of the seeds of which no run diverged."""
+    # The whole seed is left out: with a rate missing, its band would be that of fewer rates.
     lost = {run.seed for run in runs if run.status == "diverged"}
     return [run for run in runs if run.seed not in lost]
 
@@ -67,6 +68,8 @@ def _check_trained(runs: Sequence[Result], label: str, share: float) -> None:
         losses = run.column("train_loss")
         if share < 1:
             within = run.step_values("loss")
+            # The train loss on record is a mean over a whole epoch.
+            # For a share of the steps, the mean of its last tenth takes its place.
             within = within[: max(1, round(len(within) * share))]
             losses = np.array([within[-max(1, len(within) // 10) :].mean()]) if len(within) else losses
         guessing = run.config.loss.of_best_constant() if run.config else math.inf
@@ -87,6 +90,7 @@ def compared(quantity: Measured, number: Number) -> tuple[float, ...]:
     """Return the values on the scale on which the quantity is compared."""
     if not quantity.log:
         return number.values
+    # A value of 0 becomes minus infinity, which a comparison reports as not finite.
     with np.errstate(divide="ignore", invalid="ignore"):
         return tuple(np.log10(number.values).tolist())
 

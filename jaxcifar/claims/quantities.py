@@ -116,6 +116,7 @@ def _own(seconds: Callable[[Result], float]) -> Callable[[Result], float]:
 
 def _seconds(run: Result) -> float:
     values = run.column("seconds")
+    # A median does not change when the machine is busy during a few epochs.
     return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
 
 
@@ -145,6 +146,7 @@ def oscillation(key: str = "test_accuracy") -> Quantity:
 
     def measure(run: Result) -> float:
         values = run.column(key) * (100 if accuracy else 1)
+        # The first half is the rise or the fall from the start, which is no fluctuation.
         changes = np.diff(values[len(values) // 2 :])
         return float(np.std(changes)) if len(changes) > 1 else float("nan")
 
@@ -158,6 +160,7 @@ def epochs_to_common_level(key: str, members: Sequence[str]) -> Callable[[StudyR
     """
 
     def on(study: StudyResults) -> Quantity:
+        # A level that one member never reaches would give it an infinite number of epochs.
         level = common_level([run for name in members for run in complete(study, name)], key)
         shown = f"{100 * level:.1f}%" if key.endswith("accuracy") else f"{level:.3g} nats"
         return Quantity(
@@ -217,6 +220,7 @@ def mean_over_layers(prefix: str, label: str) -> Quantity:
         steps = run.records.steps if run.records else {}
         medians = [float(np.nanmedian(values)) for name, values in steps.items() if name.startswith(prefix)]
         positive = np.array([value for value in medians if value > 0])
+        # Values of layers differ by orders of magnitude; an arithmetic mean would be that of the largest ones.
         return float(10 ** np.mean(np.log10(_finite(run, positive, prefix))))
 
     return Quantity(label, measure, log=True)

@@ -66,9 +66,11 @@ def welch(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Di
     Raises:
         ValueError: an arm has fewer than two values.
     """
+    # The arms often differ in their spread as well as in their mean, so their variances are not pooled.
     va, fa = _variance_of_mean(a, resolution)
     vb, fb = _variance_of_mean(b, resolution)
     variance = va + vb
+    # Without any variance the formula is 0 / 0, and the degrees of freedom are not used.
     freedom = variance**2 / (va**2 / fa + vb**2 / fb) if variance else fa + fb
     return Difference(float(np.mean(a) - np.mean(b)), math.sqrt(variance), freedom)
 
@@ -91,6 +93,7 @@ def adjusted(p_values: Sequence[float]) -> list[float]:
         return []
     from scipy.stats import false_discovery_control
 
+    # Rounding may put a p value just above 1, which SciPy refuses.
     return [float(p) for p in false_discovery_control(np.clip(p_values, 0.0, 1.0), method="bh")]
 
 
@@ -102,6 +105,7 @@ def standard_error(values: Sequence[float]) -> float:
 def _variance_of_mean(values: Sequence[float], resolution: float) -> tuple[float, int]:
     if len(values) < 2:
         raise ValueError(f"a comparison has {len(values)} value; it needs two seeds or more in each arm")
+    # A rounding error that is uniform over a width of r has the variance r² / 12.
     return (float(np.var(values, ddof=1)) + resolution**2 / 12) / len(values), len(values) - 1
 
 
@@ -111,4 +115,5 @@ def _upper_tail(distance: float, error: float, freedom: float) -> float:
         return 0.5 if distance == 0 else float(distance < 0)
     from scipy.special import stdtr
 
+    # By symmetry the lower tail at -t; 1 - P(T < t) would lose small p values to rounding.
     return float(stdtr(freedom, -distance / error))

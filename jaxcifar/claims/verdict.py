@@ -70,6 +70,7 @@ class Judged:
             numbers.append(Number(**{**row, "values": values}))
         own = {"numbers": tuple(numbers), "reasons": tuple(value["reasons"]), "tests": tuple(value.get("tests", ()))}
         found = cls(**{**value, **own})
+        # A file may hold any JSON; a wrong type would otherwise fail much later, in a table or the page.
         for made in (found, *numbers):
             forms.check(made)
         return found
@@ -95,6 +96,7 @@ def judge_page(sources: Sequence[tuple[Study, StudyResults]]) -> list[list[Judge
         for evidence in row
         if isinstance(evidence, Evidence) and not reason
     ]
+    # The claims below take their decisions in the order in which `counted` lists the comparisons.
     decisions = iter(decide_all([comparison for comparisons in counted for comparison in comparisons]))
     return [
         [
@@ -128,6 +130,7 @@ def _judged(
     numbers: tuple[Number, ...] = ()
     tests: tuple[dict[str, Any], ...] = ()
     if isinstance(found, str):
+        # A broken judge is told in any case, because other runs would not mend it.
         reasons = (found,) if reason is None or found.startswith(_BROKEN) else (reason,)
     else:
         numbers = found.numbers

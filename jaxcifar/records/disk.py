@@ -27,6 +27,7 @@ def disk_errors_told(place: Path) -> Iterator[None]:
     """
     try:
         yield
+    # A closed pipe says nothing about the disk; the command itself ends the process for it.
     except (UserError, BrokenPipeError):
         raise
     except Exception as error:
@@ -36,6 +37,7 @@ def disk_errors_told(place: Path) -> Iterator[None]:
             raise UserError(
                 f"The disk that holds {place} {lacks} and give the same command again to continue."
             ) from error
+        # Without the name of a file, the error is not one of the disk, such as that of a socket.
         refused = next((each for each in chain if isinstance(each, OSError) and each.filename is not None), None)
         if refused is None:
             raise
@@ -52,7 +54,10 @@ def _is_full(error: BaseException) -> bool:
 
 def _without_inodes(place: Path) -> bool:
     """Whether the file system has space, but no room for one more file."""
+    # Windows has no statvfs.
     with suppress(OSError, AttributeError):
+        # The place itself may not exist yet; the nearest folder above it is on the same disk.
         found = os.statvfs(next(folder for folder in (place, *place.absolute().parents) if folder.exists()))
+        # File systems without a limit, such as Btrfs, report 0 inodes.
         return found.f_files > 0 and found.f_favail == 0 and found.f_bavail > 0
     return False

@@ -41,10 +41,12 @@ def local_path(name: str, path: str | Path) -> Path:
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a file for writing that takes the path's place once it is complete; after an error the old file stays."""
+    # In the same folder, because a rename is atomic only within one file system.
     temporary = path.with_name(path.name + ".partial")
     try:
         with open(temporary, "wb") as file:
             yield file
+            # The data must be on the disk before the rename: a power cut could otherwise leave an empty file.
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
@@ -95,6 +97,7 @@ def read_json(path: Path, problems: list[str] | None = None) -> dict[str, Any]:
 def read_lines(path: Path, problems: list[str]) -> list[str]:
     """Return the lines of a text file, none where it is missing or cannot be read; `problems` as in `read_json`."""
     try:
+        # A damaged byte must cost one line, not the whole file.
         return path.read_text(encoding="utf-8", errors="replace").splitlines() if _is_file(path) else []
     except OSError as error:
         problems.append(f"{path} cannot be read: {error}")
@@ -122,10 +125,12 @@ def read_arrays(path: Path, problems: list[str] | None = None) -> Arrays:
     try:
         if not _is_file(path):
             return {}
+        # Checked before anything is unpacked. Up to 16 MiB are unpacked whatever their ratio, since they do no harm.
         with zipfile.ZipFile(path) as archive:
             size = sum(part.file_size for part in archive.infolist())
         if size > max(LARGEST_RATIO * path.stat().st_size, 2**24):
             raise ValueError(f"it would unpack to {size:,} bytes")
+        # A pickle could run code from the file.
         with np.load(path, allow_pickle=False) as stored:
             return {forms.printable(name): stored[name] for name in stored.files}
     except Exception as error:  # a damaged zip raises errors of several libraries
@@ -156,6 +161,7 @@ def finite(value: Any) -> Any:
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
+    # Before the check of floats, because NumPy's float32 is not one of Python's floats.
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

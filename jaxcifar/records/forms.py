@@ -59,6 +59,7 @@ LONGEST_NAME = 255
 """Bytes of a file's name, as file systems have it."""
 GRADIENTS: dict[str, Any] = {"batch": int, "norms": dict[str, Numbers], "roles": dict[str, str]}
 
+# Tab and line feed stay. U+2028 and U+2029 end a line for str.splitlines; UTF-8 cannot hold lone surrogates.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -99,15 +100,18 @@ def fits(value: Any, hint: Any) -> bool:
     if origin in (Union, types.UnionType):
         return any(fits(value, argument) for argument in arguments)
     if origin is Literal:
+        # In Python True equals 1 and 1 equals 1.0, so the types must agree as well.
         return any(type(value) is type(allowed) and value == allowed for allowed in arguments)
     if origin in (list, tuple, Sequence) or (isinstance(origin, type) and issubclass(origin, Sequence)):
         return isinstance(value, list | tuple) and all(fits(item, arguments[0]) for item in value)
+    # Only the values are checked: in JSON every key is a string.
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return isinstance(value, dict) and all(fits(item, arguments[1]) for item in value.values())
     if origin is not None:
         return True
     if hint in (int, float):
         known = isinstance(value, int if hint is int else int | float) and not isinstance(value, bool)
+        # JSON has integers of any size, NumPy only those of 64 bits.
         return known and (isinstance(value, float) or abs(value) < 2**63)
     return value is None if hint in (None, type(None)) else isinstance(value, hint)
 
@@ -127,6 +131,7 @@ def is_row(row: Any) -> bool:
     """Return whether a row of a manifest names a run below the study's folder."""
     if not all(fits(row.get(key), kind) for key, kind in ROW.items()):
         return False
+    # The system raises an error for every access to a path with a longer name.
     if any(len(part.encode()) > LONGEST_NAME for part in (*Path(row["folder"]).parts, row["member"])):
         return False
     place = Path(row["folder"])

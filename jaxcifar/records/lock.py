@@ -91,6 +91,7 @@ class Locks:
         self._guard, self._ended = threading.Lock(), threading.Event()
         self._beaten = _now()
         self._lost: Path | None = None
+        # A daemon, so that it cannot keep a process alive that ends without leaving the block.
         self._thread = threading.Thread(target=self._keep, daemon=True)
 
     def __enter__(self) -> Locks:
@@ -118,11 +119,13 @@ class Locks:
         number = state.number + 1
         try:
             file = os.open(_file(folder, name, number), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        # Another process was first. Its file may still be empty, so the next call reads who it is.
         except FileExistsError:
             return Holder(None, "", certain=False)
         with open(file, "w") as opened:
             own = {"host": MACHINE.host, "machine": MACHINE.id, "process": os.getpid(), "started": started(os.getpid())}
             opened.write(json.dumps(own))
+        # The new file may stay: its number is not the highest, so it gives the lock to nobody.
         if max(_numbers(folder, name)) != number:  # the listing before was old
             return Holder(None, "", certain=False)
         with self._guard:
@@ -146,6 +149,7 @@ class Locks:
 
     def release(self, folder: Path, name: str = RUN) -> None:
         """Release a lock that is held."""
+        # Under the guard, so that the thread cannot touch the file once it is marked as free.
         with self._guard, suppress(OSError):
             os.utime(_file(folder, name, self._held.pop((folder, name))), ns=(_FREE, _FREE))
 
@@ -155,6 +159,7 @@ class Locks:
         Raises:
             UserError: it must not write any more.
         """
+        # After a long sleep of the machine this may run before the thread does, so it looks by itself.
         if _now() - self._beaten > 2 * BEAT_SECONDS:
             self._beat()
         if self._lost is not None:
@@ -169,10 +174,13 @@ class Locks:
             return None
         owner = state.owner
         process = int(owner["process"]) if owner else None
+        # On the same machine the table of processes gives a certain answer at once.
         if process is not None and owner.get("machine") == MACHINE.id:
             alive = is_alive(process, str(owner.get("started")))
             return Holder(process, "", certain=True) if alive else None
+        # On another machine, or where the file has no text yet, only its changes tell whether the holder is alive.
         before, since, changed = self._seen.get(key, (state, _now(), False))
+        # Any change counts, also to an earlier time, because the clock of a file server may be set back.
         if state != before:
             since, changed = _now(), True
         self._seen[key] = state, since, changed
@@ -187,6 +195,7 @@ class Locks:
     def _beat(self) -> None:
         with self._guard:
             for (folder, name), number in self._held.items():
+                # A network file system may fail for a moment; the next beat tries again.
                 with suppress(OSError):
                     if max(_numbers(folder, name), default=number) > number:
                         self._lost = folder
@@ -232,12 +241,14 @@ def made(folder: Path) -> Iterator[None]:
             if created and all(is_lock(path.name) for path in folder.iterdir()) and not _is_held(folder):
                 for path in folder.iterdir():
                     path.unlink(missing_ok=True)
+            # From the innermost folder on; rmdir refuses a folder that is not empty.
             for place in created:
                 place.rmdir()
 
 
 def _is_held(folder: Path) -> bool:
     names = {found[1] for path in folder.iterdir() if (found := re.fullmatch(r"\.lock-([a-z]+)-\d+", path.name))}
+    # A new object has seen no file before, so a holder on another machine counts as alive.
     return any(Locks().holder(folder, name) is not None for name in names)
 
 

@@ -39,6 +39,7 @@ class Invocation:
                 continue
             flag, equals, _ = token.partition("=")
             if flag in ("--out", "--data.dir", "--worker", "--max-minutes"):
+                # `--out DIR` has its value in the next argument, `--out=DIR` in the same one.
                 skip = not equals
             elif flag not in ("--restart", "--wait"):
                 kept.append(token)
@@ -79,6 +80,7 @@ def read(folder: Path) -> dict[str, Any]:
     """Return the manifest of the study in a folder, empty where it is missing or damaged."""
     problems: list[str] = []
     value = seal.read(folder / FILE, problems)
+    # A damaged manifest counts as missing, so that `write` replaces it.
     return {} if problems else value
 
 
@@ -87,6 +89,7 @@ def run_folders(folder: Path) -> list[Path]:
     rows = seal.read(folder / FILE).get("runs", [])
     with suppress(LookupError, TypeError):
         paths = [Path(row["folder"]) for row in rows]
+        # The file may have been edited: no path may lead out of the study's folder.
         return [path for path in paths if not path.is_absolute() and ".." not in path.parts]
     return []
 

@@ -55,6 +55,7 @@ def read_gradients(folder: Path, *roles: str, problems: list[str] | None = None)
     return {
         int(epoch): {layer: math.nan if norm is None else norm for layer, norm in layers.items() if wanted(layer)}
         for epoch, layers in stored.get("norms", {}).items()
+        # A longer text is no epoch, and Python refuses to convert thousands of digits.
         if epoch.isdecimal() and len(epoch) < 10
     }
 

@@ -34,9 +34,12 @@ def started(process: int) -> str:
     """Return a text that differs for two processes of one number; empty if there is none, or it is only a zombie."""
     try:
         # In ticks since the start of the system, which a change of the clock leaves alone.
+        # The program's name, in parentheses, may hold spaces and parentheses itself, so the last one counts.
+        # Behind it are state (0) and start time (19), fields 3 and 22 of proc(5).
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         return "" if fields[0] in "ZX" else fields[19]
     except FileNotFoundError:
+        # Where there is a /proc at all, a missing entry means that the process has ended.
         if Path("/proc/self/stat").exists():
             return ""
     except (OSError, IndexError):

@@ -41,6 +41,7 @@ def replace(folder: Path, write: Callable[[Path], None]) -> Path:
         if place.is_symlink() or (place.exists() and not place.is_dir()):
             raise UserError(f"{place} is not a folder of its own, and the report follows no link; move it away.")
     _remove_unfinished(folder)
+    # On the file system of the report, so that each file is put into place by an atomic rename.
     with tempfile.TemporaryDirectory(prefix=f"{_BEGUN}{os.getpid()}-", dir=folder) as temporary:
         fresh = Path(temporary)
         for part in PARTS:
@@ -71,6 +72,7 @@ _BEGUN = f".report-{re.sub(r'[^A-Za-z0-9.]', '', socket.gethostname())}-"
 
 def _remove_unfinished(folder: Path) -> None:
     """Delete what killed reports have left; one that is being written by another process stays."""
+    # Only those of this host: numbers of processes on another one mean nothing here.
     for path in folder.glob(f"{_BEGUN}*-*"):
         number = path.name.removeprefix(_BEGUN).partition("-")[0]
         if number.isdecimal() and not started(int(number)) and not path.is_symlink():

@@ -42,6 +42,7 @@ def clear(
                     f"A restart would delete {source}, from whose weights the run starts; give another --out."
                 )
         _refuse_foreign(root, out, known)
+    # Deleting starts only here, after every root has been checked.
     for path in [path for root in roots for path in root.iterdir()]:
         if path.parent == out and (path.name == lock.WORKERS or lock.is_lock(path.name)):
             continue
@@ -60,6 +61,7 @@ def _refuse_foreign(folder: Path, out: Path, known: Collection[Path]) -> None:
                 f"A restart would delete {str(place)!r} in {out}, which does not belong to this plan; "
                 "move it away or give another --out."
             )
+        # Other libraries choose the names inside these folders, such as those of a checkpoint.
         if path.is_dir() and path.name not in FOLDERS:
             _refuse_foreign(path, out, known)
 

@@ -86,6 +86,7 @@ def read(folder: Path, decode: Callable[[Any], Config]) -> Records[Config]:
         except UserError as error:
             problems.append(f"{folder / CONFIG}: {error}{_written_by(environment)}")
     displays = read_json(folder / MEASURES, problems).get("displays", [])
+    # A file that cannot be read was named already, and its digest differs for the same reason.
     problems += [text for name, text in seal.broken(folder, summary) if not any(str(name) in p for p in problems)]
     return Records(
         folder=folder,
@@ -152,6 +153,7 @@ def write_displays(folder: Path, displays: Sequence[Mapping[str, Any]]) -> None:
 
 def append_metrics(folder: Path, row: Mapping[str, Any]) -> None:
     """Append the line of an epoch to metrics.jsonl."""
+    # An append that is cut off damages its own line only, which readers leave out.
     with open(folder / METRICS, "a") as file:
         file.write(json.dumps(finite(row)) + "\n")
         file.flush()
@@ -167,6 +169,7 @@ def write_metrics(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def write_steps(folder: Path, steps: Mapping[str, np.ndarray]) -> None:
     """Replace steps.npz."""
+    # Without compression, which takes time during training and hardly shrinks noisy float32 values.
     write_arrays(folder / STEPS, steps, compressed=False)
 
 
@@ -190,6 +193,7 @@ def _read_metrics(path: Path, problems: list[str]) -> list[dict[str, Any]]:
 
 def _read_steps(path: Path, problems: list[str]) -> dict[str, np.ndarray]:
     found = read_arrays(path, problems)
+    # Kinds of NumPy: float, signed integer, unsigned integer, boolean.
     wrong = [name for name, array in found.items() if array.ndim != 1 or array.dtype.kind not in "fiub"]
     problems += [f"{path}: the array {name!r} is not one of numbers by step and was left out" for name in wrong]
     return {name: array for name, array in found.items() if name not in wrong}

@@ -22,6 +22,7 @@ OWN = "summary.json"
 
 def sealed(folder: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return a summary with the SHA-256 of the run's other files and of itself."""
+    # The digest is that of what a reader gets back: null in place of NaN.
     plain = finite({key: value for key, value in summary.items() if key != KEY})
     digests = {name: digest for name in FILES if (digest := _of_file(folder / name))}
     return {**plain, KEY: {**digests, OWN: _of_value(plain)}}
@@ -68,6 +69,7 @@ def of_rows(rows: Any) -> str:
 
 
 def _of_value(value: Any) -> str:
+    # Sorted keys make the digest independent of their order.
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 

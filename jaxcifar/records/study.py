@@ -174,6 +174,7 @@ def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
     by_study: dict[Path, list[Path]] = defaultdict(list)
     for run_folder in _run_folders(folder):
         by_study[_study_folder(run_folder)].append(run_folder)
+    # A study of which no run has begun has only a manifest.
     for manifest in _walk(folder, MANIFEST):
         by_study.setdefault(manifest.parent, [])
     studies = [study for place, runs in by_study.items() for study in _read_study(place, runs, decode)]
@@ -187,6 +188,7 @@ def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
 
 def _number(row: Any, key: str) -> float:
     value = row[key] if isinstance(row, dict) and key in row else None
+    # JSON may hold an integer that is larger than every float.
     with suppress(OverflowError):
         return float(value) if isinstance(value, int | float) else math.nan
     return math.nan
@@ -207,6 +209,7 @@ def _run_folders(folder: Path) -> list[Path]:
 
 def _study_folder(run_folder: Path) -> Path:
     """OUT/<study> of OUT/<study>/<member>/seed-<n>; the run folder itself where it is not a member."""
+    # A number of nine digits fits into 32 bits; a longer one is no seed.
     return run_folder.parent.parent if re.fullmatch(r"seed-\d{1,9}", run_folder.name) else run_folder
 
 
@@ -216,6 +219,7 @@ def _read_study(folder: Path, run_folders: Sequence[Path], decode: Decode) -> li
     rows = {row["folder"]: row for row in manifest.get("runs", [])}
     found = {os.path.relpath(path, folder): path for path in run_folders}
     results = []
+    # Order of the manifest first; folders that it does not name come after it.
     for name in [*rows, *(name for name in found if name not in rows)]:
         result = _read_result(folder / name, rows.get(name), problems, decode)
         if result is not None:
@@ -261,6 +265,7 @@ def _read_result(folder: Path, row: dict[str, Any] | None, problems: list[str], 
         return Result(member, seed, folder, None, planned=row) if row else None
     found = run_records.read(folder, decode)
     same_as = None
+    # A run with metrics of its own was trained itself, whatever its summary says.
     if "same_as" in found.summary and not found.metrics:
         target = Path(os.path.normpath(folder / found.summary["same_as"]))
         same_as = "/".join(target.parts[-3:-1])
@@ -271,6 +276,7 @@ def _read_result(folder: Path, row: dict[str, Any] | None, problems: list[str], 
         if not os.path.isfile(target / run_records.CONFIG):
             problems.append(f"{folder} is the same run as {same_as}, which is not here.")
             return Result(member, seed, folder, None, same_as, row)
+        # The config stays this run's own, because it has the run's own name.
         found = dataclasses.replace(run_records.read(target, decode), config=found.config)
     problems.extend(found.problems)
     if found.config is None and not found.metrics and not found.displays and row is None:

@@ -92,6 +92,7 @@ def _panel(bands: Bands, styles: dict[str, LineStyle], size: tuple[float, float]
 
     ends = {norm: _ends(band) for norm, band in bands.items()}
     alt = "; ".join(f"{styles[norm].label}: between {low:.3g} and {high:.3g}" for norm, (low, high) in ends.items())
+    # A narrow panel is one of several, so its title names its normalisation.
     which = "" if size[0] > 5 else ", " + ", ".join(norm for norm in bands if norm)
     return Panel(f"Train loss (nats per image){which}", draw, f"Bands of train loss. At the end {alt}.", size)
 
@@ -125,6 +126,7 @@ def _mean_band(bands: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.
     low = np.mean([losses.min(0)[:steps] for losses in bands], axis=0)
     high = np.mean([losses.max(0)[:steps] for losses in bands], axis=0)
     x, _, least, _ = binned(low)
+    # An infinite loss has no place on the axis; it is drawn at the highest finite one.
     greatest = binned(np.where(np.isfinite(high), high, np.nanmax(high[np.isfinite(high)], initial=0.0)))[3]
     return x, least, greatest
 

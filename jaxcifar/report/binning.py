@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+# More points cannot be told apart in a panel, and make the page larger.
 BINS = 300
 
 
@@ -23,9 +24,10 @@ def binned_together(columns: Sequence[np.ndarray], bins: int = BINS) -> tuple[np
         behind the end of a diverged run.
     """
     table = np.ma.masked_invalid(stacked(columns))
+    # Steps without any value are left out, so that a measure of every tenth step fills its bins too.
     kept = np.flatnonzero(~np.ma.getmaskarray(table).all(axis=0))
     parts = np.array_split(kept, min(bins, len(kept))) if len(kept) else []
-    x = np.array([part.mean() + 1 for part in parts])
+    x = np.array([part.mean() + 1 for part in parts])  # Steps count from 1
     found = [[f(table[:, part], axis=1).filled(np.nan) for part in parts] for f in (np.ma.mean, np.ma.min, np.ma.max)]
     return x, *(np.array(columns_of).reshape(-1, len(columns)).T for columns_of in found)
 
@@ -39,6 +41,7 @@ def stacked(columns: Sequence[np.ndarray]) -> np.ndarray:
 def smoothed(values: np.ndarray, share: float = 0.04) -> np.ndarray:
     """A centred moving mean over a share of the points, narrower near the ends; NaN stays and touches no neighbour."""
     points, half = len(values), round(len(values) * share / 2)
+    # Symmetric also near the ends, where a one-sided window would shift the line.
     widths = [min(half, i, points - 1 - i) for i in range(points)]
     windows = [values[i - width : i + width + 1] for i, width in enumerate(widths)]
     kept = [window[np.isfinite(window)] for window in windows]

@@ -167,12 +167,15 @@ def _spectrum(display: Display, found: Found, looks: dict[str, LineStyle], commo
 def _waterfall(runs: list[Arrays], color: str) -> Callable[[Any], None]:
     def draw(axis: Any) -> None:
         steps = runs[0]["steps"]
+        # From the top down, so that the peaks of a lower spectrum stay in front of the one above it.
         for index in reversed(range(len(steps))):
             for arrays in runs:
+                # The distance between two snapshots shows six decades, from a density of 10⁻⁶ to 1.
                 height = np.clip(np.log10(np.maximum(arrays["density"][index], 1e-30)) + 6, 0, None) / 6
                 grid, fill = arrays["grid"][index], 0.2 / len(runs)
                 axis.fill_between(grid, index, index + height, color=color, alpha=fill, linewidth=0)
                 axis.plot(grid, index + height, color=color, linewidth=0.9, alpha=0.9 if len(runs) == 1 else 0.6)
+        # Eigenvalues have both signs and many orders of magnitude; a plain logarithm has no place for 0.
         axis.set_xscale("symlog", linthresh=1.0)
         axis.set_yticks(range(len(steps)), [f"step {step:,}" for step in steps], fontsize=7)
         axis.set_xlabel("eigenvalue")
@@ -188,4 +191,5 @@ def _at_shared_steps(found: dict[str, list[Arrays]]) -> dict[str, list[Arrays]]:
 
 def _at(arrays: Arrays, steps: set[int]) -> Arrays:
     kept = np.isin(arrays["steps"], list(steps))
+    # A single number, such as the number of images, belongs to all snapshots.
     return {name: values[kept] if values.ndim else values for name, values in arrays.items()}

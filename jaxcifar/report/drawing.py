@@ -21,6 +21,7 @@ def drawer(nodes: Sequence[dict[str, Any]]) -> Callable[[Any], None]:
 
     def draw(axis: Any) -> None:
         axis.set_axis_off()
+        # The left side has the shapes of the maps, the right side the lines around the block or projections.
         axis.set_xlim(-3.4, 3.4 if all(x == 0 for x, _ in places) else 4.4)
         axis.set_ylim(min(y for _, y in places) - 0.5, 0.4)
         for index, node in enumerate(nodes):
@@ -34,6 +35,7 @@ def drawer(nodes: Sequence[dict[str, Any]]) -> Callable[[Any], None]:
 def _places(nodes: Sequence[dict[str, Any]]) -> list[Place]:
     """The main path has a line for each node; a projection is at the side of the nodes before it."""
     main = {len(nodes) - 1}
+    # Back from the last node along each node's first input, which is on the main path.
     for index in reversed(range(len(nodes))):
         if index in main and nodes[index]["inputs"]:
             main.add(nodes[index]["inputs"][0])
@@ -43,6 +45,7 @@ def _places(nodes: Sequence[dict[str, Any]]) -> list[Place]:
             places.append((0.0, line))
             line -= 1.0
         else:
+            # `line` is that of the next node on the main path. A projection of two nodes begins two lines above it.
             aside = sum(other not in main for other in range(index, len(nodes)) if other - index < 2)
             places.append((SIDE, line + aside))
     return places

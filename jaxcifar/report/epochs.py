@@ -61,6 +61,7 @@ def spread(runs: Sequence[Result], key: str) -> tuple[np.ndarray, np.ndarray, np
     if not columns:
         nothing = np.zeros(0)
         return nothing, nothing, nothing, nothing
+    # Beyond the shortest run the mean would be that of fewer seeds, and jump.
     shortest = min(len(values) for values in columns)
     values = np.stack([column[:shortest] for column in columns])
     epochs = next(run.column("epoch") for run in runs if len(run.column(key)) >= shortest and len(run.column(key)))
@@ -88,6 +89,7 @@ def _drawer(study: StudyResults, looks: dict[str, LineStyle], key: str, log: boo
         for member, runs in study.members.items():
             _mark_ends(axis, runs, key, looks[member], top)
         axis.set_xlabel("epoch")
+        # With the default of two ticks or more, matplotlib would put fractions between few epochs.
         axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axis.margins(x=0.02)
 
@@ -99,6 +101,7 @@ def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: LineStyle) -
     epochs, mean, low, high = spread(runs, key)
     style = line(look)
     if len(epochs):
+        # Where there are few epochs, marks show which values were measured.
         axis.plot(epochs, mean, marker="o" if np.isfinite(mean).sum() < 12 else None, markersize=3.2, **style)
     if len(runs) > 1 and len(epochs):
         axis.fill_between(epochs, low, high, color=style["color"], alpha=0.18, linewidth=0, gid=style["gid"])
@@ -120,6 +123,7 @@ def _mark_end(axis: Any, run: Result, key: str, epochs: np.ndarray, mean: np.nda
     finite = np.minimum(losses[np.isfinite(losses)], top)
     per_epoch = steps_per_epoch(run)
     if key == "train_loss" and len(finite) and per_epoch:
+        # The curve of epochs ends here; single steps continue it.
         done = int(epochs[-1] * per_epoch) if len(epochs) else 0
         times = (np.arange(done, len(finite)) + 1) / per_epoch
         if len(times):

@@ -65,7 +65,7 @@ def save(figure: Figure, folder: Path) -> None:
     with style.applied():
         drawn = together(figure)
         drawn.savefig(folder / f"{figure.name}.png", dpi=200)
-        drawn.savefig(folder / f"{figure.name}.svg", metadata={"Date": None})
+        drawn.savefig(folder / f"{figure.name}.svg", metadata={"Date": None})  # Equal figures are equal files
     if figure.rows:
         (folder / f"{figure.name}.csv").write_text(to_csv(figure.columns, figure.rows), encoding="utf-8")
 
@@ -80,7 +80,7 @@ def together(figure: Figure) -> Any:
     heights = [max(panel.size[1] for panel in row) for row in cells]
     looks = _merged(figure.legend)
     beside = _legend_columns(looks, width)
-    legend = 0.24 * -(-len(looks) // beside)
+    legend = 0.24 * -(-len(looks) // beside)  # Rounded up to whole rows
     title = textwrap.fill(f"{figure.title} ({figure.note})" if figure.note else figure.title, round(14 * width))
     head = 0.2 + 0.16 * (title.count("\n") + 1)
     canvas = Canvas(figsize=(width, head + sum(heights) + legend))
@@ -108,7 +108,7 @@ def _merged(legend: Sequence[LineStyle]) -> list[LineStyle]:
     for looks in alike.values():
         words = [look.label.split(", ") for look in sorted(looks, key=lambda look: look.strength)]
         differing = [index for index, told in enumerate(zip(*words, strict=False)) if len(set(told)) > 1]
-        is_row = len({len(told) for told in words}) == len(differing) == 1
+        is_row = len({len(told) for told in words}) == len(differing) == 1  # One part differs, such as the rate
         if len({look.strength for look in looks}) < 3 or not is_row:
             found += looks
             continue
@@ -152,13 +152,14 @@ def log_axis(axis: Any) -> None:
 
     axis.set_yscale("log")
     low, high = axis.get_ylim()
+    # On less than two decades, powers of ten alone would give one tick or two.
     axis.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 50 * low else (1.0,), numticks=8))
     axis.yaxis.set_major_formatter(FuncFormatter(_power))
     axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _power(value: float, position: int) -> str:
-    exponent = math.floor(math.log10(value) + 1e-9)
+    exponent = math.floor(math.log10(value) + 1e-9)  # A tick may be slightly below its power of ten
     if -3 <= exponent <= 3:
         return f"{value:g}"
     factor = round(value / 10.0**exponent)
@@ -183,7 +184,7 @@ def _as_text(cell: Any) -> Any:
     if not cell.lstrip(" ").startswith(("=", "+", "-", "@", "\t")) or cell == "-":
         return cell
     number = re.fullmatch(r"[+-]?[\d.,]+(e[+-]?\d+)?%?( ± [\d.e+-]+)?", cell)
-    return cell if number else f"'{cell}"
+    return cell if number else f"'{cell}"  # A number with a sign is no formula
 
 
 def line(look: LineStyle) -> dict[str, Any]:
@@ -200,7 +201,7 @@ def line_id(look: LineStyle) -> str:
 
 def swatch(look: LineStyle) -> str:
     """Return a legend's short line as SVG."""
-    dash = " ".join(str(2 * length) for length in style.DASHES[look.dash])
+    dash = " ".join(str(2 * length) for length in style.DASHES[look.dash])  # Matplotlib's are in widths of the line
     stroke = f'stroke="var(--{look.color})" stroke-width="2.5" stroke-dasharray="{dash or "none"}"'
     stroke += f' opacity="{look.strength}"'
     return f'<svg class="swatch" width="26" height="10" aria-hidden="true"><path d="M1 5H25" {stroke}/></svg>'
@@ -238,8 +239,11 @@ def _scales(axis: Any, panel: Panel) -> str:
 def _for_page(svg: str, name: str, alt: str, scales: str) -> str:
     """The SVG element alone, with ids of its own, the page's colours and font, and its alternative text."""
     svg = svg[svg.index("<svg") :]
+    # The page's policy would refuse matplotlib's style element; page.css has its rules.
     svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    # A line and its band share this mark, but an id must be unique in a page.
     svg = re.sub(r'\bid="(of-[^"]+)"', r'data-line="\1"', svg)
+    # Matplotlib gives equal ids in several pictures. A prefix keeps them apart on one page; references follow.
     svg = re.sub(r'\bid="([^"]+)"', lambda found: f'id="{name}-{found[1]}"', svg)
     svg = re.sub(r'(xlink:href="#|url\(#)([^")]+)', lambda found: f"{found[1]}{name}-{found[2]}", svg)
     svg = re.sub(r' style="([^"]*)"', lambda found: _as_attributes(found[1]), svg)
@@ -250,7 +254,7 @@ def _for_page(svg: str, name: str, alt: str, scales: str) -> str:
     head, rest = svg.split(">", 1)
     size = re.search(r'viewBox="[^"]+"', head)
     box = size.group(0) if size else ""
-    label = html.escape(alt)
+    label = html.escape(alt)  # A label of a record may hold a quote or <
     opening = f'<svg class="plot" role="img" aria-label="{label}" xmlns:xlink="http://www.w3.org/1999/xlink" {box} '
     opening += f'data-axis="{html.escape(scales)}">'
     return opening + rest

@@ -96,6 +96,7 @@ def _drawer(measured: Measured, looks: dict[str, LineStyle], epoch: int) -> Call
         for member, by_epoch in measured.items():
             if epoch in by_epoch:
                 norms = by_epoch[epoch][1]
+                # By relative depth, so that networks of several depths share one axis.
                 axis.plot(np.linspace(0, 1, len(norms)), norms, **{**line(looks[member]), "linewidth": 1.3})
         log_axis(axis)
         axis.set_xticks([0, 0.5, 1], ["first layer", "middle", "last layer"])

@@ -36,6 +36,7 @@ def line_styles(study: StudyResults, words: Words) -> dict[str, LineStyle]:
     arms = list(dict.fromkeys(kind.arm for kind in kinds.values()))
     found = {}
     for member, kind in kinds.items():
+        # A colour that comes again takes the next dash. Arms are two dashes apart, which leaves that one free.
         wrapped = list(colors).index(kind.subject) // len(COLORS)
         dash = own[member].dash or DASHES[(2 * arms.index(kind.arm) + wrapped) % len(DASHES)]
         found[member] = LineStyle(study.label(member), own[member].color or colors[kind.subject], dash)
@@ -62,9 +63,11 @@ def _kinds(study: StudyResults) -> dict[str, _Kind]:
     same = len(known) > 1 and len({_plain(config) for config in known}) == 1
     kinds = {}
     for member, config in configs.items():
+        # Where a reader sees no difference in the configs, each member is a subject of its own.
         if config is None or same:
             kinds[member] = _Kind(member, None, 0.0)
             continue
+        # A constant rate and one network for all take both out of the comparison of the rest.
         optimizer = dataclasses.replace(config.optimizer, learning_rate=1.0)
         rest = dataclasses.replace(_plain(config), optimizer=optimizer, model=known[0].model)
         subject, arm = (config.model, rest) if networks else (rest, None)
@@ -86,6 +89,7 @@ def _colors(kinds: dict[str, _Kind], own: dict[str, MemberWords]) -> dict[Hashab
         if color is not None:
             found.setdefault(kind.subject, color)
     subjects = list(dict.fromkeys(kind.subject for kind in kinds.values()))
+    # The pair takes its usual colours only where the study file gives neither to something else.
     if not {"blue", "vermillion"} & set(found.values()):
         found |= _pair(subjects)
     free: Sequence[Color] = [color for color in COLORS if color not in found.values()] or COLORS
@@ -113,6 +117,7 @@ def _rates_told_apart(found: dict[str, LineStyle], kinds: dict[str, _Kind]) -> d
             found[ordered[1]] = dataclasses.replace(found[ordered[1]], dash="dashed")
         elif len(ordered) > 1:
             for index, member in enumerate(ordered):
+                # The faintest line keeps 30% of its opacity, so that it is still seen.
                 strength = round(0.3 + 0.7 * index / (len(members) - 1), 2)
                 found[member] = dataclasses.replace(found[member], strength=strength)
     return found

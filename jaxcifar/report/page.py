@@ -60,6 +60,7 @@ def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
             try:
                 figure.save(each, out / "figures")
                 drawn[each.name] = figure.inline(each)
+            # A full disk is no damage of this figure's records, and the report as a whole must stop.
             except OSError:
                 raise
             except Exception as error:  # one figure of damaged records must not take the page with it
@@ -67,15 +68,17 @@ def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
         panels |= drawn
         sections.append(replace(section, figures=tuple(each for each in section.figures if each.name in drawn)))
         _save_tables(section, out)
+    # Names and labels come from records and may hold any text, so everything is escaped unless marked as safe.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["by_quantity"] = _by_quantity
     environment.filters["about"] = _about
+    # The hashes below are those of style and script exactly as the page holds them.
     css = environment.get_template("page.css").render(palette=(style.LIGHT, style.DARK))
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
-        title=folder.resolve().name,
+        title=folder.resolve().name,  # `.` has no name of its own
         sections=sections,
         claims=[claim for section in sections for claim in section.claims],
         tally=tally([claim for section in sections for claim in section.claims]),

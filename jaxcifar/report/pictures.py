@@ -99,6 +99,7 @@ def _stretched(tiles: np.ndarray) -> np.ndarray:
     """Each tile from its least value at 0 to its greatest at 1."""
     axes = tuple(range(1, tiles.ndim))
     low, high = tiles.min(axis=axes, keepdims=True), tiles.max(axis=axes, keepdims=True)
+    # A constant tile would be divided by 0.
     return (tiles - low) / np.maximum(high - low, 1e-12)
 
 

@@ -28,6 +28,7 @@ def plane_figure(display: Display, found: Found, looks: dict[str, LineStyle], co
     if not every.count():
         return None
     low = float(every.min())
+    # Contours need increasing levels, also on a flat plane.
     limits = low, max(float(every.max()), low + 1e-3)
     runs = list(_seed_by_seed(found, looks))
     panels = [_plane_panel(f"{name}, contours", a, _plane_contours(a, limits)) for name, _, a in runs]
@@ -53,6 +54,7 @@ def _plane_panel(title: str, arrays: Arrays, draw: Draw) -> Panel:
 
 def _log_losses(arrays: Arrays) -> np.ma.MaskedArray:
     """A point whose loss is not finite is left out of the picture."""
+    # A loss of 0 has no logarithm.
     return np.ma.log10(np.ma.maximum(np.ma.masked_invalid(arrays["losses"]), 1e-12))
 
 
@@ -72,6 +74,7 @@ def _contours(arrays: Arrays, limits: Limits | None = None) -> Draw:
         levels = 24 if limits is None else np.linspace(*limits, 25)
         axis.contourf(arrays["x"], arrays["y"], losses, levels=levels, cmap="viridis", alpha=0.85)
         lines = axis.contour(arrays["x"], arrays["y"], losses, levels=8, colors=INK, linewidths=0.5)
+        # Levels are logarithms; their labels give the loss itself.
         axis.clabel(lines, fmt=lambda value: f"{10**value:.2g}", fontsize=6.5)
         axis.grid(False)
 
@@ -81,6 +84,7 @@ def _contours(arrays: Arrays, limits: Limits | None = None) -> Draw:
 def _surface(arrays: Arrays, limits: Limits) -> Draw:
     def draw(axis: Any) -> None:
         canvas, place, title = axis.figure, axis.get_position(), axis.get_title("left") or axis.get_title()
+        # The panel's flat axis gives way to one of another projection in its place.
         axis.remove()
         import mpl_toolkits.mplot3d  # noqa: F401 (registers the projection)
 

@@ -106,6 +106,7 @@ def _calibration(member: str, arrays: dict[str, np.ndarray]) -> tuple[Any, ...]:
 
     def draw(axis: Any) -> None:
         middles = (np.arange(bins) + 0.5) / bins
+        # A bin without images has no accuracy.
         axis.bar(middles, np.nan_to_num(accuracy), width=0.92 / bins, color=style.LIGHT["blue"], alpha=0.35)
         axis.plot([0, 1], [0, 1], color=style.INK, linestyle="dashed", linewidth=1)
         axis.plot(confidence, accuracy, color=style.LIGHT["blue"], marker=".")
@@ -134,6 +135,7 @@ def _mistakes(member: str, arrays: dict[str, np.ndarray], names: list[str]) -> t
         for label, answer, confidence in zip(*(arrays[f"mistakes_{part}"] for part in PARTS), strict=True)
     ]
     rows = -(-len(images) // COLUMNS)
+    # The gap has room for the two lines of text below each image.
     gap = max(12, images.shape[1] // 2)
 
     def draw(axis: Any) -> None:

@@ -43,6 +43,7 @@ def _figure(
         name=display.name,
         title=display.title,
         caption=f"{display.caption} {SEEDS}",
+        # Panels of one quantity lie side by side, one for each network.
         panels=tuple(panel for _, panel in sorted(panels, key=lambda item: order.index(item[0]))),
         legend=_legend(networks),
         columns=("member", "seed", "measure", "step", "mean", "least", "greatest"),

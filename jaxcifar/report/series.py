@@ -39,6 +39,7 @@ def table(study: StudyResults) -> Table | None:
                 columns = [run.step_values(name) * (_rate(run) if times_rate else 1.0) for run in runs]
                 columns = [values[np.isfinite(values)] for values in columns if np.isfinite(values).any()]
                 if columns:
+                    # Quantiles of each seed by itself, because their error is the spread over seeds.
                     figures = [[float(np.quantile(values, q)) for values in columns] for q in QUANTILES]
                     cells = [_mean_cell(values) for values in figures]
                     rows.append([Cell(shown), Cell(study.label(member)), *cells])
@@ -207,5 +208,6 @@ def _draw(axis: Any, columns: Sequence[np.ndarray], style: dict[str, Any], maxim
         edges = np.nanmin(lines, axis=0), np.nanmax(lines, axis=0)
         axis.fill_between(x, *edges, color=style["color"], alpha=0.3, linewidth=0, gid=style["gid"])
     if maximum:
+        # fmax passes over NaN, which maximum would carry on; behind the end of a run nothing is drawn.
         running = np.where(np.isfinite(greatest), np.fmax.accumulate(greatest, axis=1), np.nan)
         axis.plot(x, np.nanmean(running, axis=0), color=style["color"], linewidth=1.0, linestyle=(0, (4, 2)))

@@ -42,6 +42,7 @@ def gather(folder: Path, config: Run | Study | Paper | None = None) -> list[Sour
     found = read_studies(folder)
     own = _own(config, found)
     told = [_told(results, own) for results in found]
+    # All studies are judged in one call, because p values are adjusted for all comparisons of a page.
     judged = iter(judge_page([(one.study, one.results) for one in told if one.study]))
     sources = [
         Source(one.results, one.words, tuple(next(judged)) if one.study else one.stored, one.study is not None)
@@ -91,6 +92,7 @@ def _told(results: StudyResults, own: dict[str, Study]) -> _Told:
     problems = list(results.problems)
     stored = stored_claims.read(results.folder, problems)
     study = own.get(results.name)
+    # A user's own study may have a shipped one's name; that one's claims must not judge it.
     if study is None and (not stored or stored["shipped"]):
         study = shipped.find(results.name)
     if study is not None and results.size in study.sizes:

@@ -32,6 +32,7 @@ DARK: dict[Color, str] = {
 }
 INK, GRID, PAPER = "#1b1f24", "#d9dcdf", "#ffffff"
 
+# Lengths of dashes and gaps, in widths of the line.
 DASHES: dict[Dash, tuple[float, ...]] = {
     "solid": (),
     "dashed": (4, 2),
@@ -81,6 +82,7 @@ def norm_styles(titles: Iterable[str]) -> dict[str, LineStyle]:
 
 RC = {
     "font.family": "sans-serif",
+    # Comes with matplotlib, so that figures are alike on every machine.
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
     "axes.titlesize": 9.5,
@@ -89,6 +91,7 @@ RC = {
     "axes.labelsize": 9,
     "axes.edgecolor": GRID,
     "axes.labelcolor": INK,
+    # The page's background shows through, light or dark.
     "axes.facecolor": "none",
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -111,7 +114,9 @@ RC = {
     "legend.fontsize": 8.5,
     "figure.facecolor": PAPER,
     "savefig.facecolor": PAPER,
+    # Text stays text, which can be searched, read aloud and set in the page's font.
     "svg.fonttype": "none",
+    # Without a salt matplotlib gives random ids, so that equal figures would be different files.
     "svg.hashsalt": "jaxcifar",
     "mathtext.default": "regular",
 }

@@ -149,6 +149,7 @@ def _figure(runs: Sequence[Result], measure: Measure, form: Callable[[float], st
         return Cell("-", math.nan)
     mean = float(np.mean(values))
     text = form(mean)
+    # Equal values, such as a number of parameters, have no error to show. One seed has none either.
     if len(set(values)) == 1:
         return Cell(text, mean)
     return Cell(text, mean, error=f"± {standard_error(tuple(values)):.2g}")

@@ -61,6 +61,7 @@ function place([low, high, from, to, kind], found) {
 const value = (axis, at) => String(Number(number(axis, at).toPrecision(4)));
 
 const NUMBERS = /-?\d+(\.\d+)?/g;
+// Bands are filled; only lines have points to read off.
 const linesOf = (plot) => [...plot.querySelectorAll("g[data-line] > path[fill=none]")];
 
 function isReadable(plot) {
@@ -74,6 +75,7 @@ for (const plot of document.querySelectorAll("svg[data-axis]")) {
   plot.addEventListener("pointermove", (event) => {
     const axis = JSON.parse(plot.dataset.axis);
     const mouse = new DOMPoint(event.clientX, event.clientY).matrixTransform(plot.getScreenCTM().inverse());
+    // A point that is farther away than 20 units of the picture (72 per inch) is not meant.
     let best = { far: 20 };
     for (const path of linesOf(plot)) {
       if (path.parentNode.classList.contains("hidden")) continue;
@@ -130,13 +132,16 @@ function rescale(plot, kind) {
     : [Math.max(0, least - 0.05 * (greatest - least)), greatest + 0.05 * (greatest - least), old[2], old[3], kind];
   const moved = (at) => {
     const found = number(old, at);
+    // An edge at 0 or below has no logarithm; it ends below the axis.
     return place(y, kind === "log" ? Math.max(found, y[0] / 2) : found);
   };
   for (const path of plot.querySelectorAll("g[data-line] path")) {
+    // A mark's shape is in <defs> too, but it is used at the points of a line, not at x = 0. It keeps its form.
     const marker = path.closest("defs") && !plot.querySelector(`use[*|href="#${path.id}"][x="0"]`);
     if (marker) continue;
     const shift = path.closest("defs") ? plot.viewBox.baseVal.height : 0;
     let turn = 0;
+    // The numbers of a path are x and y in turn.
     const numbers = (text) => (turn++ % 2 ? (moved(Number(text) + shift) - shift).toFixed(3) : text);
     path.setAttribute("d", path.getAttribute("d").replace(NUMBERS, numbers));
   }
@@ -149,6 +154,7 @@ function rescale(plot, kind) {
 
 function restore(plot) {
   if (!plot.drawn) return;
+  // The stored picture may have other lines hidden than the legend has now.
   const hidden = [...plot.querySelectorAll(".hidden")].map((part) => part.dataset.line);
   plot.innerHTML = plot.drawn.inner;
   plot.dataset.axis = plot.drawn.axis;
