@@ -96,7 +96,7 @@ def stacked_losses(runs: Sequence[Result]) -> np.ndarray:
     steps = min(len(values) for values in columns)
     if steps == 0:
         raise Missing("A run has no per-step losses on record.")
-    return np.nan_to_num(np.stack([values[:steps] for values in columns]), nan=np.inf)
+    return np.nan_to_num(np.stack([values[:steps] for values in columns]), nan=np.inf, posinf=np.inf)
 
 
 def _of_losses(

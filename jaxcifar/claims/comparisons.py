@@ -87,7 +87,8 @@ class Decision:
     answer: Answer
     how: str
     p: float = math.nan
-    """Two-sided p value of no difference, or of a mean at the level; NaN where nothing was tested."""
+    """Two-sided p value of no difference, of a mean at the level, or, where the claim is that two arms or a mean and a
+    level differ by less than a margin, of a difference within it; NaN where nothing was tested."""
     p_adjusted: float = math.nan
     p_equal: float = math.nan
     """p value of a difference of the smallest size that counts, or more; NaN where that was not tested."""
@@ -109,12 +110,13 @@ def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
     found = [(index, test) for index, test in enumerate(tests) if test is not None]
     # The two families have opposite null hypotheses: no difference, and a difference of the margin or more.
     # So each family has an error rate of its own.
-    p_values = dict(zip((index for index, _ in found), adjusted([test.p for _, test in found]), strict=True))
+    raw = {index: test.p_beyond(_claimed_margin(comparisons[index])) for index, test in found}
+    p_values = dict(zip(raw, adjusted(list(raw.values())), strict=True))
     margins = {index: _margin(comparisons[index]) for index, _ in found}
     # No data can show that two means are exactly equal, so a margin of 0 is not tested.
     equal = [(index, test.p_equivalent(margins[index])) for index, test in found if margins[index] > 0]
     p_equal = dict(zip((index for index, _ in equal), adjusted([p for _, p in equal]), strict=True))
-    raw, raw_equal = {index: test.p for index, test in found}, dict(equal)
+    raw_equal = dict(equal)
     decisions = []
     for index, comparison in enumerate(comparisons):
         p, p_same = p_values.get(index, math.nan), p_equal.get(index, math.nan)
@@ -217,6 +219,17 @@ def _margin(comparison: Comparison) -> float:
             assert_never(comparison)
 
 
+def _claimed_margin(comparison: Comparison) -> float:
+    """The difference that a claim of equality allows; 0 for other claims."""
+    match comparison:
+        case Equivalence() | Level(side="about"):
+            return _margin(comparison)
+        case Order() | Level() | Fact() | Open():
+            return 0.0
+        case _:
+            assert_never(comparison)
+
+
 def _decide(comparison: Comparison, test: Difference | None, p: float, p_equal: float) -> Decision:
     match comparison:
         case Order():
@@ -260,7 +273,7 @@ def _equivalence(pair: Equivalence, test: Difference | None, p: float, p_equal: 
     text = f"{pair.what}: {amount(test.value, pair.log)}, alike within {limit}"
     if p_equal < LEVEL:
         return Decision("holds", f"{text} (two one-sided t-tests, p = {p_equal:.2g})")
-    if p < LEVEL and abs(test.value) > pair.within:
+    if p < LEVEL:
         return Decision("does not hold", f"{text} ({tested(pair.a, pair.b, p)})")
     return Decision("not decided", f"{text}; more seeds would decide")
 
@@ -273,7 +286,7 @@ def _level(reached: Level, test: Difference | None, p: float, p_equal: float) ->
     if reached.side == "about":
         if p_equal < LEVEL:
             return Decision("holds", f"{text}, within {reached.by:g} (two one-sided t-tests, p = {p_equal:.2g})")
-        if p < LEVEL and abs(distance) > reached.by:
+        if p < LEVEL:
             return Decision("does not hold", f"{text}, more than {reached.by:g} away (t-test, p = {p:.2g})")
         return Decision("not decided", f"{text}, within {reached.by:g}; more seeds would decide")
     answer: Answer = "holds" if _reached(reached) else "does not hold"
@@ -284,4 +297,4 @@ def _level(reached: Level, test: Difference | None, p: float, p_equal: float) ->
         return Decision("not decided", f"{text} is within four seed deviations ({reached.by:g}) of one seed; {SEEDS}")
     if p < LEVEL:
         return Decision(answer, f"{text} (t-test, {len(reached.values)} seeds, adjusted p = {p:.2g})")
-    return Decision("not decided", f"{text}; its 95% interval holds the level, more seeds would decide")
+    return Decision("not decided", f"{text} (t-test, adjusted p = {p:.2g}); more seeds would decide")

@@ -40,6 +40,13 @@ class Difference:
         """Return the p value of the hypothesis that the true difference is at least `bound`."""
         return _upper_tail(bound - self.value, self.error, self.freedom)
 
+    def p_beyond(self, margin: float) -> float:
+        """Return the p value of the hypothesis that the true difference is at most `margin`, either way.
+
+        With a margin of 0 this is `p`.
+        """
+        return min(1.0, 2 * min(self.p_above(margin), self.p_below(-margin)))
+
     def p_equivalent(self, margin: float) -> float:
         """Return the p value of the hypothesis that the true difference is `margin` or more, either way.
 

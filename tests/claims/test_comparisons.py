@@ -76,6 +76,8 @@ def test_equivalence():
     assert alike([1.0, 1.01, 1.02], [1.1, 1.11, 1.12]) == "holds"
     assert alike([1.0, 1.01, 1.02], [3.1, 3.11, 3.12]) == "does not hold"
     assert alike([1.0, 2.0, 3.0], [1.5, 2.5, 3.5]) == "not decided"
+    # There is a difference, but it may be below the margin of 1.
+    assert alike([1.0, 1.1, 0.9], [2.05, 2.15, 1.95]) == "not decided"
 
 
 def test_levels():
@@ -92,6 +94,7 @@ def test_levels():
     assert decide(Level("x", "at most", (math.inf,), 0.2, 0.05)).answer == "not decided"
     assert decide(Level("x", "about", (64.0, 64.5, 63.8), 64, 2)).answer == "holds"
     assert decide(Level("x", "about", (70.9, 71.0, 71.1), 64, 2)).answer == "does not hold"
+    assert decide(Level("x", "about", (66.0, 66.1, 66.2), 64, 2)).answer == "not decided"
 
 
 def test_all_of():
