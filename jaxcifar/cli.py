@@ -204,7 +204,7 @@ def _with_file(argv: list[str]) -> list[str]:
 def _summary(config: Run | Study | Paper) -> int:
     from jaxcifar.models import layer_rows
     from jaxcifar.report.terminal import layer_table
-    from jaxcifar.runner.execute import plan
+    from jaxcifar.runner.deduplicate import plan
     from jaxcifar.training import runtime
 
     runtime.configure()
@@ -217,8 +217,8 @@ def _summary(config: Run | Study | Paper) -> int:
 def _plan(config: Run | Study | Paper, options: RunOptions) -> int:
     from jaxcifar.report.terminal import plan_table
     from jaxcifar.runner import speed
+    from jaxcifar.runner.deduplicate import plan
     from jaxcifar.runner.estimate import outline
-    from jaxcifar.runner.execute import plan
     from jaxcifar.runner.plan import programs
     from jaxcifar.training import runtime
 

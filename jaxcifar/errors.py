@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,7 @@ class UserError(Exception):
 
 def check_number(name: str, value: Any, low: float, high: float = math.inf, *, above: bool = False) -> None:
     """Raises UserError unless value is a finite number in [low, high], or (low, high] if `above`."""
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if not number or value > high or value < low or (above and value == low):
         raise UserError(f"{name} is {value!r}; it must be a finite number {_range_text(low, high, above)}.")
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from jaxcifar.config import VGG, Run, Study, load, shipped
 from jaxcifar.models import training_flops
-from jaxcifar.runner.execute import plan
+from jaxcifar.runner.deduplicate import plan
 from jaxcifar.runner.plan import shape_of
 from jaxcifar.training import probes
 from jaxcifar.training.cost import cost_of

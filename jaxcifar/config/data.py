@@ -66,7 +66,7 @@ class Data:
         for name in ("train_size", "test_size"):
             if getattr(self, name) is not None:
                 check_count(f"data.{name}", getattr(self, name), 1)
-        check_count("data.holdout", self.holdout, 0, 49_999)
+        check_count("data.holdout", self.holdout, 0)
         check_count("data.crop", self.crop, 0, 16)
         check_count("data.cutout", self.cutout, 0, 96)
 

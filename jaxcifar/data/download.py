@@ -60,17 +60,21 @@ def earlier(data_dir: Path, notify: Callable[[str], None], archive: Archive = OF
 
     Args:
         data_dir: tensorflow-datasets' folder.
-        notify: told which file is skipped because its checksum is not the published one.
+        notify: told which file is skipped, because it cannot be read or its checksum is not the published one.
         archive: what to look for.
     """
     # Older versions of tensorflow-datasets did not make a folder per data set.
     for folder in (data_dir / "downloads" / "cifar10", data_dir / "downloads"):
         path = folder / archive.file_name
         if path.is_file():
-            with contextlib.suppress(OSError), path.open("rb") as stream:
-                if hashlib.file_digest(stream, "sha256").hexdigest() == archive.sha256:
-                    return formats.read(path, notify, archive.rows)
-            notify(f"{path} is skipped: its checksum is not the published one.")
+            why = "its checksum is not the published one"
+            try:
+                with path.open("rb") as stream:
+                    if hashlib.file_digest(stream, "sha256").hexdigest() == archive.sha256:
+                        return formats.read(path, notify, archive.rows)
+            except OSError as error:
+                why = f"it cannot be read ({error.strerror})"
+            notify(f"{path} is skipped: {why}.")
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 import os
 import zlib
 from collections.abc import Callable, Mapping
@@ -178,8 +179,9 @@ def _idx(file: Path, sides: int) -> np.ndarray:
             raw = stream.read(LARGEST + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{file} cannot be read ({error}); copy it again.") from error
-    shape = tuple(int(side) for side in np.frombuffer(raw[4 : 4 + 4 * sides], ">u4"))
-    # The product is taken of Python integers (dtype=object), which do not overflow.
-    if raw[:4] != bytes((0, 0, 8, sides)) or len(raw) - 4 - 4 * sides != int(np.prod(shape, dtype=object)):
+    header = 4 + 4 * sides
+    shape = tuple(int.from_bytes(raw[start : start + 4], "big") for start in range(4, header, 4))
+    # Python's integers do not overflow.
+    if raw[:4] != bytes((0, 0, 8, sides)) or len(raw) - header != math.prod(shape):
         raise UserError(f"{file} is not a whole IDX file of bytes with {sides} sides; copy it again.")
-    return np.frombuffer(raw, np.uint8, offset=4 + 4 * sides).reshape(shape)
+    return np.frombuffer(raw, np.uint8, offset=header).reshape(shape)

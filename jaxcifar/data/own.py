@@ -15,6 +15,8 @@ from jaxcifar.data.dataset import Dataset, fingerprint
 from jaxcifar.errors import UserError
 
 LARGEST_SIDE, MOST_CHANNELS = 96, 4
+MOST_CLASSES = 2**16
+"""Where labels alone say how many classes there are: a wrong label would otherwise make millions of them."""
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff")
 
@@ -66,7 +68,14 @@ def assemble(name: str, train: Split, test: Split, class_names: Sequence[str] = 
     )
     if len(np.unique(y_train)) < 2:
         raise UserError(f"{train.name} has images of one class; a classifier needs at least two.")
-    names = tuple(str(name) for name in class_names) or tuple(str(i) for i in range(int(y_train.max()) + 1))
+    largest = int(y_train.max())
+    if not len(class_names) and largest >= MOST_CLASSES:
+        index = int(y_train.argmax())
+        raise UserError(
+            f"{train.name} has the label {largest:,} at index {index:,}; without class names labels are below "
+            f"{MOST_CLASSES:,}."
+        )
+    names = tuple(str(name) for name in class_names) or tuple(str(i) for i in range(largest + 1))
     for labels, split in ((y_train, train), (y_test, test)):
         outside = np.flatnonzero((labels < 0) | (labels >= len(names)))
         if outside.size:
@@ -134,7 +143,7 @@ def read_npz(path: Path, config: Data) -> Dataset:
         pickled = "allow_pickle" in str(error)
         why = "it holds a pickle, which can run code and is never loaded" if pickled else str(error)
         raise UserError(f"{path} cannot be read: {why}; write it by np.savez with plain arrays.") from error
-    optional = KEYS[2:] if config.holdout else ()
+    optional = KEYS[2:] if config.holdout and not any(name in found for name in KEYS[2:]) else ()
     missing = next((name for name in KEYS if name not in found and name not in optional), None)
     if missing:
         hint = ", or give data.holdout to hold training images out" if missing in KEYS[2:] else ""

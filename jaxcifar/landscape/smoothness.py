@@ -207,7 +207,7 @@ def cross_batch_gradient_distance(
 def noise_floor(loss: Loss, same_loss: Loss, params: PyTree) -> NoiseFloor:
     """Return the rounding error of the gradient, from two computations that agree in exact arithmetic.
 
-    $$ \\lVert \\nabla L(w) - \\nabla L'(w) \\rVert, \\quad \\text{and relative to } \\lVert \\nabla L(w) \\rVert $$
+    $$ \\lVert \\nabla L(w) - \\nabla L'(w) \\rVert, \\quad \\text{and relative to } \\lVert \\nabla L'(w) \\rVert $$
 
     A change of gradient below `distance` is noise; β's own floor is `distance` over the step's length.
 

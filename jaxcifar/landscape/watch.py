@@ -123,7 +123,7 @@ def watch(
             raise ValueError(
                 "update(…) got no params or no batch; call tx.update(gradient, state, params, batch=batch)."
             )
-        updates, own = inner.update(gradient, state.inner, params, **extra)
+        updates, own = inner.update(gradient, state.inner, params, batch=batch, **extra)
         measured = partial(_measured, measures, loss, groups, gradient, params, updates, batch)
         return updates, _next(dataclasses.replace(state, inner=own), measured)
 
@@ -145,6 +145,8 @@ def _check(measures: Sequence[StepMeasure], groups: dict[str, list[str]], every:
     # With an even capacity, the next measured step after thinning continues the spacing of the rows that are kept.
     if every < 1 or capacity < 2 or capacity % 2:
         raise ValueError(f"every is {every} and capacity {capacity}; give at least 1, and an even number from 2.")
+    if not measures:
+        raise ValueError("measures is empty; give at least one, such as Beta().")
     for measure in measures:
         kind = type(measure).__name__
         if "previous" in measure.needs:

@@ -65,5 +65,4 @@ def _cross_batch(step: Step) -> Any:
     # The step before this one leads from the earlier gradient to this one, so its length is the denominator.
     earlier, moved = step.previous
     distance = landscape.distance_from_gradients(earlier, step.gradient_before).distance
-    distance = jnp.where(jnp.isnan(moved), jnp.nan, distance)
     return jnp.where(moved > 0, distance / moved, jnp.nan)

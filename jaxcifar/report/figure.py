@@ -140,9 +140,9 @@ def _draw(panel: Panel, canvas: Any, left: float, bottom: float) -> Any:
     inner = panel.size[0] - before - after, panel.size[1] - below - above
     place = (left + before) / width, (bottom + below) / height, inner[0] / width, inner[1] / height
     axis = canvas.add_axes(place)
-    axis.set_title(panel.title)
+    axis.set_title(panel.title, parse_math=False)
     panel.draw(axis)
-    _take_literally([axis.title, axis.xaxis.label, axis.yaxis.label, *axis.texts])
+    _take_literally([axis.xaxis.label, axis.yaxis.label, *axis.texts])
     return axis
 
 

@@ -96,7 +96,7 @@ def _surface(arrays: Arrays, limits: Limits) -> Draw:
         for set_ticks in (solid.set_xticks, solid.set_yticks):
             set_ticks([-1, 0, 1])
         solid.set_zlabel("log₁₀ loss")
-        solid.set_title(title, loc="left")
+        solid.set_title(title, loc="left", parse_math=False)
 
     return draw
 

@@ -40,8 +40,8 @@ def profile_figure(
         ]
     if not panels:
         return None
-    (first,) = {int(arrays["steps"][0]) for runs in found.values() for arrays in runs.values()} or {0}
-    when = "at initialisation" if first == 0 else f"at step {first}"
+    first = sorted({int(arrays["steps"][0]) for runs in found.values() for arrays in runs.values()})
+    when = "at initialisation" if first == [0] else f"at step {' and '.join(map(str, first))}"
     return Figure(
         name=display.name,
         title=f"{display.title}, {when}",

@@ -78,7 +78,7 @@ def _section(source: Source, mixed: bool, problems: list[str]) -> Section:
         settings=_named(settings, key) if settings else None,
         figures=tuple(_named(figure, key) for figure in _figures(study, words, origin, problems)),
         claims=source.claims,
-        why=why(study) if source.claims else (),
+        why=_told(problems, study, why, study) or () if source.claims else (),
     )
 
 

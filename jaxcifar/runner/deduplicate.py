@@ -7,13 +7,43 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from jaxcifar.config import Checkpoint, Run
+from jaxcifar import records
+from jaxcifar.config import Checkpoint, Paper, Run, Study
 from jaxcifar.measures import Beta
-from jaxcifar.runner.plan import Planned, PlannedStudy
+from jaxcifar.runner.plan import Planned, PlannedStudy, make_plan
+
+
+def plan(
+    config: Run | Study | Paper,
+    out: Path | None = None,
+    seeds: int | range | None = None,
+    scale: float = 1.0,
+    only: Sequence[str] = (),
+) -> list[PlannedStudy]:
+    """Return the studies and runs of a config, with duplicate runs marked.
+
+    Args:
+        config: a run, a study or a paper.
+        out: the folder that may hold records already.
+        seeds: number of seeds for every member, or the seeds themselves.
+        scale: multiplies images and epochs.
+        only: names of a paper's studies; empty means all.
+
+    Raises:
+        UserError: an option is out of its range or names what is not there.
+    """
+    if only:
+        # Checks the names. The plan itself is of the whole paper, in which duplicates are looked for.
+        make_plan(config, seeds, scale, only)
+    whole = make_plan(config, seeds, scale)
+    if not isinstance(config, Paper):
+        return whole
+    is_complete = (lambda folder: records.is_complete(out / folder)) if out else (lambda folder: False)
+    return deduplicate(whole, only, is_complete)
 
 
 def deduplicate(
-    plan: Sequence[PlannedStudy], names: Sequence[str] = (), is_complete: Callable[[Path], bool] = lambda folder: False
+    whole: Sequence[PlannedStudy], names: Sequence[str] = (), is_complete: Callable[[Path], bool] = lambda folder: False
 ) -> list[PlannedStudy]:
     """Mark duplicate runs.
 
@@ -22,7 +52,7 @@ def deduplicate(
     runs get the union of their snapshots and, where all have step measures, of these: neither changes the training.
 
     Args:
-        plan: of the whole paper, so that a slice gives its runs the same configs as the whole.
+        whole: the plan of the whole paper, so that a slice gives its runs the same configs as the whole.
         names: the studies that train; empty means all.
         is_complete: whether a folder below OUT holds a complete run.
 
@@ -30,10 +60,10 @@ def deduplicate(
         The studies that train, with `same_as` set and snapshots united.
     """
     equal: dict[Run, list[tuple[PlannedStudy, Planned]]] = defaultdict(list)
-    for study in plan:
+    for study in whole:
         for item in study.runs:
             equal[_key(item.run)].append((study, item))
-    chosen = [study for study in plan if not names or study.study.name in names]
+    chosen = [study for study in whole if not names or study.study.name in names]
     return [
         dataclasses.replace(study, runs=tuple(_mark(study, item, equal, chosen, is_complete) for item in study.runs))
         for study in chosen

@@ -19,11 +19,11 @@ from jaxcifar.records import Holder, lock, pictures, snapshots
 from jaxcifar.records.manifest import Invocation, run_folders
 from jaxcifar.records.restart import clear
 from jaxcifar.runner import opening, speed
-from jaxcifar.runner.deduplicate import deduplicate
+from jaxcifar.runner.deduplicate import plan
 from jaxcifar.runner.estimate import Remaining
 from jaxcifar.runner.follow import shared_group
 from jaxcifar.runner.pictures import make
-from jaxcifar.runner.plan import Planned, PlannedStudy, choose_vectorize, make_plan, programs
+from jaxcifar.runner.plan import Planned, PlannedStudy, choose_vectorize, programs
 from jaxcifar.runner.speed import Speed
 from jaxcifar.runner.worker import Worker, joined, share
 from jaxcifar.training import Interrupted, Member, interrupt, progress, train_members
@@ -33,35 +33,6 @@ from jaxcifar.training.loggers import Log, check_installed
 from jaxcifar.training.processes import Leader
 from jaxcifar.training.progress import Progress, duration
 from jaxcifar.training.step import check_measures
-
-
-def plan(
-    config: Run | Study | Paper,
-    out: Path | None = None,
-    seeds: int | range | None = None,
-    scale: float = 1.0,
-    only: Sequence[str] = (),
-) -> list[PlannedStudy]:
-    """Return the studies and runs of a config, with duplicate runs marked.
-
-    Args:
-        config: a run, a study or a paper.
-        out: the folder that may hold records already.
-        seeds: number of seeds for every member, or the seeds themselves.
-        scale: multiplies images and epochs.
-        only: names of a paper's studies; empty means all.
-
-    Raises:
-        UserError: an option is out of its range or names what is not there.
-    """
-    if only:
-        # Checks the names. The plan itself is of the whole paper, in which duplicates are looked for.
-        make_plan(config, seeds, scale, only)
-    whole = make_plan(config, seeds, scale)
-    if not isinstance(config, Paper):
-        return whole
-    is_complete = (lambda folder: records.is_complete(out / folder)) if out else (lambda folder: False)
-    return deduplicate(whole, only, is_complete)
 
 
 def execute(

@@ -15,7 +15,7 @@ import jaxcifar
 from jaxcifar import data
 from jaxcifar.config import Paper, Run, Study, UserError, to_json
 from jaxcifar.data import Dataset
-from jaxcifar.runner.plan import make_plan
+from jaxcifar.runner.deduplicate import plan
 from jaxcifar.training import interrupt
 from jaxcifar.training.loop import MakeGroup
 from jaxcifar.training.processes import Follower, Leader
@@ -45,7 +45,7 @@ def met(
     def about() -> dict[str, str]:
         own = Path(jaxcifar.__file__).parent
         code = [path.read_bytes() for path in sorted(own.rglob("*.py"))]
-        runs = [item.run for study in make_plan(config, seeds, scale, only) for item in study.runs]
+        runs = [item.run for study in plan(config, None, seeds, scale, only) for item in study.runs]
         for run in runs:
             check_parts(run.batch_size, place.count if place else 1)
         stored = [to_json(run) for run in runs]
@@ -100,7 +100,7 @@ def follow(
         UserError: the data differ from those of process 0, or a process has ended.
     """
     planned = {
-        study.folder / item.folder: item.run for study in make_plan(config, seeds, scale, only) for item in study.runs
+        study.folder / item.folder: item.run for study in plan(config, None, seeds, scale, only) for item in study.runs
     }
     load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, lambda message: None))
     with interrupt.handling() as follower.stop:

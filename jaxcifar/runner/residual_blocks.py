@@ -57,7 +57,7 @@ def _summarize(rows: list[LayerRow]) -> dict[str, Any]:
             stage["blocks"] = int(place[2])
             stage["side"] = row.output_shape[0]
             if place[2] == "1":
-                stage["kernels"].append([_side(row, stage["kernels"], rows), row.output_shape[-1]])
+                stage["kernels"].append([_side(row, rows), row.output_shape[-1]])
     first = rows[0]
     return {
         "conv1": {"side": first.output_shape[0], "channels": first.output_shape[-1], "kernel": _kernel(first, 3)},
@@ -68,7 +68,7 @@ def _summarize(rows: list[LayerRow]) -> dict[str, Any]:
     }
 
 
-def _side(row: LayerRow, before: list[list[int]], rows: list[LayerRow]) -> int:
+def _side(row: LayerRow, rows: list[LayerRow]) -> int:
     """Side of a block's kernel, from its parameters and its input channels."""
     convolutions = [r for r in rows if r.role == "convolution"]
     index = convolutions.index(row)

@@ -30,7 +30,7 @@ def cost_of(run: Run) -> Cost:
     train, test = (len(rows) for rows in split_rows(run.data)[:2])
     steps = train // run.batch_size * run.epochs
     training = network.training_flops * run.batch_size * steps * (1 + probes.gradients(run))
-    evaluation = network.forward_flops * test * _evaluations(run)
+    evaluation = network.forward_flops * (test * _evaluations(run) + (train * run.epochs if run.evaluate_train else 0))
     kept = run.checkpoint.keep + len(run.checkpoint.snapshots)
     # 4 bytes: the state is float32 in every precision of the run.
     state = 4 * network.parameters * (1 + run.optimizer.slots + run.average.copies)

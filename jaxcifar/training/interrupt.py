@@ -58,7 +58,8 @@ def handling() -> Iterator[Stop]:
         raise Interrupted(message, stop.signal_number) from error
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            # None is a handler that was not set by Python, which cannot set it again.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _handled() -> list[signal.Signals]:

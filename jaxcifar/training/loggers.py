@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Protocol, assert_never
 
@@ -73,8 +74,7 @@ def _opened(log: Log, run: Run, folder: Path, name: str) -> Logger:
 def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
     """The figures of a row that are numbers, without its place."""
     found = {key: value for key, value in row.items() if key not in ("epoch", "step")}
-    # NaN does not equal itself.
-    return {key: float(value) for key, value in found.items() if isinstance(value, int | float) and value == value}
+    return {key: float(value) for key, value in found.items() if isinstance(value, int | float) and isfinite(value)}
 
 
 class _TensorBoard:

@@ -75,7 +75,6 @@ def train_members(
         Interrupted: after saving, if `stop` asked for it.
     """
     for member in members:
-        # A run that continues from a checkpoint no longer needs the weights of `init_from`, which may be gone.
         if not records.read_config(member.folder):
             check(member.run)
         begin(member.run, member.folder, dataset)
@@ -168,7 +167,7 @@ class _Trainer:
             self._summarize("finished")
 
     def _about_compilation(self) -> str:
-        seconds = COMPILE_SECONDS * cost_of(self.run).layers * (2 if self.run.probes else 1)
+        seconds = COMPILE_SECONDS * cost_of(self.run).layers * (2 if self.run.step_measures else 1)
         return (
             f"Compiling {self.run.model.title}: about {max(5, 5 * round(seconds / 5))} s the first time; later starts "
             "take it from the cache."
@@ -179,17 +178,14 @@ class _Trainer:
         with self.progress.working(self._about_compilation()):
             self.group.compile()
         self.compile_seconds = time.monotonic() - start
-        # The total time is measured in one piece, so a run that continues has none.
         is_timed = self.run.timed and self.step == 0
         if is_timed:
             self.group.warm_up()
-            # The schedule's own small programs are compiled before the time is taken, too.
-            self._factor()
+            self._factor()  # compiles the small programs of the schedule, too
         started = saved_at = time.monotonic()
         length = ChunkLength(self.length, self.group.programs)
         if is_timed:
-            # The warm-up has consumed the states; making them again belongs to the time of the run.
-            self._create()
+            self._create()  # the warm-up has consumed the states
         if self.step in self.snapshots:
             self._save()
         while self.step < self.total:

@@ -154,6 +154,8 @@ def _end(team: Leader | Follower, code: int) -> None:
 
     if isinstance(team, Leader):
         team.end(code)
+    else:
+        team.line.expect_end()  # process 0 may end before this one
     jax.distributed.shutdown()
     if isinstance(team, Follower):
         team.line.close()

@@ -55,3 +55,4 @@ def test_fingerprint_is_images_then_labels_as_bytes():
     images = [np.arange(12, dtype=np.uint8).reshape(1, 2, 2, 3), np.ones((1, 2, 2, 3), np.uint8)]
     labels = [np.array([7], np.int32), np.array([9], np.int32)]
     assert fingerprint(images, labels) == hashlib.sha256(bytes(range(12)) + b"\1" * 12 + b"\7\11").hexdigest()
+    assert fingerprint(images, [labels[0] + 256, labels[1]]) != fingerprint(images, labels)

@@ -167,6 +167,13 @@ def test_bad_arrays_are_refused(parts):
             jaxcifar.arrays(*_changed(parts, **changes), class_names=NAMES)
 
 
+def test_a_wrong_label_makes_no_millions_of_classes(parts):
+    y = parts[1].astype(np.int64)
+    y[3] = 2_000_000_000
+    with pytest.raises(UserError, match="has the label 2,000,000,000 at index 3; without class names labels are below"):
+        jaxcifar.arrays(*_changed(parts, y_train=y))
+
+
 class Trap:
     """Its pickle would make a file when it is loaded."""
 
@@ -187,6 +194,10 @@ def test_bad_files_are_refused(parts, tmp_path):
     np.savez(tmp_path / "half.npz", x_train=x, y_train=y)
     with pytest.raises(UserError, match=r"has no array 'x_test'.*data\.holdout"):
         load(Data(source="npz", dir=str(tmp_path / "half.npz")))
+    np.savez(tmp_path / "some.npz", x_train=x, y_train=y, x_test=x)
+    for holdout in (0, 10):
+        with pytest.raises(UserError, match="has no array 'y_test'"):
+            load(Data(source="npz", dir=str(tmp_path / "some.npz"), holdout=holdout))
     (tmp_path / "broken.npz").write_bytes(b"PK")
     with pytest.raises(UserError, match="cannot be read"):
         load(Data(source="npz", dir=str(tmp_path / "broken.npz")))
@@ -265,9 +276,10 @@ def test_fashion_mnist(tmp_path):
         with pytest.raises(UserError, match=r"train-labels-idx1-ubyte\.gz"):
             load(Data(source="fashion_mnist", dir=str(tmp_path)))
     labels_file.write_bytes(whole)
-    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"\0\0\x08\x03"))
-    with pytest.raises(UserError, match="not a whole IDX file"):
-        load(Data(source="fashion_mnist", dir=str(tmp_path)))
+    for header in (b"\0\0\x08\x03", b"\0\0\x08\x03\0\0\0"):
+        (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(header))
+        with pytest.raises(UserError, match="not a whole IDX file"):
+            load(Data(source="fashion_mnist", dir=str(tmp_path)))
 
 
 def test_an_npz_trains_and_its_record_names_the_classes(npz, tmp_path):

@@ -205,6 +205,26 @@ def test_measures_that_cannot_ride_are_refused(measure, message):
         landscape.watch(optax.sgd(0.1), mlp_loss, (measure,))
 
 
+def test_no_measures_are_refused():
+    with pytest.raises(ValueError, match="measures is empty; give at least one"):
+        landscape.watch(optax.sgd(0.1), mlp_loss, ())
+
+
+def test_an_inner_transformation_gets_the_batch(mlp):
+    params, (x, y) = mlp
+    seen = []
+
+    def update(updates, state, params=None, *, batch, **extra):
+        seen.append(batch)
+        return updates, state
+
+    inner = optax.GradientTransformationExtraArgs(lambda params: optax.EmptyState(), update)
+    tx = landscape.watch(inner, mlp_loss, (Beta(),), every=1)
+    batch = (x[0], y[0])
+    tx.update(jax.grad(mlp_loss)(params, batch), tx.init(params), params, batch=batch)
+    assert seen == [batch]
+
+
 def test_layers_that_are_given_are_measured(mlp):
     params, batches = mlp
     tx = landscape.watch(optax.sgd(0.1), mlp_loss, (CovariateShift(),), every=15, layers=["hidden", "head"])

@@ -339,5 +339,5 @@ def test_every_normalisation_ignores_the_scale_of_the_weights_before_it(norm):
 def test_instance_normalisation_of_one_pixel_is_refused():
     layer = GroupNorm(group_size=1)
     assert layer.init(jax.random.key(0), jnp.ones((2, 2, 2, 3)), True)
-    with pytest.raises(UserError, match="an image of 1 x 1, which makes it 0"):
+    with pytest.raises(UserError, match="in an image of 1 x 1, makes it 0"):
         layer.init(jax.random.key(0), jnp.ones((2, 1, 1, 3)), True)

@@ -10,8 +10,8 @@ import pytest
 from jaxcifar.cli import main
 from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Paper, ResNet, Run, Study, UserError, Variant, load
 from jaxcifar.measures import Beta, GradientDistance, Trace
+from jaxcifar.runner.deduplicate import plan
 from jaxcifar.runner.estimate import outline
-from jaxcifar.runner.execute import plan
 from jaxcifar.runner.plan import make_plan, programs
 from jaxcifar.runner.scale import scale_run
 from jaxcifar.runner.speed import Rate, Speed

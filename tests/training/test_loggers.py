@@ -36,6 +36,11 @@ def test_tensorboard(small_run, tmp_path):
         assert found[key] == _expected(records, key)
 
 
+def test_figures_that_are_not_finite_are_left_out():
+    row = {"epoch": 1, "step": 2, "train_loss": float("inf"), "test_loss": float("nan"), "seconds": 3, "note": "x"}
+    assert loggers._numbers(row) == {"seconds": 3.0}
+
+
 def test_wandb_offline(small_run, tmp_path, monkeypatch):
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")

@@ -109,6 +109,36 @@ def test_processes_that_share_the_members_train_the_same_bits(config: Path, alon
         assert [row["test_loss"] for row in found.metrics] == [row["test_loss"] for row in expected.metrics]
 
 
+PAPER = """
+from jaxcifar.config import CNN, Data, Paper, Run, Study, Variant
+from jaxcifar.measures import Beta, GradientDistance
+
+
+def get_config() -> Paper:
+    base = Run(
+        model=CNN(widths=(4,), head=(8,)),
+        data=Data(source="shapes", train_size=64, test_size=20),
+        epochs=1,
+        batch_size=32,
+        probes=(Beta(),),
+    )
+    rates = {"optimizer.learning_rate": (1e-3, 2e-3)}
+    same = {"probes": (GradientDistance(),)}
+    return Paper("both", (Study("one", base, sweep=rates), Study("two", base, (Variant("a", same),), sweep=rates)))
+"""
+
+
+def test_a_paper_with_equal_runs_of_other_measures(tmp_path: Path):
+    config = tmp_path / "both.py"
+    config.write_text(PAPER)
+    for process in start_together(2, 1, command(config, tmp_path / "out")):
+        said(process)
+    (study,) = {path.parent.parent.parent.name for path in (tmp_path / "out").rglob("steps.npz")}
+    found = [read_records(path.parent).steps for path in (tmp_path / "out" / study).rglob("steps.npz")]
+    assert len(found) == 2
+    assert all({"beta/same_batch", "gradient_distance/same_batch/last_linear"} <= set(steps) for steps in found)
+
+
 @pytest.mark.skipif(shutil.which("mpirun") is None, reason="needs Open MPI's mpirun")
 def test_mpirun_starts_them(config: Path, alone: Path, tmp_path: Path):
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"

@@ -96,7 +96,9 @@ def test_what_a_timed_run_costs():
     once = cost_of(dataclasses.replace(run, timed=True)).flops
     six = cost_of(dataclasses.replace(run, timed=True, test_views="six")).flops
     ema = cost_of(dataclasses.replace(run, test_views="mirror", average=config.EMA())).flops
+    train = cost_of(dataclasses.replace(run, evaluate_train=True)).flops
     forward = (often - once) / 3
+    np.testing.assert_allclose(train - often, 4 * 5 * forward)  # four times five times as many images
     assert forward > 0
     np.testing.assert_allclose(six - once, 5 * forward)
     np.testing.assert_allclose(ema - often, 3 * forward)

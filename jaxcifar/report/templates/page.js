@@ -11,19 +11,19 @@ for (const table of document.querySelectorAll("table.sortable")) {
       headings.forEach((other) => other.removeAttribute("aria-sort"));
       heading.setAttribute("aria-sort", down ? "descending" : "ascending");
       const rows = [...table.tBodies[0].rows];
-      rows.sort((a, b) => (down ? -1 : 1) * compare(a.cells[column], b.cells[column]));
+      rows.sort((a, b) => compare(a.cells[column], b.cells[column], down ? -1 : 1));
       table.tBodies[0].append(...rows);
     });
   });
 }
 
-function compare(a, b) {
+function compare(a, b, direction) {
   const [x, y] = [a, b].map((cell) => Number(cell.dataset.value ?? NaN));
   if (Number.isNaN(x) || Number.isNaN(y)) {
     if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1;
-    return a.textContent.localeCompare(b.textContent, "en", { numeric: true });
+    return direction * a.textContent.localeCompare(b.textContent, "en", { numeric: true });
   }
-  return x - y;
+  return direction * (x - y);
 }
 
 // A click on an entry of a legend hides its lines and bands in all panels of the figure.
