@@ -54,8 +54,8 @@ class GroupNorm(nn.Module):
         axes = (*range(1, grouped.ndim - 2), grouped.ndim - 1)
         if math.prod(grouped.shape[axis] for axis in axes) == 1:
             raise UserError(
-                "Normalising one channel alone, in an image of 1 x 1, makes it 0 whatever the weights; take larger images "
-                "or another norm."
+                "Normalising one channel alone, in an image of 1 x 1, makes it 0 whatever the weights; take larger "
+                "images or another norm."
             )
         centred = grouped - grouped.mean(axes, keepdims=True)
         variance = jnp.square(centred).mean(axes, keepdims=True)
