@@ -55,6 +55,16 @@ def test_a_plane_with_points_that_are_not_finite(three_seeds: StudyResults, tmp_
     assert (tmp_path / "plane.png").stat().st_size > 5000
 
 
+def test_a_dollar_in_a_name_begins_no_formula(tmp_path: Path):
+    found = study(tmp_path, "curvature", {r"x$\frac$": Member(run=Run(model=VGG()), spread=(0.0,))})
+    axis = np.linspace(-1, 1, 5)
+    losses = 1 + axis[:, None] ** 2 + axis**2
+    write_arrays(
+        snapshots.path(found.runs[0].folder, "plane"), {"x": axis, "y": axis, "losses": losses, "steps": np.array([3])}
+    )
+    assert drawn(found, tmp_path)["plane"].panels[0].title.startswith(r"x$\frac$")
+
+
 def test_a_plane_without_a_finite_point_is_no_figure(three_seeds: StudyResults, tmp_path: Path):
     axis = np.linspace(-1, 1, 3)
     arrays = {"x": axis, "y": axis, "losses": np.full((3, 3), np.nan), "steps": np.array([3])}
