@@ -36,8 +36,8 @@ class TopEigenvalue(StepMeasure):
         return (dataclasses.replace(figure, others=("top_eigenvalue/residual",)),)
 
     def gradients(self, layers: Layers) -> int:
-        """Return the cost of the products in gradients."""
-        return 2 * self.iterations
+        """Return the cost in gradients: one, and about two for each product, of which the residual takes one."""
+        return 1 + 2 * self.iterations + 2
 
     def compute(self, step: Step) -> dict[str, jax.Array]:
         """Return the eigenvalue and its residual."""
