@@ -17,8 +17,8 @@ from jaxcifar.training import Interrupted, interrupt
 ROOT = Path(__file__).parent.parent.parent
 WAIT = """
 import signal, sys
-if "nohup" in sys.argv:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+# The suite itself may run under nohup, whose children ignore the signal too.
+signal.signal(signal.SIGHUP, signal.SIG_IGN if "nohup" in sys.argv else signal.SIG_DFL)
 from jaxcifar.training import interrupt
 with interrupt.handling() as stop:
     print("ready", flush=True)
