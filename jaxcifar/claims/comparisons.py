@@ -96,7 +96,7 @@ class Decision:
 
 
 def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
-    """Decide every comparison of a page.
+    """Return the decision on each comparison of a page.
 
     Differences and levels form one family of tests, equivalences another; each is adjusted for its number, so that a
     page errs in at most 5% of cases where there is no effect at all. An `Order`

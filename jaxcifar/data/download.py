@@ -52,7 +52,7 @@ OFFICIAL = Archive(
 
 
 class _MirrorError(Exception):
-    """What a mirror did instead of sending the archive."""
+    """Reason why a mirror did not send the archive."""
 
 
 def earlier(data_dir: Path, notify: Callable[[str], None], archive: Archive = OFFICIAL) -> Dataset | None:

@@ -1,4 +1,4 @@
-"""The noise of mini-batch gradients beside the gradient itself, from the gradient's norm at two batch sizes."""
+"""Noise of mini-batch gradients relative to the gradient, from the gradient's norm at two batch sizes."""
 
 from __future__ import annotations
 

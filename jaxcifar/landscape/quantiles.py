@@ -22,7 +22,7 @@ class Quantiles(NamedTuple):
 
 
 def running_maximum(values: Float[np.ndarray, "... steps"]) -> Float[np.ndarray, "... steps"]:
-    """Return the largest defined value so far, along the last axis.
+    """Return the running maximum along the last axis, without values that are NaN.
 
     $$ m_t = \\max_{s \\le t} \\beta_s $$
 
@@ -45,7 +45,7 @@ def running_maximum(values: Float[np.ndarray, "... steps"]) -> Float[np.ndarray,
 def maximum_and_quantiles(
     values: Float[np.ndarray, " ..."], levels: Sequence[float] | Float[np.ndarray, " levels"] = (0.5, 0.9, 0.99)
 ) -> Quantiles:
-    """Return the maximum of a record with the quantiles that show whether one outlier made it.
+    """Return the maximum and quantiles of values, which together show whether the maximum is an outlier.
 
     Args:
         values: array on the host, any shape; NaN stands for undefined and is left out.

@@ -1,4 +1,4 @@
-"""How far a gradient can be trusted: what a step does beside what the gradient at its start predicts.
+"""Step reliability: the effect of a step compared with the prediction of the gradient at its start.
 
 β and distances of gradients change with the scale of the weights, which BatchNorm leaves free. Here the length of a
 step is set by the decrease of the loss that the gradient predicts, so that no figure depends on that scale.

@@ -69,7 +69,7 @@ def watch(
     capacity: int = 512,
     layers: Layers | None = None,
 ) -> Any:
-    """Return an optimizer that takes the same steps and measures the loss landscape every `every` steps.
+    """Return an optimizer that takes the same steps and measures the loss landscape in every `every`-th step.
 
     Call `tx.update(gradient, state, params, batch=batch)`: the batch is what the loss gets beside the parameters. It
     works under `jit`, `scan` and `lax.while_loop`; under `vmap` every step pays for the measures. Steps that are not

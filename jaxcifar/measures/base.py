@@ -1,4 +1,4 @@
-"""What a measure of the loss landscape is. A measure is one class in one file, here or in a user's config file.
+"""Base classes of measures of the loss landscape. A measure is one class in one file, here or in a user's config file.
 
 A class says which arrays it writes, what it needs, how they are computed and how they are shown; nothing else in the
 package names it. JAX is imported inside functions, so that configs stay quick to read.

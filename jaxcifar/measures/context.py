@@ -1,4 +1,4 @@
-"""What a measure sees: one training step, or a run's snapshots."""
+"""Inputs of a measure: one training step, or the snapshots of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Inside(Protocol):
 
     @property
     def logits(self) -> jax.Array:
-        """Of the images, [N, classes]."""
+        """Logits of the images, [N, classes]."""
         ...
 
     @property
@@ -45,7 +45,7 @@ class Inside(Protocol):
 
 
 class Previous(NamedTuple):
-    """What the cross-batch measures keep of the step before: its gradient, and how far it moved (NaN before any)."""
+    """Gradient of the step before and the distance that it moved (NaN at the first step), for cross-batch measures."""
 
     gradient: Any
     moved: jax.Array

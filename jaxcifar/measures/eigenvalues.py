@@ -19,7 +19,7 @@ TOP = 3
 
 @dataclass(frozen=True)
 class Eigenvalues(SnapshotMeasure):
-    """Extreme eigenvalues of the Hessian by Lanczos, with residuals, beside the optimizer's stability line."""
+    """Extreme eigenvalues of the Hessian by Lanczos, with residuals and the optimizer's stability limit."""
 
     name: ClassVar[str] = "eigenvalues"
 

@@ -24,7 +24,7 @@ Variables = Mapping[str, Any]
 
 
 class Own(NamedTuple):
-    """What the package calls of a network."""
+    """Functions of a network that the package calls."""
 
     init: Callable[..., dict[str, Any]]
     """`(key, images, train) -> {"params": …, "batch_stats": …}`."""

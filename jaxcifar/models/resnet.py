@@ -13,7 +13,7 @@ Layer = Callable[..., Any]
 
 
 class Block(nn.Module):
-    """What the blocks have in common."""
+    """Fields of every block."""
 
     width: int
     stride: int

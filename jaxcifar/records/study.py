@@ -160,7 +160,7 @@ class StudyResults:
 
 
 def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
-    """Return every study below a folder, or the study of a run folder; one entry for each data set of a study.
+    """Return every study in a folder, or the study of a run folder, with one entry per data set.
 
     Args:
         folder: a paper's, a study's or a run's folder, or any folder above such.
