@@ -69,8 +69,8 @@ def check_records(folder: Path, run: Run) -> bool:
     changed = [line for line in differences(*pair) if not line.startswith(NOT_COMPARED)]
     if changed:
         raise UserError(
-            f"{folder} holds a run of another config ({'; '.join(changed)}); "
-            "give --restart to delete it and begin again, or another --out."
+            f"{folder / records.CONFIG} is of a run with another config ({'; '.join(changed)}); "
+            "give --restart to delete that run and begin again, or another --out."
         )
     return True
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
@@ -141,6 +142,8 @@ def test_a_record_of_a_newer_version_is_told(tmp_path: Path, change, says: str, 
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     (problem,) = read_records(tmp_path).problems
     assert says in problem
+    with pytest.raises(UserError, match=re.escape(str(path))):
+        begin_records(tmp_path, Run())
     assert problem.startswith(str(path))
     assert "written by jaxcifar 9.1.0" in problem
     assert cli.main(["landscape", str(tmp_path), "--measure", "trace"]) == 2
