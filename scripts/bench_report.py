@@ -24,7 +24,7 @@ Platform = Literal["cpu", "gpu"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The same network in PyTorch or in an older checkout, in turn with ours."""
+    """Times of the same network in PyTorch or in an older checkout, measured alternately with ours."""
 
     milliseconds_per_step: float
     """Of PyTorch or of the older checkout."""

@@ -99,12 +99,12 @@ def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
     """Return the decision on each comparison of a page.
 
     Differences and levels form one family of tests, equivalences another; each is adjusted for its number, so that a
-    page errs in at most 5% of cases where there is no effect at all. An `Order`
+    page errs in at most 5% of cases where there is no effect at all. The answer to an `Order` is
 
-    - shows **no difference** larger than `by`, where the two one-sided tests say so;
-    - **holds** where the difference is significant and not smaller than `by`; **does not hold** where it is
-      significant the other way;
-    - is **not decided** otherwise.
+    - **no difference** larger than `by`, if the two one-sided tests show that;
+    - **holds**, if the difference is significant and at least `by`;
+    - **does not hold**, if it is significant in the other direction;
+    - **not decided** otherwise.
     """
     tests = [_difference(comparison) for comparison in comparisons]
     found = [(index, test) for index, test in enumerate(tests) if test is not None]

@@ -27,7 +27,7 @@ def running_maximum(values: Float[np.ndarray, "... steps"]) -> Float[np.ndarray,
     $$ m_t = \\max_{s \\le t} \\beta_s $$
 
     Args:
-        values: array [..., steps] on the host; NaN stands for undefined.
+        values: array [..., steps] on the host; NaN means undefined.
 
     Returns:
         Array of the same shape and unit; NaN until the first defined value.
@@ -48,7 +48,7 @@ def maximum_and_quantiles(
     """Return the maximum and quantiles of values, which together show whether the maximum is an outlier.
 
     Args:
-        values: array on the host, any shape; NaN stands for undefined and is left out.
+        values: array on the host, any shape; NaN means undefined and is left out.
         levels: quantile levels in [0, 1].
 
     Returns:

@@ -71,7 +71,7 @@ def watch(
 ) -> Any:
     """Return an optimizer that takes the same steps and measures the loss landscape in every `every`-th step.
 
-    Call `tx.update(gradient, state, params, batch=batch)`: the batch is what the loss gets beside the parameters. It
+    Call `tx.update(gradient, state, params, batch=batch)`: the batch is the second argument of the loss. It
     works under `jit`, `scan` and `lax.while_loop`; under `vmap` every step pays for the measures. Steps that are not
     measured cost one comparison. `jaxcifar.record(state, out)` writes what was measured for `jaxcifar report`.
 

@@ -163,8 +163,8 @@ def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
     """Return every study in a folder, or the study of a run folder, with one entry per data set.
 
     Args:
-        folder: a paper's, a study's or a run's folder, or any folder above such.
-        decode: from the JSON of a config.json to a `Run`.
+        folder: a paper's, a study's or a run's folder, or any folder above them.
+        decode: turns the JSON of a config.json into a `Run`.
 
     Raises:
         UserError: there is no such folder, or it holds no records.

@@ -28,7 +28,7 @@ BOUND = LineStyle("stability line", "grey", "dashed")
 
 
 def write_figures(folder: Path) -> list[Path]:
-    """Draw what a run folder holds, as PNG and SVG beside the arrays, and return the PNG files."""
+    """Draw the measures of a run folder into the folder of their arrays, as PNG and SVG; return the PNG files."""
     (source, *_) = gather(folder)
     runs = tuple(run for run in source.results.runs if run.folder.resolve() == folder.resolve())
     study = dataclasses.replace(source.results, runs=runs)

@@ -72,7 +72,7 @@ def _ratio(measured: tuple[list[str], np.ndarray]) -> float:
 
 
 def _measured(study: StudyResults, *roles: str) -> Measured:
-    """Norms of the layers with these roles: those of shortcuts are beside the main path."""
+    """Gradient norms of the layers with these roles, which leave out the shortcuts."""
     found: Measured = {}
     for member, runs in study.members.items():
         seeds = [norms for run in runs if (norms := pictures.read_gradients(run.folder, *roles))]

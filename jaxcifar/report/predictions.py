@@ -1,4 +1,4 @@
-"""What a trained network answers on the test images: accuracy per class, confusion, surest mistakes, calibration."""
+"""Figures of a trained network's predictions: accuracy per class, confusion, most confident mistakes, calibration."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Section:
-    """What the page shows of one study on one data set."""
+    """One study on one data set, as the page shows it."""
 
     key: str
     """Its anchor, and the beginning of its files' names."""
@@ -86,7 +86,7 @@ NO_RESULTS = Table("results", "Results", ("run",), ())
 
 
 def _told(problems: list[str], study: StudyResults, make: Callable[..., Made], *arguments: Any) -> Made | None:
-    """What a function makes of records; None with a sentence where damage makes it fail."""
+    """Call a function on records; if damaged records make it fail, note that as a problem and return None."""
     try:
         return make(*arguments)
     except Exception as error:  # one part of damaged records must not take the page with it

@@ -1,4 +1,4 @@
-"""What a page is made of: a study's records with its words and the verdicts on its claims."""
+"""The content of a page: a study's records, its words and the verdicts on its claims."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jaxcifar.report.line_styles import by_rate
 
 @dataclass(frozen=True)
 class Source:
-    """A study's results on one data set, what is said of it, and what was judged."""
+    """A study's results on one data set, its words, and the verdicts on its claims."""
 
     results: StudyResults
     words: Words

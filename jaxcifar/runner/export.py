@@ -42,7 +42,7 @@ def check_installed() -> None:
 
 @dataclass(frozen=True)
 class Network:
-    """What is exported."""
+    """A network with its weights, ready to be exported."""
 
     run: Run
     """The network, and how its images are normalised."""
@@ -160,7 +160,7 @@ def _described(model: Any, network: Network) -> Any:
 
 
 def _properties(network: Network) -> dict[str, str]:
-    """What a file says of its network."""
+    """The description of the network that the exported file carries."""
     mean, deviation = data.statistics(network.run.data)
     channels = "RGB" if network.run.model.image[2] == 3 else "C"
     layout = f"layout {BATCH}, H, W, {channels}"

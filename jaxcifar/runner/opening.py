@@ -1,4 +1,4 @@
-"""What is written before training: each study's manifest, and where the equal run of a duplicate run is trained."""
+"""Write the files that must exist before training: each study's manifest, with the place of each duplicate's run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trained network answers on the test images: by class, its surest mistakes, and its calibration."""
+"""Predictions of a trained network on the test images: by class, most confident mistakes, and calibration."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from jaxcifar.config import EMA, Lookahead, NoAverage, Run
 
 
 class Weights(NamedTuple):
-    """What is averaged."""
+    """The values that are averaged over steps."""
 
     params: Any
     batch_stats: Any

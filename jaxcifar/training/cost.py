@@ -1,4 +1,4 @@
-"""What a run costs, computed from its config and its network: steps, operations, disk."""
+"""The cost of a run, computed from its config and its network: steps, operations, disk."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jaxcifar.training import probes
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run costs."""
+    """Steps, operations and disk of a run."""
 
     steps: int
     flops: float

@@ -75,11 +75,11 @@ def record_environment(folder: Path, dataset: Dataset, step: int, used: int = 1)
 
 
 def common_steps(histories: Sequence[History], notify: Callable[[str], None]) -> dict[int, dict[str, Any]]:
-    """Return the steps up to which the checkpoints and the records of every member are whole.
+    """Return the steps whose checkpoint, and all records before it, are complete for every member.
 
     Args:
-        histories: the members'.
-        notify: called with a sentence for each step that is passed over.
+        histories: one for each member.
+        notify: called with a sentence for each step that is skipped.
 
     Returns:
         From a step to what was stored beside the state.

@@ -1,4 +1,4 @@
-"""What is set once per process: JAX's switches, the compilation cache, and which warnings reach the user."""
+"""Settings made once per process: JAX's switches, the compilation cache, and which warnings reach the user."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _losses(
 def _inside(
     run: Run, values: Hyperparams, batch_stats: Any, batch: Batch, step: jax.Array
 ) -> Callable[[Any], inside.Inside]:
-    """What the network computes from parameters in float32 on the batch."""
+    """Return a function of the parameters: the inner values of the network on the batch, in float32."""
     network = module(probes.in_float32(run))
     rngs = {use: key(values, use, step) for use in ("dropout", "noise")}
     return lambda params: inside.inside(network, {"params": params, "batch_stats": batch_stats}, batch[0], rngs)
