@@ -69,17 +69,20 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
     """Return the width of the range of usable learning rates in decades, log10 of the highest over the lowest.
 
     A rate is usable if its run neither diverges nor ends with a train loss more than `tolerance` nats above the best
-    run of all networks. One usable rate, or none, has width 0.
+    run, of all networks and rates, with the same seed. One usable rate, or none, has width 0.
     """
 
     def on(study: StudyResults) -> Band:
-        level = min((_last_loss(run) for run in study.runs), default=math.inf) + tolerance
+        # The best of all seeds would fall as seeds are added, so that the same runs would be judged more strictly.
+        best = {seed: min(map(_last_loss, runs)) for seed, runs in by_seed(study.runs).items()}
 
         def width(runs: Sequence[Result]) -> float:
+            level = best[runs[0].seed] + tolerance
             rates = [learning_rate(run) for run in runs if _last_loss(run) <= level]
             return math.log10(max(rates) / min(rates)) if rates else 0.0
 
-        return Band(f"usable rates (loss up to {level:.3g} nats)", width, "decades", of_diverged=True)
+        name = f"usable rates (train loss within {tolerance:g} nats of the seed's best)"
+        return Band(name, width, "decades", of_diverged=True)
 
     return on
 

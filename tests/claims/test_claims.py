@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -469,6 +470,17 @@ def test_every_rate_diverges_and_none_is_usable(tmp_path: Path):
     claim = judge_one(study(tmp_path, "loss_landscape", found), "wider range")
     assert [number.text for number in claim.numbers] == ["3.477 decades", "0 decades"]
     assert claim.verdict == "holds"
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_usable_rates_of_a_seed_do_not_depend_on_other_seeds(tmp_path: Path, seeds: int):
+    """The second seed ends 0.3 nats lower at every rate, which is more than the tolerance."""
+    found = {
+        name: dataclasses.replace(figures, spread=(0.0, -0.3)[:seeds], one_seed=True)
+        for name, figures in band(0.2, 0.8).items()
+    }
+    claim = judge_one(study(tmp_path, "loss_landscape", found), "wider range")
+    assert claim.numbers[0].values == pytest.approx([math.log10(0.3 / 1e-4)] * seeds)
 
 
 def test_a_diverged_seed_enters_no_mean(tmp_path: Path):
