@@ -83,6 +83,7 @@ def damaged(folder: Path, runs: Sequence[Path]) -> list[str]:
     for run in runs:
         read_gradients(run, problems=problems)
         read_arrays(run / FEATURES, problems)
+        read_arrays(run / PREDICTIONS, problems)
         for measure in snapshots.taken(run):
             path = snapshots.path(run, measure)
             read_arrays(path, problems)

@@ -182,8 +182,11 @@ class Trials:
 
 
 def content(path: Path) -> object:
-    """Return what of a file must be equal: all, but for the times of epochs that were trained again."""
+    """Return what of a file must be equal: all, but for the times of epochs that were trained again, and, where an
+    archive of arrays is whole, what surrounds them."""
     raw = path.read_bytes()
+    if path.suffix == ".npz" and (arrays := records.read_arrays(path)):
+        return {name: (array.shape, array.tobytes()) for name, array in sorted(arrays.items())}
     if path.name != records.METRICS:
         return raw
     try:

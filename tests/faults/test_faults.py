@@ -15,6 +15,7 @@ import pytest
 from synthetic import Member, text_of, write_study
 
 from jaxcifar.cli import main
+from jaxcifar.records import pictures
 from jaxcifar.report import write_report
 
 HERE = Path(__file__).parent
@@ -72,6 +73,12 @@ def test_a_manifest_of_another_form_is_named_and_the_records_are_drawn(tmp_path:
         fits = isinstance(value, str) if field in ("study", "command", "size") else field == "scale" and index == 0
         fits |= field == "changed" and value == []
         assert fits or f"study-{index}/study.json" in text, value
+
+
+@pytest.mark.parametrize("name", [pictures.GRADIENTS, pictures.FEATURES, pictures.PREDICTIONS])
+def test_a_damaged_picture_is_named(tmp_path: Path, name: str):
+    (write_study(tmp_path, "mine", {"a": Member(epochs=1)}) / "a" / "seed-0" / name).write_bytes(b"\x89PNG\r\n")
+    assert f"mine/a/seed-0/{name}" in text_of(write_report(tmp_path))
 
 
 ROWS: list[dict[str, Any]] = [

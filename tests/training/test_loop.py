@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -239,9 +240,13 @@ def test_a_diverged_member_does_not_take_the_others_back(small_run: Run, tmp_pat
 def test_other_data_are_refused(small_run: Run, tmp_path: Path):
     fit([small_run], tmp_path, at=5)
     path = tmp_path / "0" / records.ENVIRONMENT
-    path.write_text(path.read_text().replace('"sha256": "', '"sha256": "0'))
-    with pytest.raises(UserError, match="was begun on the data set shapes"):
-        fit([small_run], tmp_path)
+    value = json.loads(path.read_text())
+    right = value["data"]["sha256"]
+    # The second differs from the right one in its last digit.
+    for wrong, says in (("0" * 64, "0" * 12 + ","), (right[:-1] + ("1" if right[-1] == "0" else "0"), right)):
+        path.write_text(json.dumps({**value, "data": {**value["data"], "sha256": wrong}}))
+        with pytest.raises(UserError, match=f"data set shapes that its environment.json names with SHA-256.*{says}"):
+            fit([small_run], tmp_path)
 
 
 def test_a_batch_larger_than_the_data_is_refused(small_run: Run, tmp_path: Path):
