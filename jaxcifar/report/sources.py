@@ -73,7 +73,9 @@ def _own(config: Run | Study | Paper | None, found: Sequence[StudyResults]) -> d
             own = {study.name: study for study in config.studies}
     names = list(dict.fromkeys(results.name for results in found))
     if not set(names) & set(own):
-        raise UserError(f"The config is of {', '.join(own)}; the folder has the records of {', '.join(names)}.")
+        # The name of a study may be what is damaged.
+        damage = "".join(f" {problem}" for results in found for problem in results.problems)
+        raise UserError(f"The config is of {', '.join(own)}; the folder has the records of {', '.join(names)}.{damage}")
     return own
 
 

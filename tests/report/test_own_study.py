@@ -94,7 +94,12 @@ def test_a_users_own_study_brings_its_words_and_claims(tmp_path: Path, capsys: p
     config.write_text(OWN.replace('name="widths"', 'name="other"'))
     capsys.readouterr()
     assert main(["report", str(out), "--config", str(config)]) == 2
-    assert "The config is of other; the folder has the records of widths." in capsys.readouterr().err
+    assert "The config is of other; the folder has the records of widths.\n" in capsys.readouterr().err
+    config.write_text(OWN)
+    manifest = out / "study.json"
+    manifest.write_text(manifest.read_text().replace('"study": "widths"', '"study": "widthq"'))
+    assert main(["report", str(out), "--config", str(config)]) == 2
+    assert f"the records of widthq. {manifest} is not as it was written" in capsys.readouterr().err
 
 
 def test_flags_do_not_change_what_a_study_asks_for(tmp_path: Path):
