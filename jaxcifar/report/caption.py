@@ -52,14 +52,13 @@ def provenance(study: StudyResults) -> Provenance:
     runs = [run for run in study.runs if run.records]
     networks = dict.fromkeys(run.config.model.title for run in runs if run.config)
     batches = sorted({run.config.batch_size for run in runs if run.config})
-    seeds = sorted({run.seed for run in runs})
     return Provenance(
         data=data_name(study),
         networks=", ".join(networks),
         batch=f"batch {_listed(batches)}" if batches else "",
         device=", ".join(dict.fromkeys(_device(run) for run in runs if _device(run))),
         versions=", ".join(dict.fromkeys(_versions(run) for run in runs if _versions(run))),
-        seeds=f"seed{'s' if len(seeds) > 1 else ''} {_listed(seeds)}",
+        seeds=_seeds(study),
         command=study.command,
         scaled=scaled(study),
     )
@@ -86,6 +85,18 @@ def labels(study: StudyResults, overrides: Mapping[str, str]) -> dict[str, str]:
     configs = {member: runs[0].config for member, runs in study.members.items()}
     found = config.labels({member: run for member, run in configs.items() if run}, overrides)
     return {member: found.get(member) or overrides.get(member, member) for member in configs}
+
+
+def _seeds(study: StudyResults) -> str:
+    """`seed 0`, `seeds 0, 2`, `seeds 0 to 4`, and whether some members have fewer."""
+    found = [{run.seed for run in runs if run.records} for runs in study.members.values()]
+    of_members = [own for own in found if own]
+    seeds = sorted(set().union(*of_members))
+    if len(seeds) < 2:
+        return f"seed {_listed(seeds)}"
+    in_a_row = len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1
+    text = f"seeds {_span(seeds) if in_a_row else _listed(seeds)}"
+    return text if all(own == set(seeds) for own in of_members) else f"{text} (some runs fewer)"
 
 
 def _listed(values: Sequence[int]) -> str:

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic import Member, text_of, write_study
+from synthetic import Member, study, text_of, write_study
 
 from jaxcifar import records
 from jaxcifar.cli import main
 from jaxcifar.config import MSE, SGD, VGG, Adam, BCEWithLogits, Run
 from jaxcifar.report import write_report
+from jaxcifar.report.caption import provenance
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -156,6 +157,15 @@ def test_an_unfinished_paper_says_what_it_lacks(tmp_path: Path):
     (folder / "study.json").write_text(json.dumps(manifest))
     text = text_of(write_report(tmp_path))
     assert "2 of 3 runs have not come to the end: tanh (not begun); sigmoid (6 of 6 epochs)." in text
+
+
+@pytest.mark.parametrize(
+    ("counts", "says"),
+    [((1,), "seed 0"), ((2,), "seeds 0, 1"), ((5, 5), "seeds 0 to 4"), ((5, 3), "seeds 0 to 4 (some runs fewer)")],
+)
+def test_the_seeds_of_a_figure(tmp_path: Path, counts: tuple[int, ...], says: str):
+    members = {str(index): Member(spread=(0.0,) * count) for index, count in enumerate(counts)}
+    assert provenance(study(tmp_path, "mine", members)).seeds == says
 
 
 def test_a_scaled_study_says_so_everywhere(tmp_path: Path):
