@@ -10,7 +10,7 @@ import numpy as np
 from jaxcifar.measures import Axis, Display
 from jaxcifar.records.snapshots import Arrays
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.style import LineStyle
+from jaxcifar.report.style import LineStyle, seed_lines
 
 Found = dict[str, dict[int, Arrays]]
 """By member and seed."""
@@ -63,7 +63,7 @@ def _drawer(lines: dict[str, list[np.ndarray]], measure: Axis, looks: dict[str, 
         for member, seeds in lines.items():
             x, style = np.linspace(0, 1, len(seeds[0])), line(looks[member])
             if len(seeds) > 1:
-                axis.plot(x, np.transpose(seeds), **{**style, "linewidth": 0.5, "alpha": 0.3})
+                axis.plot(x, np.transpose(seeds), **{**style, **seed_lines(len(seeds))})
             axis.plot(x, _mean(seeds), **{**style, "linewidth": 1.4})
         if measure.scale == "log":
             log_axis(axis)

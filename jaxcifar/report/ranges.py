@@ -13,7 +13,7 @@ from jaxcifar.report import displays
 from jaxcifar.report.binning import binned, binned_together, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.style import LineStyle
+from jaxcifar.report.style import LineStyle, seed_lines
 
 BINS = 120
 SEEDS = f"Median over seeds, smoothed; faint: every seed; {TRAINING_MODE}."
@@ -98,7 +98,7 @@ def _drawer(arms: Arms, measure: Axis) -> Callable[[Any], None]:
                     # A diverged seed leaves the picture at its top, so that the others are seen.
                     whole = lines[np.isfinite(lines[:, -1])]
                     shown = np.minimum(lines, whole.max()) if whole.size else lines
-                    axis.plot(x, shown.T, color=style["color"], linewidth=0.5, alpha=0.35)
+                    axis.plot(x, shown.T, color=style["color"], **seed_lines(len(shown)))
         if measure.scale == "log":
             log_axis(axis)
         axis.set_xlabel("step")

@@ -15,7 +15,7 @@ from jaxcifar.report import displays
 from jaxcifar.report.binning import binned, binned_together, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
-from jaxcifar.report.style import LineStyle, norm_styles
+from jaxcifar.report.style import LineStyle, norm_styles, seed_lines
 from jaxcifar.report.tables import Cell, Table
 
 QUANTILES = (0.5, 0.9, 0.99, 1.0)
@@ -201,7 +201,7 @@ def _draw(axis: Any, columns: Sequence[np.ndarray], style: dict[str, Any], maxim
     x, mean, least, greatest = binned_together([values for values in columns if np.isfinite(values).any()])
     low, high = np.nanmin(least, axis=0), np.nanmax(greatest, axis=0)
     axis.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0, gid=style["gid"])
-    axis.plot(x, mean.T, color=style["color"], linewidth=0.5, alpha=0.35, gid=style["gid"])
+    axis.plot(x, mean.T, color=style["color"], gid=style["gid"], **seed_lines(len(mean)))
     lines = np.array([smoothed(values) for values in mean])
     axis.plot(x, np.nanmean(lines, axis=0), **{**style, "linewidth": 1.5})
     if len(lines) > 1:

@@ -72,6 +72,11 @@ NORM_COLORS: dict[str, Color] = {
 """By the normalisation's name, empty for none; also the order in which normalisations are shown."""
 
 
+def seed_lines(count: int) -> dict[str, float]:
+    """How the lines of single seeds are drawn: the more there are, the fainter, and below the line of their mean."""
+    return {"linewidth": 0.5, "alpha": 0.35 * min(1.0, 5 / count), "zorder": 1.5}
+
+
 def norm_styles(titles: Iterable[str]) -> dict[str, LineStyle]:
     """Return how networks are drawn that differ in their normalisation only, by its name, empty for none."""
     found = sorted(set(titles), key=list(NORM_COLORS).index)

@@ -404,6 +404,7 @@ def test_what_was_not_measured_at_initialisation_is_missing(tmp_path: Path):
     assert "plain-34-batch, seed 0 has not been measured at initialisation" in claim.decides
 
 
+@pytest.mark.slow
 def test_the_tables_of_the_networks(tmp_path: Path):
     found = study(tmp_path, "resnet_depth", depths())
     for statement in ("million parameters", "operations per image"):

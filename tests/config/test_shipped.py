@@ -47,6 +47,7 @@ def test_sections_are_in_the_order_of_the_text():
     assert [each.section for each in sorted(words, key=lambda each: each.order)] == ["1.2", "1.10", "2.4", "2+", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shipped_study", [each for each in SECTIONS if each.claims], ids=lambda each: each.name)
 def test_claims_find_all_that_they_need_in_records_of_their_own_study(shipped_study: Study, tmp_path: Path):
     steps = {name: np.linspace(1.0, 2.0, 60) for name in STEPS} | {"gradient_direction/loss_low": np.zeros(60)}

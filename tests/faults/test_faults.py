@@ -60,6 +60,7 @@ def change(path: Path, **fields: Any) -> None:
 FORMS: list[Any] = [3, None, [1], {}, True, MARKUP, "x" * 5000, "\ud800"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", ["study", "command", "changed", "scale", "size", "runs"])
 def test_a_manifest_of_another_form_is_named_and_the_records_are_drawn(tmp_path: Path, field: str):
     for index, value in enumerate(FORMS):

@@ -125,6 +125,7 @@ def test_pytrees_of_another_network(name, argument):
     _refused(name, r"differ in structure \(only one has leaf c\)", **{argument: {**OTHER, "c": jnp.ones(4)}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), _uses(*TREES))
 def test_numpy_leaves_and_narrow_ones_compute_as_float32(name, argument):
     def value(**changed):
@@ -197,6 +198,7 @@ def test_keys(name, argument):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "argument"), _uses(*COUNTS, "filter_axis"))
 def test_counts(name, argument):
     for wrong in (1.0, None, "3", True, float("nan"), jnp.array([1, 2]), -100):

@@ -66,7 +66,11 @@ def test_batch_norm_is_an_option(model):
     assert ("bias" in with_norm["params"][convolution]) is isinstance(model, CNN)
 
 
-@pytest.mark.parametrize("model", [CNN(widths=(4,), head=(8,)), ResNet(width=2), VGG(width=2)], ids=str)
+@pytest.mark.parametrize(
+    "model",
+    [CNN(widths=(4,), head=(8,)), pytest.param(ResNet(width=2), marks=pytest.mark.slow), VGG(width=2)],
+    ids=str,
+)
 def test_dropout_zeroes_in_training_alone(model):
     module = build(dataclasses.replace(model, dropout=0.5))
     images = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))

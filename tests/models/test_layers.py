@@ -60,6 +60,7 @@ def to_second_order(function):
     return jax.jit(all_orders)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_conv2d_equals_lax_to_second_order(case):
     image, channels, features, kernel, stride, padding, form = case
@@ -123,6 +124,7 @@ def test_each_form_equals_lax_to_second_order_on_random_shapes(case):
         holds()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=["images", "kernels", "both"])
 def test_conv2d_under_vmap_inside_scan(axes):
     """Two steps of descent by the gradient of a vectorised loss, float32, in two blocks of images."""

@@ -26,6 +26,7 @@ def tables():
     return residual_blocks.tables()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", IMAGENET)
 def test_the_imagenet_form_is_the_published_one(tables, depth):
     table = tables["imagenet"][depth]
@@ -34,6 +35,7 @@ def test_the_imagenet_form_is_the_published_one(tables, depth):
     assert [stage["side"] for stage in table["stages"].values()] == [56, 28, 14, 7]
 
 
+@pytest.mark.slow
 def test_the_cifar_form(tables):
     table = tables["cifar"]["50"]
     assert table["parameters"] == 23_520_842
