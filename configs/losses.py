@@ -94,7 +94,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 8, "data.train_size": 10_000, "data.test_size": 2_000, "epochs": 12},
                 seeds=5,
-                hours=0.8,
+                hours=1.2,
                 why="940 steps; with five seeds, four of five differences of 2.5 seed deviations are decided "
                 "(simulated, 50 comparisons). Losses are shares of what guessing gives, so that their "
                 "level does not depend on the width.",

@@ -83,7 +83,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 16, "data.train_size": 10_000, "data.test_size": 2_000, "epochs": 10},
                 seeds=5,
-                hours=0.6,
+                hours=0.5,
                 why="780 steps, in which VGG-A of this width trains under both initialisations (a pilot of "
                 "configs/gradients.py); with five seeds, four of five differences of 2.5 seed deviations "
                 "are decided (simulated, 50 comparisons).",

@@ -43,7 +43,7 @@ class RunOptions:
     scale: Annotated[float, tyro.conf.arg(metavar="S")] = 1.0
     """Multiply images and epochs by S, at most 1, down to 512 images and one epoch; such runs decide no claim."""
     size: Annotated[str, tyro.conf.arg(metavar="NAME")] = ""
-    """Train the study at a smaller size that its file states, such as `cpu`, which two cores finish overnight; the
+    """Train the study at a smaller size that its file states, such as `cpu`, which is for two cores; the
     verdicts name the size."""
     only: Annotated[str, tyro.conf.arg(metavar="NAME[,NAME]")] = ""
     """Train only these studies of a paper."""

@@ -123,7 +123,7 @@ class Study:
     band_rates: tuple[float, ...] = ()
     """Learning rates of the figure of the loss band; all where empty."""
     sizes: Mapping[str, Size] = field(default_factory=dict)
-    """Smaller forms of the study by name, for `--size`: `cpu` is decided overnight on two cores."""
+    """Smaller forms of the study by name, for `--size`: `cpu` is for two cores."""
     size: str = ""
     """The size that this study has; empty for the full one."""
 

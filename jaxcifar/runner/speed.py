@@ -1,8 +1,9 @@
-"""The speed of this device: three networks are timed for a few steps, the others estimated from their operations."""
+"""The speed of this device: a few networks are timed for some steps, the others estimated from their operations."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,12 +28,17 @@ BUSY = 0.2
 
 @dataclass(frozen=True)
 class Rate:
-    """The time of a kind of network: seconds = per_step x steps + per_flop x operations + per_layer x layers."""
+    """The time of a kind of network: per_step × steps + (per_flop + narrow / √density) × flops + per_layer × layers.
+
+    The density is the number of flops per image and layer. It grows with the square of the width, while what a
+    layer moves in memory grows with the width, so narrow networks take longer for each of them.
+    """
 
     per_step: float
     per_flop: float
     per_layer: float
     """Compilation only."""
+    narrow: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,10 @@ class Speed:
     def seconds(self, runs: Sequence[Run]) -> float:
         """Return the estimated seconds of a program that trains these runs one after the other."""
         rate, costs = self.rates[runs[0].model.timed_as], [cost_of(run) for run in runs]
-        training = sum(rate.per_step * cost.steps + rate.per_flop * cost.flops for cost in costs)
+        # Measures repeat the network's own operations, so they do not change the density.
+        plain = cost_of(dataclasses.replace(runs[0], probes=()))
+        per_flop = rate.per_flop + rate.narrow * _root(plain.flops / plain.steps, runs[0].batch_size, plain.layers)
+        training = sum(rate.per_step * cost.steps + per_flop * cost.flops for cost in costs)
         return training + rate.per_layer * costs[0].layers
 
 
@@ -87,6 +96,11 @@ def of_plan(
     return Speed(_device(), rates)
 
 
+def _root(flops: float, images: int, layers: int) -> float:
+    """1 / √density, of a step."""
+    return math.sqrt(images * layers / flops)
+
+
 def _busy_seconds() -> tuple[float, float, float]:
     """The seconds of the cores that this process may use: those that have passed, were busy, and were busy with it."""
     import psutil
@@ -117,7 +131,8 @@ def _known(precision: Precision) -> dict[str, Rate]:
     stored = records.read_json(file) if file else {}
     with suppress(KeyError, TypeError, AttributeError):
         if stored["device"] == _device():
-            return {kind: Rate(**rate) for kind, rate in stored["rates"].items()}
+            # Earlier versions did not time narrow networks.
+            return {kind: Rate(**rate) for kind, rate in stored["rates"].items() if "narrow" in rate}
     return {}
 
 
@@ -134,12 +149,17 @@ def _measured(kind: str, precision: Precision) -> Rate:
     if kind == CNN.timed_as:
         # A small network at a small batch is bound by the cost of a step, not by its operations.
         small = _time(dataclasses.replace(run, model=CNN(), batch_size=4), 100)
-        large = _time(dataclasses.replace(run, model=CNN(), batch_size=128), 10)
+        large = _time(dataclasses.replace(run, model=CNN(), batch_size=128), 16)
         per_flop = max(large.step - small.step, 0.0) / (large.flops - small.flops)
         return Rate(max(small.step - per_flop * small.flops, 0.0), per_flop, small.compile / small.layers)
-    model, steps = {VGG.timed_as: (VGG(norm="batch"), 4), ResNet.timed_as: (ResNet(), 2)}[kind]
-    timed = _time(dataclasses.replace(run, model=model), steps)
-    return Rate(0.0, timed.step / timed.flops, timed.compile / timed.layers)
+    # The narrow widths are those of size cpu.
+    model: VGG | ResNet
+    model, width = (VGG(norm="batch"), 16) if kind == VGG.timed_as else (ResNet(), 8)
+    wide = _time(dataclasses.replace(run, model=model), 4)
+    slim = _time(dataclasses.replace(run, model=dataclasses.replace(model, width=width)), 25)
+    more = (slim.step / slim.flops - wide.step / wide.flops) / (slim.root - wide.root)
+    narrow = min(max(more, 0.0), wide.step / wide.flops / wide.root)
+    return Rate(0.0, wide.step / wide.flops - narrow * wide.root, wide.compile / wide.layers, narrow)
 
 
 def _device() -> str:
@@ -152,22 +172,28 @@ class _Timed:
     step: float
     flops: float
     layers: int
+    root: float
 
 
 def _time(run: Run, steps: int) -> _Timed:
     """Seconds of compilation and per training step, in the program that training runs."""
     size = steps * run.batch_size
     split = np.zeros((size, 32, 32, 3), np.uint8), np.zeros(size, np.int32)
-    start = time.monotonic()
     group = Group([run], split, split, steps, "off")
     group.create()
-    group.compile()
-    compiled = time.monotonic() - start
+    compiled = _seconds(group.compile)
     # The first call also computes the order of the epoch, so it is not timed.
     group.train(0, 1, 0)
-    start = time.monotonic()
-    group.train(1, steps - 1, 0)
-    seconds = time.monotonic() - start
+    part = (steps - 1) // 3
+    # What else the machine does can only add time.
+    seconds = min(_seconds(lambda at=at: group.train(at, part, 0)) for at in (1, 1 + part, 1 + 2 * part))
     # One test image, because only training was timed.
     cost = cost_of(dataclasses.replace(run, epochs=1, data=dataclasses.replace(run.data, train_size=size, test_size=1)))
-    return _Timed(compiled, seconds / (steps - 1), cost.flops / steps, cost.layers)
+    flops = cost.flops / steps
+    return _Timed(compiled, seconds / part, flops, cost.layers, _root(flops, run.batch_size, cost.layers))
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.monotonic()
+    work()
+    return time.monotonic() - start

@@ -8,7 +8,8 @@ import time
 
 import pytest
 
-from jaxcifar.config import CNN, Data, Run
+from jaxcifar.config import CNN, VGG, Data, Run
+from jaxcifar.measures import Beta
 from jaxcifar.runner.estimate import Remaining
 from jaxcifar.runner.speed import Rate, Speed
 from jaxcifar.training.cost import cost_of
@@ -35,6 +36,20 @@ def test_without_a_speed_by_operations():
     expected = 2.0 * 2 * cost_of(LONG).flops / cost_of(RUN).flops
     assert remaining.done < 0.06 * (remaining.done + sum(remaining.left.values()))
     assert remaining.seconds() == pytest.approx(expected)
+
+
+def test_narrow_networks_take_longer_for_an_operation():
+    """By the root of the operations per image and layer of the network, whatever is measured along the way."""
+    speed = Speed("test", {"VGG": Rate(0.0, 0.0, 0.0, narrow=1.0)})
+
+    def per_flop(width: int, **changes) -> float:
+        run = dataclasses.replace(RUN, model=VGG(width=width), **changes)
+        return speed.seconds([run]) / cost_of(run).flops
+
+    cost = cost_of(dataclasses.replace(RUN, model=VGG(width=16)))
+    assert per_flop(16) == pytest.approx(math.sqrt(32 * cost.layers / (cost.flops / cost.steps)))
+    assert 3 < per_flop(16) / per_flop(64) < 4
+    assert per_flop(16, probes=(Beta(),)) == per_flop(16)
 
 
 def test_a_program_fits_before_the_deadline_only_at_the_slower_of_both_paces():
