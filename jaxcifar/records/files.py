@@ -88,8 +88,9 @@ def read_json(path: Path, problems: list[str] | None = None) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         problems.append(f"{path} cannot be read: {error}")
         return {}
-    if not isinstance(value, dict):
-        problems.append(f"{path} cannot be read: it holds no JSON object")
+    # No file of a record is written without a field.
+    if not isinstance(value, dict) or not value:
+        problems.append(f"{path} cannot be read: it holds no JSON object with fields")
         return {}
     return value
 

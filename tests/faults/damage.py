@@ -66,6 +66,13 @@ def files(out: Path) -> list[Path]:
     return [p for p in found if "report" not in p.relative_to(out).parts and not p.name.startswith((".lock", "curves"))]
 
 
+def pick(out: Path, draw: random.Random) -> Path:
+    """Return one of a record's files: of a checkpoint as often as of the rest, though a checkpoint has many more."""
+    of_checkpoints = [path for path in files(out) if "checkpoints" in path.parts]
+    others = [path for path in files(out) if "checkpoints" not in path.parts]
+    return draw.choice(draw.choice([group for group in (of_checkpoints, others) if group]))
+
+
 class Trials:
     """A finished run and an unfinished study, what the commands make of them, and trials on copies."""
 
@@ -116,7 +123,7 @@ class Trials:
         folder = self.root / f"trial-{number}"
         out = folder / "out"
         shutil.copytree(self.before[kind], out)
-        path, how = draw.choice(files(out)), draw.choice(KINDS)
+        path, how = pick(out, draw), draw.choice(KINDS)
         damage(path, how, draw)
         place = path.relative_to(out).as_posix()
         work = self.command(name, kind, out)
@@ -164,7 +171,7 @@ class Trials:
         out = folder / "out"
         shutil.copytree(self.before[kind], out)
         # Checkpoints are not read by a report; their digests are, by a resume and by measures.
-        path, how = draw.choice(files(out)), draw.choice([each for each in KINDS if each != "unreadable"])
+        path, how = pick(out, draw), draw.choice([each for each in KINDS if each != "unreadable"])
         damage(path, how, draw)
         place = path.relative_to(out).as_posix()
         try:

@@ -82,6 +82,12 @@ def test_a_damaged_picture_is_named(tmp_path: Path, name: str):
     assert f"mine/a/seed-0/{name}" in text_of(write_report(tmp_path))
 
 
+@pytest.mark.parametrize("name", ["study.json", "claims.json"])
+def test_an_empty_object_in_the_place_of_a_file_is_named(tmp_path: Path, name: str):
+    (write_study(tmp_path, "mine", {"a": Member(epochs=1)}) / name).write_text("{}")
+    assert f"mine/{name} cannot be read: it holds no JSON object with fields" in text_of(write_report(tmp_path))
+
+
 ROWS: list[dict[str, Any]] = [
     {"member": MARKUP, "seed": 0, "folder": "b/seed-0"},
     {"member": "b", "seed": 0, "folder": "b" * 300 + "/seed-0"},
