@@ -53,7 +53,7 @@ class Speed:
         rate, costs = self.rates[runs[0].model.timed_as], [cost_of(run) for run in runs]
         # Measures repeat the network's own operations, so they do not change the density.
         plain = cost_of(dataclasses.replace(runs[0], probes=()))
-        per_flop = rate.per_flop + rate.narrow * _root(plain.flops / plain.steps, runs[0].batch_size, plain.layers)
+        per_flop = rate.per_flop + rate.narrow * _root(plain.flops, plain.steps * runs[0].batch_size, plain.layers)
         training = sum(rate.per_step * cost.steps + per_flop * cost.flops for cost in costs)
         return training + rate.per_layer * costs[0].layers
 
@@ -97,8 +97,8 @@ def of_plan(
 
 
 def _root(flops: float, images: int, layers: int) -> float:
-    """1 / √density, of a step."""
-    return math.sqrt(images * layers / flops)
+    """1 / √density; 0 for a network whose layers are not known, which has no operations on record."""
+    return math.sqrt(images * layers / flops) if flops else 0.0
 
 
 def _busy_seconds() -> tuple[float, float, float]:
@@ -189,8 +189,8 @@ def _time(run: Run, steps: int) -> _Timed:
     seconds = min(_seconds(lambda at=at: group.train(at, part, 0)) for at in (1, 1 + part, 1 + 2 * part))
     # One test image, because only training was timed.
     cost = cost_of(dataclasses.replace(run, epochs=1, data=dataclasses.replace(run.data, train_size=size, test_size=1)))
-    flops = cost.flops / steps
-    return _Timed(compiled, seconds / part, flops, cost.layers, _root(flops, run.batch_size, cost.layers))
+    root = _root(cost.flops, size, cost.layers)
+    return _Timed(compiled, seconds / part, cost.flops / steps, cost.layers, root)
 
 
 def _seconds(work: Callable[[], object]) -> float:

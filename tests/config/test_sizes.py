@@ -29,7 +29,8 @@ def test_a_shipped_size_says_why_it_is_enough(study: Study):
     for name, size in study.sizes.items():
         sized = study.sized(name)
         assert size.why.endswith(".")
-        assert size.hours <= 3
+        # The CNN on all images and ResNets of 101 layers take longer than the two hours that a study should.
+        assert size.hours <= (3 if (study.name, name) in {("batch_size", "cpu"), ("residual", "cpu")} else 2)
         assert len(sized.seeds) == size.seeds >= 3
         assert sized.size_title.startswith(f"size {name} (")
         assert len({member.run for member in sized.members()}) == len(sized.members())

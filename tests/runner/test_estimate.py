@@ -12,7 +12,7 @@ from jaxcifar.config import CNN, VGG, Data, Run
 from jaxcifar.measures import Beta
 from jaxcifar.runner.estimate import Remaining
 from jaxcifar.runner.speed import Rate, Speed
-from jaxcifar.training.cost import cost_of
+from jaxcifar.training.cost import Cost, cost_of
 from jaxcifar.training.progress import duration
 
 RUN = Run(model=CNN(widths=(2,), head=(4,)), data=Data(train_size=64, test_size=20), epochs=1, batch_size=32)
@@ -50,6 +50,14 @@ def test_narrow_networks_take_longer_for_an_operation():
     assert per_flop(16) == pytest.approx(math.sqrt(32 * cost.layers / (cost.flops / cost.steps)))
     assert 3 < per_flop(16) / per_flop(64) < 4
     assert per_flop(16, probes=(Beta(),)) == per_flop(16)
+
+
+def test_a_run_without_steps_or_known_operations_has_an_estimate(monkeypatch: pytest.MonkeyPatch):
+    speed = Speed("test", {"CNN": Rate(5.0, 1.0, 0.0, narrow=1.0)})
+    none = dataclasses.replace(RUN, data=Data(train_size=16, test_size=20))
+    assert speed.seconds([none]) == cost_of(none).flops
+    monkeypatch.setattr("jaxcifar.runner.speed.cost_of", lambda run: Cost(steps=2, flops=0.0, disk=0, layers=0))
+    assert speed.seconds([RUN]) == 10
 
 
 def test_a_program_fits_before_the_deadline_only_at_the_slower_of_both_paces():
