@@ -122,9 +122,15 @@ class Locks:
         # Another process was first. Its file may still be empty, so the next call reads who it is.
         except FileExistsError:
             return Holder(None, "", certain=False)
-        with open(file, "w") as opened:
-            own = {"host": MACHINE.host, "machine": MACHINE.id, "process": os.getpid(), "started": started(os.getpid())}
-            opened.write(json.dumps(own))
+        try:
+            with open(file, "w") as opened:
+                process = os.getpid()
+                own = {"host": MACHINE.host, "machine": MACHINE.id, "process": process, "started": started(process)}
+                opened.write(json.dumps(own))
+        except OSError:
+            # On a full disk; without a text it would count as held until it is stale.
+            _set_free(_file(folder, name, number))
+            raise
         # The new file may stay: its number is not the highest, so it gives the lock to nobody.
         if max(_numbers(folder, name)) != number:  # the listing before was old
             return Holder(None, "", certain=False)
@@ -150,8 +156,8 @@ class Locks:
     def release(self, folder: Path, name: str = RUN) -> None:
         """Release a lock that is held."""
         # Under the guard, so that the thread cannot touch the file once it is marked as free.
-        with self._guard, suppress(OSError):
-            os.utime(_file(folder, name, self._held.pop((folder, name))), ns=(_FREE, _FREE))
+        with self._guard:
+            _set_free(_file(folder, name, self._held.pop((folder, name))))
 
     def check(self) -> None:
         """Raise if another process has taken a lock over because this one gave no sign of life, e.g. in a long sleep.
@@ -274,6 +280,11 @@ def _numbers(folder: Path, name: str) -> list[int]:
 
 def _file(folder: Path, name: str, number: int) -> Path:
     return folder / f".lock-{name}-{number}"
+
+
+def _set_free(path: Path) -> None:
+    with suppress(OSError):
+        os.utime(path, ns=(_FREE, _FREE))
 
 
 def _now() -> float:

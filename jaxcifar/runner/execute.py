@@ -247,7 +247,7 @@ class _Session:
         wanted = asked and time.monotonic() <= self.deadline
         if not wanted or study.folder in self.viewed or self._is_open(study):
             return
-        with self.worker.holding([self.out / study.folder], lock.PICTURES) as holder:
+        with self.worker.holding([self.out / study.folder], lock.PICTURES, self._stopped) as holder:
             if holder is not None:
                 self.worker.met = True
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import string
 import time
@@ -41,21 +42,42 @@ class Worker:
         return self.part is None or index % self.part[1] == self.part[0] - 1
 
     @contextmanager
-    def holding(self, folders: Sequence[Path], name: str = lock.RUN) -> Iterator[Holder | None]:
-        """Hold the locks of some folders, or yield the process that holds one of them."""
+    def holding(
+        self, folders: Sequence[Path], name: str = lock.RUN, stopped: Callable[[], None] | None = None
+    ) -> Iterator[Holder | None]:
+        """Hold the locks of some folders, or yield the process that holds one of them.
+
+        Args:
+            folders: where the locks are.
+            name: of the locks.
+            stopped: called while waiting until a holder is known to be alive; raises if the user asked to stop.
+                Without it, a holder that may have ended is yielded at once.
+        """
         held: list[Path] = []
         holder = None
         try:
             # In one order in all processes: two that want the same folders cannot each get a part of them.
             for folder in [] if self.part is not None else sorted(folders):
                 folder.mkdir(parents=True, exist_ok=True)
-                if (holder := self.locks.take(folder, name)) is not None:
+                holder = self.locks.take(folder, name) if stopped is None else self._settled(folder, name, stopped)
+                if holder is not None:
                     break
                 held.append(folder)
             yield holder
         finally:
             for folder in held:
                 self.locks.release(folder, name)
+
+    def _settled(self, folder: Path, name: str, stopped: Callable[[], None]) -> Holder | None:
+        """Take a lock, or return its holder once that is known to be alive."""
+        for tries in itertools.count():
+            holder = self.locks.take(folder, name)
+            if holder is None or holder.certain:
+                return holder
+            if tries == 1:  # the first look at a file that another process has just made tells nothing
+                print(f"Waiting up to {lock.STALE_SECONDS:.0f} s to see whether {holder} is still at work in {folder}.")
+            time.sleep(POLL_SECONDS)
+            stopped()
 
     @contextmanager
     def alone(self, wanted: str) -> Iterator[None]:
@@ -85,7 +107,8 @@ class Worker:
             )
             yield False
             return
-        with self.holding([self.out], lock.REPORT) as holder:
+        # Without a doubt: whoever leaves the report to a process that has ended leaves none.
+        with self.holding([self.out], lock.REPORT, stopped=lambda: None) as holder:
             done = holder is not None or (self.met and self._is_reported())
             if done:
                 print(f"All programs have ended; the report was left to {holder or 'another process'}.")

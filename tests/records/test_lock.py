@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -104,16 +105,39 @@ def test_a_folder_without_permission_is_named(tmp_path: Path):
         pass
 
 
-@pytest.fixture
-def without_inodes(tmp_path: Path) -> Iterator[Path]:
-    """A file system with room for its root folder only, where this process may mount one."""
-    path = tmp_path / "disk"
+@contextmanager
+def small_disk(path: Path, option: str) -> Iterator[Path]:
     path.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "nr_inodes=1", "tmpfs", str(path)]
+    mount = ["mount", "-t", "tmpfs", "-o", option, "tmpfs", str(path)]
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
         pytest.skip("mounting a small file system needs root")
     yield path
     subprocess.run(["umount", str(path)], check=True)
+
+
+@pytest.fixture
+def without_inodes(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for its root folder only, where this process may mount one."""
+    with small_disk(tmp_path / "disk", "nr_inodes=1") as path:
+        yield path
+
+
+@pytest.fixture
+def without_bytes(tmp_path: Path) -> Iterator[Path]:
+    """A file system on which files can be made, but none can hold a byte until `filler` is deleted."""
+    with small_disk(tmp_path / "disk", "size=4096") as path:
+        (path / "filler").write_bytes(bytes(4096))
+        yield path
+
+
+def test_a_full_disk_leaves_no_lock_behind(without_bytes: Path):
+    with Locks() as locks:
+        with pytest.raises(OSError, match="No space left"):
+            locks.take(without_bytes)
+        assert [path.name for path in without_bytes.glob(".lock-*")] == [".lock-run-1"], "the file could be made"
+        (without_bytes / "filler").unlink()
+        assert locks.holder(without_bytes) is None
+        assert locks.take(without_bytes) is None
 
 
 def test_a_disk_without_inodes_is_named(without_inodes: Path):

@@ -15,6 +15,8 @@ import pytest
 
 from jaxcifar.cli import main
 from jaxcifar.config.stored import read_records
+from jaxcifar.records import lock
+from jaxcifar.runner.worker import joined
 
 CONFIG = """'''Six small programs.'''
 from jaxcifar.config import CNN, Checkpoint, Data, Run, Study, Variant
@@ -83,6 +85,29 @@ def test_two_processes_share_the_programs_and_one_makes_the_report(config: Path,
     beside = {read_records(tmp_path / name).summary["processes_beside"] for name in RUNS}
     assert 1 in beside, "both trained at once for a while"
     assert {read_records(whole / name).summary["processes_beside"] for name in RUNS} == {0}
+
+
+def test_a_report_is_not_left_to_a_process_killed_before_it_had_written_who_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(lock, "STALE_SECONDS", 2.5)
+    with joined(tmp_path) as worker:
+        (tmp_path / ".lock-report-1").touch()
+        with worker.ending() as is_last:
+            assert is_last
+    assert "Waiting up to 2 s to see whether another process is still at work" in capsys.readouterr().out
+
+
+def test_a_report_is_left_to_a_process_elsewhere_that_shows_it_is_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    file = tmp_path / ".lock-report-1"
+    monkeypatch.setattr(time, "sleep", lambda seconds: os.utime(file, (seconds, seconds)))
+    with joined(tmp_path) as worker:
+        file.write_text('{"host": "far", "machine": "far/1", "process": 7, "started": "1"}')
+        with worker.ending() as is_last:
+            assert not is_last
+    assert "the report was left to process 7 on far" in capsys.readouterr().out
 
 
 @pytest.mark.slow
