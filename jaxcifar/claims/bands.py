@@ -28,6 +28,7 @@ class Band:
     of_diverged: bool = False
     """A rate that diverged is part of it; else a seed with such a rate does not enter."""
     share: float = 1.0
+    seconds: bool = False
 
     def values(self, runs: Sequence[Result]) -> tuple[float, ...]:
         """Return the figure of each seed.

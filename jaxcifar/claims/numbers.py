@@ -11,7 +11,7 @@ import numpy as np
 from jaxcifar.claims.bands import Band
 from jaxcifar.claims.evidence import Missing, Number
 from jaxcifar.claims.members import by_seed, complete, learning_rate
-from jaxcifar.claims.quantities import Quantity
+from jaxcifar.claims.quantities import Quantity, timed
 from jaxcifar.records.study import Result, StudyResults
 
 PLATEAU = 0.95
@@ -38,10 +38,10 @@ def number(study: StudyResults, quantity: Measured, member: str) -> Number:
 def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -> Number:
     """Return the number of some runs under the label that they share.
 
-    A seed that diverged enters no number; the label says how many did.
+    A seed that diverged enters no number; the label says how many did. Nor do seconds that cannot be compared.
 
     Raises:
-        Missing: the quantity is one of smoothness and the runs do not train.
+        Missing: the quantity is one of smoothness and the runs do not train, or of seconds and none has its own.
     """
     label = _label(study, runs)
     if isinstance(quantity, Band) and quantity.rates is not None:
@@ -50,6 +50,8 @@ def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -
     kept = list(runs) if quantity.of_diverged else ended_well(runs)
     if quantity.smoothness:
         _check_trained(kept, label, quantity.share)
+    if quantity.seconds:
+        runs, kept = _timed(study, runs, label), timed(study, kept)
     lost = len(by_seed(runs)) - len(by_seed(kept))
     note = f" ({lost} of {len(by_seed(runs))} seeds diverged)" if lost else ""
     return Number(quantity.name, label + note, quantity.values(kept) if kept else (), quantity.unit)
@@ -60,6 +62,17 @@ def ended_well(runs: Sequence[Result]) -> list[Result]:
     # The whole seed is left out: with a rate missing, its band would be that of fewer rates.
     lost = {run.seed for run in runs if run.status == "diverged"}
     return [run for run in runs if run.seed not in lost]
+
+
+def _timed(study: StudyResults, runs: Sequence[Result], label: str) -> list[Result]:
+    """The runs whose seconds can be compared."""
+    found = timed(study, runs)
+    if runs and not found:
+        raise Missing(
+            f"{label} has no run whose seconds can be compared, as each shared a program or the machine with others, "
+            "or had another device than most runs of the study; let one process train this study."
+        )
+    return found
 
 
 def _check_trained(runs: Sequence[Result], label: str, share: float) -> None:

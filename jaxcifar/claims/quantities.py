@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class Quantity:
     """A run that diverged has it too."""
     share: float = 1.0
     """The first share of the steps that counts; smoothness means nothing where a run does not train within it."""
+    seconds: bool = False
+    """Only runs whose seconds can be compared count."""
 
     def values(self, runs: Sequence[Result]) -> tuple[float, ...]:
         """Return the figure of each run."""
@@ -94,24 +97,25 @@ def rise(key: str) -> Quantity:
     return Quantity(f"last over least {_words(key)}", lambda run: late.of(run) / low.of(run))
 
 
-def is_timed(run: Result) -> bool:
-    """Return whether a run's seconds are its own: no other member and no other process had a part of the machine."""
+def timed(study: StudyResults, runs: Sequence[Result]) -> list[Result]:
+    """Return those of a study's runs whose seconds can be compared.
+
+    No other member and no other process had a part of the machine, and the device is that of most such runs.
+    """
+    own = {id(run): _device(run) for run in study.runs if run.records and _was_alone(run)}
+    devices = collections.Counter(own.values()).most_common(1)
+    return [run for run in runs if id(run) in own and own[id(run)] == devices[0][0]]
+
+
+def _was_alone(run: Result) -> bool:
     summary = run.records.summary if run.records else {}
     return summary.get("members_in_program", 1) == 1 and not summary.get("processes_beside")
 
 
-def _own(seconds: Callable[[Result], float]) -> Callable[[Result], float]:
-    """Seconds that may be compared, or Missing where other processes had a part of the machine."""
-
-    def of(run: Result) -> float:
-        if beside := run.records.summary.get("processes_beside") if run.records else 0:
-            raise Missing(
-                f"The seconds of {run.member}, seed {run.seed} are not its own, as up to {beside} other processes "
-                "trained on the machine; let one process train this study."
-            )
-        return seconds(run)
-
-    return of
+def _device(run: Result) -> tuple[str, str]:
+    """The kind of device and how many of them computed."""
+    device = run.records.environment.get("device", {}) if run.records else {}
+    return str(device.get("kind")), str(device.get("used"))
 
 
 def _seconds(run: Result) -> float:
@@ -128,11 +132,11 @@ def _summarized(key: str) -> Callable[[Result], float]:
     return read
 
 
-seconds_per_epoch = Quantity("seconds per epoch", _own(_seconds), "s")
+seconds_per_epoch = Quantity("seconds per epoch", _seconds, "s", seconds=True)
 """Median seconds of training per epoch, without evaluation and compilation."""
 parameters = Quantity("parameters", _summarized("parameters"), of_diverged=True)
 """Trained parameters on record."""
-total_seconds = Quantity("seconds in all", _own(_summarized("total_seconds")), "s")
+total_seconds = Quantity("seconds in all", _summarized("total_seconds"), "s", seconds=True)
 """Seconds of a timed run, from the first weights to the last evaluation; NaN where it was interrupted."""
 flops = Quantity("operations", _summarized("flops"))
 """Floating-point operations of a timed run."""

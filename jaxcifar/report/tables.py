@@ -54,8 +54,11 @@ def results(study: StudyResults, words: Words) -> Table:
     several = any(len(runs) > 1 for runs in study.members.values())
     caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs. "
     caption += "Mean ± standard error over seeds. " if several else ""
-    if not all(quantities.is_timed(run) for run in study.runs):
-        caption += "Runs that shared a program or the machine with others have no seconds of their own (-). "
+    if len(quantities.timed(study, study.runs)) < sum(run.records is not None for run in study.runs):
+        caption += (
+            "Seconds are of runs that shared neither a program nor the machine with others, on the device of most of "
+            "them. "
+        )
     if any("= " in row[0].text for row in rows):
         caption += "= names the equal run of another study, which was trained instead. "
     caption += " ".join(_EXPLAINED[heading] for heading in columns if heading in _EXPLAINED)
@@ -64,13 +67,13 @@ def results(study: StudyResults, words: Words) -> Table:
 
 def _is_taken(study: StudyResults, figure: _Figure) -> bool:
     heading, measure, _ = figure
-    return any(math.isfinite(measure(run)) for run in _read(study.runs, heading))
+    return any(math.isfinite(measure(run)) for run in _read(study, study.runs, heading))
 
 
-def _read(runs: Sequence[Result], heading: str) -> list[Result]:
+def _read(study: StudyResults, runs: Sequence[Result], heading: str) -> list[Result]:
     """The runs from which a column is read."""
     done = [run for run in runs if len(run.column("epoch"))]
-    return [run for run in done if quantities.is_timed(run)] if heading in TIMED else done
+    return quantities.timed(study, done) if heading in TIMED else done
 
 
 def _member_row(study: StudyResults, member: str, words: Words, figures: Sequence[_Figure]) -> list[Cell]:
@@ -78,7 +81,7 @@ def _member_row(study: StudyResults, member: str, words: Words, figures: Sequenc
     stated = {heading for said in words.members.values() for heading in said.reported}
     cells = [Cell(_name(study.label(member), runs))]
     for heading, measure, form in figures:
-        cells.append(_figure(_read(runs, heading), measure, form))
+        cells.append(_figure(_read(study, runs, heading), measure, form))
         if heading in stated:
             theirs = str(reported.get(heading, ""))
             cells.append(Cell(theirs, _leading(theirs), study=True))

@@ -572,13 +572,34 @@ def test_json_of_a_manifest_that_is_none(tmp_path: Path):
 
 def test_seconds_beside_other_processes_decide_nothing(tmp_path: Path):
     found = study(tmp_path, "resnet_depth", depths(seconds=[1, 2, 3, 4, 5]))
-    assert judge_one(found, "An epoch takes longer").verdict == "holds"
-    (run, *_) = found.members["resnet-50"]
-    assert run.records is not None
+    judged = judge_one(found, "An epoch takes longer")
+    assert judged.verdict == "holds"
+    alone = len(judged.numbers[2].values)
+    (run, *others) = found.members["resnet-50"]
+    for each in (run, *others):
+        assert each.records is not None
     run.records.summary["processes_beside"] = 3
     judged = judge_one(found, "An epoch takes longer")
+    assert judged.verdict == "holds", "by the seeds that had the machine to themselves"
+    assert len(judged.numbers[2].values) == alone - 1
+    for each in others:
+        each.records.summary["processes_beside"] = 3
+    judged = judge_one(found, "An epoch takes longer")
     assert judged.verdict == "not decided"
-    assert "seconds of resnet-50, seed 0 are not its own, as up to 3 other processes" in judged.decides
+    assert "resnet-50 has no run whose seconds can be compared" in judged.decides
+
+
+def test_seconds_of_two_devices_are_not_compared(tmp_path: Path):
+    found = study(tmp_path, "resnet_depth", depths(seconds=[1, 2, 3, 4, 5]))
+    (run, *others) = found.members["resnet-18"]
+    assert run.records is not None
+    run.records.environment["device"] = {"kind": "another"}
+    assert len(judge_one(found, "An epoch takes longer").numbers[0].values) == len(others)
+    for each in others:
+        assert each.records is not None
+        each.records.environment["device"] = {"kind": "another"}
+    judged = judge_one(found, "An epoch takes longer")
+    assert "another device than most runs of the study" in judged.decides
 
 
 @pytest.mark.parametrize("early", [2.3, 1.8])

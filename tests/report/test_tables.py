@@ -36,4 +36,4 @@ def test_seconds_on_a_shared_machine_are_not_shown(tmp_path: Path):
     shared, own = results.rows
     assert [shared[column[name]].text for name in column] == ["-", "-", "0.600"]
     assert [own[column[name]].text for name in column] == ["3", "5", "0.600"]
-    assert "shared a program or the machine" in results.caption
+    assert "shared neither a program nor the machine" in results.caption
