@@ -8,7 +8,7 @@ Cost:     48 epochs; about half a minute an epoch on two CPU cores.
 Expect:   about 72% of the test images as the best of six epochs; 71% in the study, whose table says 42 epochs.
 """
 
-from jaxcifar.claims import ACCURACY, about, at_least, best_accuracy, last
+from jaxcifar.claims import about, at_least, best_accuracy, last
 from jaxcifar.config import CNN, SGD, Claim, Data, Run, Size, Study, Variant
 
 
@@ -48,7 +48,7 @@ def get_config() -> Study:
                 "The basic CNN reaches 71% after 6 epochs.",
                 "Best test accuracy of epochs 1 to 6 is at least 70.5%, which rounds to the study's 71%. The widths "
                 "are ours.",
-                at_least(best_accuracy(until=6), 70.5, of="cnn", by=ACCURACY),
+                at_least(best_accuracy(until=6), 70.5, of="cnn", by=2.1),
             ),
             Claim(
                 "The basic CNN reaches 71% after 42 epochs (Table 1).",

@@ -124,7 +124,7 @@ def _claims(initialization: str, among: tuple[str, ...]) -> tuple[Claim, ...]:
         ),
         Claim(
             f"Measured as the study did, on successive batches, BatchNorm greatly decreases the maximum too ({under}).",
-            "The same maximum with each gradient on its own batch; gradient noise alone gives about √2 over the rate.",
+            "The same maximum with each gradient on its own batch, which adds the noise of the batches to both.",
             lowered_by_norm(LARGEST_ACROSS, by=2, among=among),
             members=among,
         ),

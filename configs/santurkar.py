@@ -109,7 +109,7 @@ def _predictive(pair: tuple[str, str]) -> Claim:
             without,
             with_norm,
             least=1.5,
-            by=0.25,
+            by=0.8,
         ),
     )
 

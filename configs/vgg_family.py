@@ -5,7 +5,7 @@ Our choice: 50 epochs, batch 128, Adam 0.001; SGD 0.01 without momentum; dropout
 Command:  python scripts/run.py --config configs/vgg_family.py
 Cost:     400 epochs, 15 PFLOP; made for a GPU (an epoch of VGG-A takes about 1.5 minutes on two CPU cores).
 Expect:   light is poorer; without dropout the test loss rises; by SGD plain VGG-A stays where it began while light and
-          BatchNorm learn; BatchNorm learns faster and, with dropout, its late test loss falls.
+          BatchNorm learn; BatchNorm learns faster and, with dropout, its late test loss is lower.
 """
 
 import math
@@ -72,26 +72,26 @@ def get_config() -> Study:
             Claim(
                 "Without dropout VGG-A's test loss begins to rise.",
                 "Mean test loss of the last three epochs is at least 1.1 times the least.",
-                at_least(rise("test_loss"), 1.1, of="vgg-a", by=0.02),
+                at_least(rise("test_loss"), 1.1, of="vgg-a", by=0.5),
             ),
             Claim(
                 "With dropout VGG-A's test loss remains stable.",
                 "Mean test loss of the last three epochs is at most 1.1 times the least.",
-                at_most(rise("test_loss"), 1.1, of="vgg-a-dropout", by=0.02),
+                at_most(rise("test_loss"), 1.1, of="vgg-a-dropout", by=0.5),
             ),
             Claim(
                 "With SGD, VGG-A does not converge, while VGG-A-light and VGG-A with BatchNorm do.",
                 "Last train loss is at least 0.95 ln 10 = 2.187 (what guessing gives, minus 5%) for VGG-A, and at most "
                 "that for the other two.",
                 both(
-                    at_least(last("train_loss"), 0.95 * GUESSING, of="vgg-a-sgd", by=0.02),
-                    at_most(last("train_loss"), 0.95 * GUESSING, of=("vgg-a-light-sgd", "vgg-a-bn-sgd"), by=0.02),
+                    at_least(last("train_loss"), 0.95 * GUESSING, of="vgg-a-sgd", by=0.3),
+                    at_most(last("train_loss"), 0.95 * GUESSING, of=("vgg-a-light-sgd", "vgg-a-bn-sgd"), by=0.1),
                 ),
             ),
             Claim(
                 "With Adam, VGG-A begins to converge.",
                 "Its last train loss is at most half of ln 10 = 1.151.",
-                at_most(last("train_loss"), 0.5 * GUESSING, of="vgg-a", by=0.05),
+                at_most(last("train_loss"), 0.5 * GUESSING, of="vgg-a", by=0.1),
             ),
             Claim(
                 "With BatchNorm, training converges faster.",
@@ -126,10 +126,16 @@ def get_config() -> Study:
             Claim(
                 "As epochs increase, the test loss of VGG-A with BatchNorm overfits.",
                 "Mean test loss of the last three epochs is at least 1.1 times the least.",
-                at_least(rise("test_loss"), 1.1, of="vgg-a-bn", by=0.02),
+                at_least(rise("test_loss"), 1.1, of="vgg-a-bn", by=0.5),
             ),
             Claim(
-                "With dropout, the late test loss of VGG-A with BatchNorm falls.",
+                "With dropout, the test loss of VGG-A with BatchNorm falls as epochs increase.",
+                "Mean test loss of the last three epochs is at most 1.1 times the least: a loss that falls ends near "
+                "its least.",
+                at_most(rise("test_loss"), 1.1, of="vgg-a-bn-dropout", by=0.5),
+            ),
+            Claim(
+                "With dropout, the late test loss of VGG-A with BatchNorm is lower than without.",
                 "Mean test loss of the last five epochs is lower with dropout than without.",
                 compare(last("test_loss", epochs=5), smaller="vgg-a-bn-dropout", than="vgg-a-bn", by=LOSS),
             ),

@@ -24,6 +24,12 @@ from jaxcifar.config.stored import read_studies
 from jaxcifar.records.study import Result
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
+HEADING = """# Verdicts
+
+Written by `scripts/publish.py` from the claims.json files of this folder. A comparison *holds* if the difference is
+significant after adjustment and the measured difference is at least the size that the claim asks for; the true one may
+then still be somewhat smaller. *No difference larger than X* means that two one-sided tests exclude a difference of X
+or more; a smaller one may well be significant. A claim *does not hold* if one of its comparisons does not."""
 LAST = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
 
@@ -77,14 +83,13 @@ def verdicts(folder: Path) -> str:
         for data, rows in stored["judged"].items():
             judged = [Judged.from_json(row) for row in rows]
             words = stored["words"]
-            size = next((each.size for each in judged if each.size), "full size")
+            size = next((f", {each.size}" for each in judged if each.size), ", full size" if judged else "")
             # A study without a section would have two blanks in its title.
             title = f"## {words['section']} {words['title']}".replace("##  ", "## ")
-            head = f"`{words['name']}` on {data}, {size}."
+            head = f"`{words['name']}` on {data}{size}."
             table = ["| claim | verdict | numbers | why |", "|---|---|---|---|", *(_row(each) for each in judged)]
-            parts.append("\n".join([title, "", head, "", *table]))
-    heading = "# Verdicts\n\nWritten by `scripts/publish.py` from the claims.json files of this folder."
-    return "\n\n".join([heading, *parts]) + "\n"
+            parts.append("\n".join([title, "", head, *(["", *table] if judged else [])]))
+    return "\n\n".join([HEADING, *parts]) + "\n"
 
 
 def _order(stored: dict[str, Any]) -> tuple[Any, ...]:
@@ -99,7 +104,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _row(judged: Judged) -> str:
     numbers = "; ".join(f"{number.quantity}, {number.label}: {number.text}" for number in judged.numbers)
-    cells = (judged.statement, f"**{judged.verdict}**", numbers, judged.decides)
+    cells = (judged.statement, f"**{judged.answer}**", numbers, judged.decides)
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 

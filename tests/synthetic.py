@@ -59,14 +59,17 @@ def write_run(folder: Path, name: str, member: Member, seed: int = 0) -> None:
     environment = {**ENVIRONMENT, "data": {"name": member.data, "sha256": "0" * 64}}
     records.write_environment(folder, environment)
     keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds", "train_eval_loss")
-    columns = {key: np.broadcast_to(np.asarray(getattr(member, key), float), (member.epochs,)) + offset for key in keys}
+    # It differs a little from epoch to epoch, so that changes between epochs differ between seeds too.
+    offsets = offset * (1 + 0.01 * (-1.0) ** np.arange(member.epochs))
+    columns = {key: np.asarray(getattr(member, key), float) + offsets for key in keys}
     rows: list[dict[str, Any]] = []
     for epoch in range(1, member.epochs + 1):
         figures = {key: float(columns[key][epoch - 1]) for key in keys}
         rows.append({"epoch": epoch, "step": 10 * epoch, **figures, "images_per_second": 100.0, "learning_rate": 0.1})
     records.write_metrics(folder, rows)
     loss = np.linspace(2.3, 0.5, 10 * max(member.epochs, 1)) + offset
-    steps = {"loss": loss, "accuracy": 1 - loss / 2.5, **member.steps}
+    steps = {"loss": loss, "accuracy": 1 - loss / 2.5}
+    steps |= {key: np.asarray(value) * (1 + offset) for key, value in member.steps.items()}
     records.write_steps(folder, {key: np.asarray(value, np.float32) for key, value in steps.items()})
     if member.status is not None:
         summary: dict[str, Any] = {"status": member.status, "epochs": len(rows), "steps": 10 * len(rows)}

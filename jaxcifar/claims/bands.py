@@ -83,7 +83,8 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
             return math.log10(max(rates) / min(rates)) if rates else 0.0
 
         name = f"usable rates (train loss within {tolerance:g} nats of the seed's best)"
-        return Band(name, width, "decades", of_diverged=True)
+        # Rates stand about a factor of two apart, so a width that is equal for all seeds is no certainty.
+        return Band(name, width, "decades", of_diverged=True, resolution=math.log10(2))
 
     return on
 

@@ -13,7 +13,7 @@ from typing import Literal, assert_never
 import numpy as np
 
 from jaxcifar.claims.statistics import LEVEL, Difference, adjusted, against_level, welch
-from jaxcifar.claims.wording import SEEDS, Values, amount, is_finite, tested, too_few
+from jaxcifar.claims.wording import SAME, SEEDS, Values, amount, is_finite, tested, too_few
 
 Relation = Literal["greater", "smaller"]
 Side = Literal["at least", "at most", "about"]
@@ -59,7 +59,7 @@ class Level:
     values: Values
     level: float
     by: float
-    """Four deviations between seeds at this size: one seed decides from this distance on; "about" allows this much."""
+    """Four deviations between seeds, or more: one seed decides from this distance on; "about" allows this much."""
 
 
 @dataclass(frozen=True)
@@ -187,18 +187,21 @@ def _reached(level: Level) -> bool:
 
 
 def _difference(comparison: Comparison) -> Difference | None:
-    """The test of a comparison; None where it is not tested, for one seed in particular."""
+    """The test of a comparison; None where it is not tested: for one seed, and where no value varies between seeds."""
+    test = None
     match comparison:
         case Order(a=a, b=b, resolution=resolution):
-            return welch(a, b, resolution) if _enough(a, b) else None
+            test = welch(a, b, resolution) if _enough(a, b) else None
         case Equivalence(a=a, b=b):
-            return welch(a, b) if _enough(a, b) else None
+            test = welch(a, b) if _enough(a, b) else None
         case Level(values=values, level=level):
-            return against_level(values, level) if _enough(values) else None
+            test = against_level(values, level) if _enough(values) else None
         case Fact() | Open():
-            return None
+            test = None
         case _:
             assert_never(comparison)
+    # Two seeds that are equal by chance are no certainty.
+    return test if test is not None and test.error > 0 else None
 
 
 def _enough(*arms: Values) -> bool:
@@ -288,8 +291,11 @@ def _level(reached: Level, test: Difference | None, p: float, p_equal: float) ->
             return Decision("holds", f"{text}, within {reached.by:g} (two one-sided t-tests, p = {p_equal:.2g})")
         if p < LEVEL:
             return Decision("does not hold", f"{text}, more than {reached.by:g} away (t-test, p = {p:.2g})")
-        return Decision("not decided", f"{text}, within {reached.by:g}; more seeds would decide")
+        why = SAME if test is None and len(reached.values) > 1 else "more seeds would decide"
+        return Decision("not decided", f"{text}, within {reached.by:g}; {why}")
     answer: Answer = "holds" if _reached(reached) else "does not hold"
+    if test is None and len(reached.values) > 1:
+        return Decision("not decided", f"{text}; {SAME}")
     if test is None:
         # One seed has no spread of its own; chance does not explain a distance of more than four deviations.
         if abs(distance) > reached.by:

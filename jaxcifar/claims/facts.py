@@ -1,4 +1,4 @@
-"""Judges whose answer is a plain fact of the records, and ratios of members."""
+"""Judges of ratios of members, and those whose answer is a plain fact of the records."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from jaxcifar.claims.comparisons import Fact, Level
+from jaxcifar.claims.comparisons import Fact, Level, Order, Relation
 from jaxcifar.claims.evidence import Evidence, Judge, Missing, Number
+from jaxcifar.claims.members import complete, ended_well
 from jaxcifar.claims.numbers import number
 from jaxcifar.claims.quantities import Quantity
 from jaxcifar.records import pictures
@@ -17,15 +18,23 @@ from jaxcifar.records.study import StudyResults
 
 
 def ratio(quantity: Quantity, a: str, b: str, *, least: float, most: float = math.inf) -> Judge:
-    """Judge whether the mean of one member lies between `least` and `most` times that of another; a plain fact."""
+    """Judge whether a positive quantity of one member lies between `least` and `most` times that of another."""
 
     def judge(study: StudyResults) -> Evidence:
         pair = number(study, quantity, a), number(study, quantity, b)
-        found = float(np.mean(pair[0].values) / np.mean(pair[1].values))
-        text = f"{pair[0].label} has {found:.2f} times the {quantity.name} of {pair[1].label}"
-        return Evidence(pair, (Fact(text, least <= found <= most),))
+        limits: list[tuple[Relation, float]] = [("greater", least)]
+        if math.isfinite(most):
+            limits.append(("smaller", most))
+        return Evidence(pair, tuple(_factor(relation, *pair, limit) for relation, limit in limits))
 
     return judge
+
+
+def _factor(relation: Relation, a: Number, b: Number, factor: float, by: float = 1.0) -> Order:
+    """Whether a is greater, or smaller, than a multiple of b, by a factor of `by` at least."""
+    logs = tuple(np.log10(a.values).tolist()), tuple(np.log10(np.multiply(factor, b.values)).tolist())
+    against = b.label if factor == 1 else f"{factor:g} times that of {b.label}"
+    return Order(f"{a.quantity}, {a.label} against {against}", relation, *logs, math.log10(by), log=True)
 
 
 def orders_of_magnitude(quantity: Quantity, a: str, b: str, *, least: float, by: float) -> Judge:
@@ -33,23 +42,22 @@ def orders_of_magnitude(quantity: Quantity, a: str, b: str, *, least: float, by:
 
     def judge(study: StudyResults) -> Evidence:
         pair = number(study, quantity, a), number(study, quantity, b)
-        if len(pair[0].values) != len(pair[1].values):
-            raise Missing("The two arms have different seeds.")
-        orders = tuple(float(np.log10(x / y)) for x, y in zip(*(n.values for n in pair), strict=True))
+        first, second = ({run.seed: quantity.of(run) for run in ended_well(complete(study, name))} for name in (a, b))
+        orders = tuple(float(np.log10(first[seed] / second[seed])) for seed in first if seed in second)
+        if not orders:
+            raise Missing("The two arms have no seed in common.")
         shown = Number("orders of magnitude", f"{pair[0].label} over {pair[1].label}", orders)
         return Evidence((*pair, shown), (Level("log10 of the ratio", "at least", orders, least, by),))
 
     return judge
 
 
-def grows(quantity: Quantity, members: Sequence[str]) -> Judge:
-    """Judge whether the mean of a quantity grows from each member to the next; a plain fact."""
+def grows(quantity: Quantity, members: Sequence[str], *, by: float) -> Judge:
+    """Judge whether a positive quantity grows from each member to the next, by a factor of `by` at least."""
 
     def judge(study: StudyResults) -> Evidence:
         numbers = tuple(number(study, quantity, name) for name in members)
-        means = [float(np.mean(n.values)) for n in numbers]
-        text = f"{quantity.name}, in order: " + ", ".join(f"{value:.3g}" for value in means)
-        return Evidence(numbers, (Fact(text, all(a < b for a, b in itertools.pairwise(means))),))
+        return Evidence(numbers, tuple(_factor("greater", b, a, 1, by) for a, b in itertools.pairwise(numbers)))
 
     return judge
 

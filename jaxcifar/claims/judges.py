@@ -21,7 +21,14 @@ Names = str | Sequence[str]
 
 
 def compare(
-    quantity: On, *, smaller: Names = (), greater: Names = (), than: Names, by: float, shown: Names = ()
+    quantity: On,
+    *,
+    smaller: Names = (),
+    greater: Names = (),
+    than: Names,
+    by: float,
+    shown: Names = (),
+    negated: bool = False,
 ) -> Judge:
     """Judge whether a quantity of some members is smaller, or greater, than that of each of the others.
 
@@ -32,6 +39,7 @@ def compare(
         than: the members that they are compared with.
         by: the smallest difference that counts, in the quantity's unit; a factor where the quantity has `log`.
         shown: members whose numbers are shown, but not compared.
+        negated: the claim is that it is *not* smaller, or greater: equality is a yes too.
 
     Raises:
         UserError: both of `smaller` and `greater` are given, or neither.
@@ -45,7 +53,7 @@ def compare(
         others = [number(study, measured, name) for name in _names(than)]
         others_shown = [number(study, measured, name) for name in _names(shown)]
         relation: Relation = "smaller" if smaller else "greater"
-        orders = [_order(measured, relation, a, b, by) for a in ours for b in others]
+        orders = [_order(measured, relation, a, b, by, negated) for a in ours for b in others]
         return Evidence((*ours, *others, *others_shown), tuple(orders))
 
     return judge
@@ -173,15 +181,15 @@ def _by_norm(quantity: On, relation: Relation, by: float, among: Names, negated:
         for pair in norm_pairs(chosen, over_rates=isinstance(measured, Band)):
             ours, others = (number_of(study, measured, arm) for arm in (pair.with_norm, pair.without))
             numbers += [ours, others]
-            orders.append(dataclasses.replace(_order(measured, relation, ours, others, by), negated=negated))
+            orders.append(_order(measured, relation, ours, others, by, negated))
         return Evidence(tuple(dict.fromkeys(numbers)), tuple(orders))
 
     return judge
 
 
-def _order(quantity: Measured, relation: Relation, a: Number, b: Number, by: float) -> Order:
+def _order(quantity: Measured, relation: Relation, a: Number, b: Number, by: float, negated: bool) -> Order:
     what, values = against(quantity, a, b), (compared(quantity, a), compared(quantity, b))
-    return Order(what, relation, *values, scaled(quantity, by), quantity.log, quantity.resolution)
+    return Order(what, relation, *values, scaled(quantity, by), quantity.log, quantity.resolution, negated)
 
 
 def _only(study: StudyResults) -> Sequence[str]:

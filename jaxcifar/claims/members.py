@@ -31,6 +31,13 @@ def complete(study: StudyResults, member: str) -> list[Result]:
     return runs
 
 
+def ended_well(runs: Sequence[Result]) -> list[Result]:
+    """Return the runs of the seeds of which no run diverged."""
+    # The whole seed is left out: with a rate missing, its band would be that of fewer rates.
+    lost = {run.seed for run in runs if run.status == "diverged"}
+    return [run for run in runs if run.seed not in lost]
+
+
 @dataclass(frozen=True)
 class Pair:
     """The runs of one setting with and without normalisation."""

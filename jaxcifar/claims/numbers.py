@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxcifar.claims.bands import Band
 from jaxcifar.claims.evidence import Missing, Number
-from jaxcifar.claims.members import by_seed, complete, learning_rate
+from jaxcifar.claims.members import by_seed, complete, ended_well, learning_rate
 from jaxcifar.claims.quantities import Quantity, timed
 from jaxcifar.records.study import Result, StudyResults
 
@@ -55,13 +55,6 @@ def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -
     lost = len(by_seed(runs)) - len(by_seed(kept))
     note = f" ({lost} of {len(by_seed(runs))} seeds diverged)" if lost else ""
     return Number(quantity.name, label + note, quantity.values(kept) if kept else (), quantity.unit)
-
-
-def ended_well(runs: Sequence[Result]) -> list[Result]:
-    """Return the runs of the seeds of which no run diverged."""
-    # The whole seed is left out: with a rate missing, its band would be that of fewer rates.
-    lost = {run.seed for run in runs if run.status == "diverged"}
-    return [run for run in runs if run.seed not in lost]
 
 
 def _timed(study: StudyResults, runs: Sequence[Result], label: str) -> list[Result]:

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims.evidence import Missing
-from jaxcifar.claims.members import complete
+from jaxcifar.claims.members import complete, ended_well
 from jaxcifar.records import pictures, snapshots
 from jaxcifar.records.study import Result, StudyResults
 
 ACCURACY = 1.0
-"""Percentage points that one seed may decide; two seeds of one network differ by a few tenths."""
+"""Percentage points: the smallest difference of two accuracies that counts."""
 LOSS = 0.02
-"""Nats that one seed may decide."""
+"""Nats: the smallest difference of two losses that counts."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,8 @@ def epochs_to_common_level(key: str, members: Sequence[str]) -> Callable[[StudyR
 
     def on(study: StudyResults) -> Quantity:
         # A level that one member never reaches would give it an infinite number of epochs.
-        level = common_level([run for name in members for run in complete(study, name)], key)
+        # A diverged run has no best level of its own.
+        level = common_level([run for name in members for run in ended_well(complete(study, name))], key)
         shown = f"{100 * level:.1f}%" if key.endswith("accuracy") else f"{level:.3g} nats"
         return Quantity(
             f"epochs to a {_words(key)} of {shown}", lambda run: _first_epoch(run, key, level), "epochs", resolution=1.0
@@ -227,7 +228,8 @@ def mean_over_layers(prefix: str, label: str) -> Quantity:
         # Values of layers differ by orders of magnitude; an arithmetic mean would be that of the largest ones.
         return float(10 ** np.mean(np.log10(_finite(run, positive, prefix))))
 
-    return Quantity(label, measure, log=True)
+    # In a network that does not learn the layers' inputs hardly shift either.
+    return Quantity(label, measure, log=True, smoothness=True)
 
 
 SMALLEST = float(np.finfo(np.float32).smallest_normal)

@@ -10,6 +10,7 @@ from typing import Any
 
 from jaxcifar.claims.comparisons import Answer, Comparison, Decision, all_of, decide_all, pointing
 from jaxcifar.claims.evidence import Evidence, Missing, Number
+from jaxcifar.claims.wording import amount
 from jaxcifar.config import Claim, Study, to_json
 from jaxcifar.config.serialize import changes
 from jaxcifar.records import forms
@@ -19,7 +20,8 @@ from jaxcifar.records.study import StudyResults
 _BROKEN = "The claim could not be judged"
 
 HARMLESS = ("name", "seed", "precision", "data.dir", "data.source", "checkpoint", "probes")
-"""What may differ without making it another study: it does not change what is trained, or no more than a seed does."""
+"""What may differ without making it another study: it does not change what is trained, or no more than a seed does.
+Probes may be added, and snapshots where the study has none; its own must be there."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,20 @@ class Judged:
         return "; ".join(self.reasons)
 
     @property
+    def answer(self) -> str:
+        """The verdict, of "no difference" with the difference that is excluded."""
+        if self.verdict != "no difference":
+            return self.verdict
+        orders = [test for test in self.tests if test["kind"] == "Order" and test["answer"] == self.verdict]
+        limits = dict.fromkeys(amount(test["by"], test["log"], sign=False) for test in orders)
+        return f"no difference larger than {' or '.join(limits)}"
+
+    @property
     def label(self) -> str:
         """The verdict as it is shown."""
         if self.verdict == "not decided":
             return f"{self.verdict} (scaled)" if self.scaled else self.verdict
-        return f"{self.verdict} at {self.size}" if self.size else self.verdict
+        return f"{self.answer} at {self.size}" if self.size else self.answer
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -180,8 +191,9 @@ def _changes(study: Study, results: StudyResults) -> list[str]:
             found += [
                 f"{path} is {_short(after)} instead of {_short(before)}"
                 for path, before, after in changes(to_json(expected), to_json(run.config))
-                if not path.startswith(HARMLESS)
+                if not path.startswith(HARMLESS) or (path == "checkpoint.snapshots" and before)
             ]
+            found += [f"probes lack {probe}" for probe in expected.probes if probe not in run.config.probes]
     return list(dict.fromkeys(found))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 Values = tuple[float, ...]
 """A value for each seed that trained to its end."""
 SEEDS = "several seeds (--seeds 5) would decide"
+SAME = "nothing varies between the seeds, so no test can decide; more seeds would"
 
 
 def is_finite(values: Values) -> bool:
@@ -20,7 +21,9 @@ def too_few(what: str, a: Values, b: Values, log: bool) -> str:
         return f"{what}: every run of one arm diverged"
     if not (is_finite(a) and is_finite(b)):
         return f"{what}: not finite"
-    return f"{what}: {amount(float(np.mean(a) - np.mean(b)), log)}; one seed decides no comparison, {SEEDS}"
+    difference = amount(float(np.mean(a) - np.mean(b)), log)
+    why = SAME if min(len(a), len(b)) > 1 else f"one seed decides no comparison, {SEEDS}"
+    return f"{what}: {difference}; {why}"
 
 
 def tested(a: Values, b: Values, p: float) -> str:

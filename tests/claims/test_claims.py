@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import synthetic
 from synthetic import Member as M
-from synthetic import write_study
+from synthetic import write_run, write_study
 
 from jaxcifar import records
 from jaxcifar.claims import Evidence, Judged, at_least, best_accuracy, compare, first_over_last_gradient, judge
 from jaxcifar.config import Claim, Data, Run, Study, UserError, shipped
-from jaxcifar.config.stored import read_studies
+from jaxcifar.config.stored import read_records, read_studies
+from jaxcifar.measures import Beta, NoiseFloor
 from jaxcifar.records import pictures, snapshots
 from jaxcifar.records.files import finite
 from jaxcifar.records.study import StudyResults, Wanted
@@ -143,7 +144,7 @@ CASES = {
             members(BATCHES, test_accuracy=[0.64, 0.71, 0.5]),
         ),
         (
-            members(BATCHES, test_accuracy=[[0.7] * 6, RISING, [0.1, 0.1, 0.2, 0.3, 0.4, 0.65]]),
+            members(BATCHES, test_accuracy=[[0.7] * 6, RISING, [0.1, 0.1, 0.2, 0.3, 0.4, 0.63]]),
             members(BATCHES, test_accuracy=[RISING, [0.7] * 6, RISING]),
         ),
         (
@@ -247,6 +248,7 @@ CASES = {
         ),
         (vgg(vgg_a_bn=GOOD), vgg(vgg_a_bn=BAD)),
         (vgg(vgg_a_bn=RISES), vgg()),
+        (vgg(), vgg(vgg_a_bn_dropout=RISES)),
         (vgg(vgg_a_bn=RISES), vgg(vgg_a_bn_dropout=RISES)),
         (vgg(), vgg(vgg_a_bn_dropout=BAD)),
     ],
@@ -361,7 +363,8 @@ def test_the_gradients_claims(tmp_path: Path, ratio: float, late: float, answer:
         norms = {"conv1/kernel": first, "stage2_block1/conv_shortcut": 9.0, "stage4_block2/conv2": 1.0, "output": 7.0}
         for seed in range(3):
             folder = tmp_path / "residual" / name / f"seed-{seed}"
-            records.write_json(folder / pictures.GRADIENTS, {"norms": {"0": norms, "6": norms}})
+            varied = {**norms, "conv1/kernel": first * (1 + 0.001 * seed)}
+            records.write_json(folder / pictures.GRADIENTS, {"norms": {"0": varied, "6": varied}})
     assert [judged.verdict for judged in judge(shipped_study("residual"), found)] == [answer] * 6
 
 
@@ -383,13 +386,14 @@ def test_the_claims_at_initialisation(tmp_path: Path, factor: float, answer: str
     more = {"plain-34-batch": factor, "plain-34-none": 0.5, "plain-34-none-torch": 0.5 / factor}
     shares = {"resnet-34-batch": 0.2, "resnet-18-batch": 0.2 * factor, "resnet-34-none": 0.2 * factor}
     for run in found.runs:
-        norms = {"conv1": more.get(run.member, 1.0), "conv2": 1.0}
+        varied = 1 + 0.001 * run.seed
+        norms = {"conv1": varied * more.get(run.member, 1.0), "conv2": 1.0}
         records.write_json(run.folder / pictures.GRADIENTS, {"norms": {"0": norms}})
         rank = 8 * factor if run.member == "plain-34-batch" else 8.0
         cosine = 0.1 * factor if run.member.startswith("resnet-34") else 0.1
         levels = {"feature_rank": ("rank", rank), "input_gradients": ("cosine", cosine)}
         for measure, (name, value) in {**levels, "residual_share": ("share", shares.get(run.member, 0.5))}.items():
-            snapshots.write(run.folder, measure, {"steps": [0, 4], name: np.full((2, 9), value)}, {})
+            snapshots.write(run.folder, measure, {"steps": [0, 4], name: np.full((2, 9), varied * value)}, {})
     assert [judged.verdict for judged in judge(own, found)] == [answer] * 8
 
 
@@ -600,6 +604,57 @@ def test_seconds_of_two_devices_are_not_compared(tmp_path: Path):
         each.records.environment["device"] = {"kind": "another"}
     judged = judge_one(found, "An epoch takes longer")
     assert "another device than most runs of the study" in judged.decides
+
+
+def test_a_diverged_seed_sets_no_common_level(tmp_path: Path):
+    spec = members(("vgg-a-bn", "vgg-a"), train_loss=[[0.6] * 6, LATE])
+    found = study(tmp_path, "vgg_family", spec)
+    claim = judge_one(found, "training converges faster")
+    (run, *_) = found.members["vgg-a"]
+    folder = tmp_path / "vgg_family" / "vgg-a" / "seed-3"
+    assert run.config is not None
+    lost = M(epochs=1, run=run.config, own_epochs=True, train_loss=2.3, status="diverged", spread=(0.0,) * 4)
+    write_run(folder, run.config.name, lost, 3)
+    more = dataclasses.replace(run, seed=3, folder=folder, records=read_records(folder))
+    again = judge_one(dataclasses.replace(found, runs=(*found.runs, more)), "training converges faster")
+    assert (claim.verdict, again.verdict) == ("holds", "holds")
+    assert [number.values for number in again.numbers] == [number.values for number in claim.numbers]
+
+
+def test_equal_seeds_are_no_certainty(tmp_path: Path):
+    spec = vgg(vgg_a_light=M(test_accuracy=0.5, spread=(0.0, 0.0)))
+    spec = {name: dataclasses.replace(member, spread=(0.0, 0.0)) for name, member in spec.items()}
+    claim = judge_one(study(tmp_path, "vgg_family", spec), "light performs")
+    assert claim.verdict == "not decided"
+    assert "nothing varies between the seeds" in claim.decides
+
+
+def test_a_study_without_its_own_probes_or_snapshots_is_another(tmp_path: Path):
+    own = shipped_study("gradients").members()[0].run
+
+    def judged(folder: str, name: str, run: Run) -> Judged:
+        return judge_one(study(tmp_path / folder, name, {run.name: M(run=run)}), "")
+
+    beta = next(probe for probe in own.probes if isinstance(probe, Beta))
+    changed = dataclasses.replace(own, probes=(*(p for p in own.probes if p != beta), Beta(every=100)))
+    assert "probes lack Beta(" in judged("a", "gradients", changed).decides
+    more = dataclasses.replace(own, probes=(*own.probes, NoiseFloor()))
+    assert "not the study's" not in judged("b", "gradients", more).decides
+    plain = shipped_study("residual").members()[0].run
+    early = dataclasses.replace(plain, checkpoint=dataclasses.replace(plain.checkpoint, snapshots=(0,)))
+    assert "checkpoint.snapshots is [0] instead of [0, 1]" in judged("c", "residual", early).decides
+
+
+def test_orders_of_magnitude_are_of_the_seeds_in_common(tmp_path: Path):
+    values = {"vgg-a": 10.0, "vgg-a-bn": 0.1, "vgg-a-he": 10.0, "vgg-a-bn-he": 0.1}
+    steps = {name: np.full(60, value) for name, value in values.items()}
+    spec = {name: M(steps={"gradient_direction/distance_high": value}) for name, value in steps.items()}
+    found = study(tmp_path, "santurkar", spec)
+    # One arm lacks its first seed, the other its last.
+    lost = {("vgg-a", 0), ("vgg-a-bn", 2)}
+    found = dataclasses.replace(found, runs=tuple(r for r in found.runs if (r.member, r.seed) not in lost))
+    judged = judge_one(found, "more predictive with BatchNorm (Xavier")
+    assert judged.numbers[2].values == pytest.approx((2.0,), abs=1e-6)
 
 
 @pytest.mark.parametrize("early", [2.3, 1.8])
