@@ -5,4 +5,8 @@ Cost:     as configs/gradients.py.
 Expect:   as configs/gradients.py.
 """
 
-from gradients import get_config as get_config
+from jaxcifar.config import Study, shipped
+
+
+def get_config() -> Study:
+    return shipped.study("gradients")

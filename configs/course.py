@@ -10,12 +10,9 @@ Expect:   with BatchNorm faster training and gradients that can be trusted over 
           over the learning rates (docs/results).
 """
 
-from gradients import get_config as gradients
-from loss_landscape import get_config as loss_landscape
-from vgg_family import get_config as vgg_family
-
-from jaxcifar.config import Paper
+from jaxcifar.config import Paper, shipped
 
 
 def get_config() -> Paper:
-    return Paper("course", tuple(study().sized("course") for study in (vgg_family, loss_landscape, gradients)))
+    names = ("vgg_family", "loss_landscape", "gradients")
+    return Paper("course", tuple(shipped.study(name).sized("course") for name in names))

@@ -173,7 +173,7 @@ class ExportOptions:
     @property
     def file(self) -> Path:
         """The file, which does not exist yet."""
-        own = Path(f"{self.network.stem}.onnx") if self.network.is_file() else self.network / "network.onnx"
+        own = Path(f"{self.network.stem}.onnx") if self.network.is_file() else self.network / records.EXPORTED
         file = records.local_path("--out", self.out or own)
         if file.suffix not in (".onnx", ".safetensors"):
             raise UserError(f"--out is {str(file)!r}; its name must end in .onnx or .safetensors.")

@@ -195,13 +195,14 @@ def test_a_run_from_start_to_figure_and_again(config: str, tmp_path: Path, capsy
     assert len(read_records(out).metrics) == 2
 
 
-def test_restart_deletes_no_foreign_file(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("name", ["thesis.txt", "holiday.png", "best.onnx", "drawing.svg"])
+def test_restart_deletes_no_foreign_file(name: str, config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = tmp_path / "out"
     out.mkdir()
-    (out / "thesis.txt").write_text("years of work")
+    (out / name).write_text("years of work")
     assert call("run", "--config", config, "--out", out, "--restart") == 2
-    assert "thesis.txt" in capsys.readouterr().err
-    assert (out / "thesis.txt").read_text() == "years of work"
+    assert name in capsys.readouterr().err
+    assert (out / name).read_text() == "years of work"
 
 
 @pytest.fixture

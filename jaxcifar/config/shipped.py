@@ -83,6 +83,18 @@ def find(name: str) -> Study | None:
     return found if isinstance(found, Study) else None
 
 
+def study(name: str) -> Study:
+    """Return the shipped study of that name, for another config that repeats it or takes it as a part.
+
+    Raises:
+        UserError: no study has that name.
+    """
+    found = load(path(name))
+    if not isinstance(found, Study):
+        raise UserError(f"The shipped config {name!r} is no study.")
+    return found
+
+
 def sections(but: str) -> list[Study]:
     """Return the studies that belong to a section of the text, in its order.
 

@@ -22,6 +22,7 @@ from jaxcifar.records.lock import locked as locked
 from jaxcifar.records.run import CHECKPOINTS as CHECKPOINTS
 from jaxcifar.records.run import CONFIG as CONFIG
 from jaxcifar.records.run import ENVIRONMENT as ENVIRONMENT
+from jaxcifar.records.run import EXPORTED as EXPORTED
 from jaxcifar.records.run import MEASURES as MEASURES
 from jaxcifar.records.run import METRICS as METRICS
 from jaxcifar.records.run import STEPS as STEPS

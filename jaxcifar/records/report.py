@@ -16,6 +16,8 @@ from jaxcifar.records.process import started
 
 FOLDER = "report"
 PAGE = "index.html"
+CURVES = "curves.png"
+"""Beside the report's folder."""
 FILES = "files.json"
 """In the report's folder: the names of the files that the report wrote."""
 PARTS = ("figures", "tables")

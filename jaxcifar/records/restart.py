@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from jaxcifar.errors import UserError
-from jaxcifar.records import judged, lock, manifest, pictures, run
+from jaxcifar.records import judged, lock, manifest, pictures, report, run
 
 EARLIER = "speed.json"
 """Written by the first version."""
@@ -15,9 +15,10 @@ FILES = {
     *run.RUN_FILES,
     *(pictures.GRADIENTS, pictures.FEATURES, pictures.PREDICTIONS),
     *(manifest.FILE, judged.FILE, EARLIER),
+    *(report.CURVES, run.EXPORTED),
 }
-SUFFIXES = (".png", ".svg", ".onnx", ".safetensors", ".partial")
-FOLDERS = (run.CHECKPOINTS, "report", "views", "curvature", "tensorboard", "wandb", lock.WORKERS)
+PARTIAL = ".partial"
+FOLDERS = (run.CHECKPOINTS, report.FOLDER, "views", "curvature", "tensorboard", "wandb", lock.WORKERS)
 
 
 def clear(
@@ -68,7 +69,7 @@ def _refuse_foreign(folder: Path, out: Path, known: Collection[Path]) -> None:
 
 def _is_own(path: Path, place: Path, known: Collection[Path]) -> bool:
     if path.is_file():
-        return path.name in FILES or path.suffix in SUFFIXES or lock.is_lock(path.name)
+        return path.name in FILES or path.suffix == PARTIAL or lock.is_lock(path.name)
     return (
         path.name in FOLDERS
         or path.name.startswith(".report-")

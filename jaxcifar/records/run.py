@@ -26,6 +26,8 @@ Config = TypeVar("Config")
 
 CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
+EXPORTED = "network.onnx"
+"""An export's default name."""
 METRICS = "metrics.jsonl"
 STEPS = "steps.npz"
 SUMMARY = "summary.json"

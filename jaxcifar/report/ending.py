@@ -8,6 +8,7 @@ from pathlib import Path
 
 from jaxcifar.config import Paper, Run, Study
 from jaxcifar.config.stored import read_records
+from jaxcifar.records import report
 from jaxcifar.report import store_claims, write_report
 from jaxcifar.report.curves import draw_curves
 from jaxcifar.report.terminal import result_table
@@ -33,7 +34,7 @@ def show(config: Run | Study | Paper, out: Path, folders: list[Path], *, is_ship
         studies = {out / study.name: study for study in config.studies}
     result_table(found, {folder: study.own_labels for folder, study in studies.items()})
     print(f"Records: {os.path.relpath(out)}")
-    figure = None if isinstance(config, Paper) else draw_curves(out, out / "curves.png", own)
+    figure = None if isinstance(config, Paper) else draw_curves(out, out / report.CURVES, own)
     if figure:
         print(f"Curves:  {os.path.relpath(figure)}")
     if not isinstance(config, Run):

@@ -10,7 +10,7 @@ from synthetic import Member, study
 
 from jaxcifar import records
 from jaxcifar.claims import judge
-from jaxcifar.config import Study, shipped
+from jaxcifar.config import Study, load, shipped
 from jaxcifar.config.words import Words
 from jaxcifar.records import pictures, snapshots
 from jaxcifar.runner import residual_blocks
@@ -69,3 +69,10 @@ def test_claims_find_all_that_they_need_in_records_of_their_own_study(shipped_st
 def test_words_survive_their_json():
     for each in SECTIONS:
         assert Words.from_json(records.files.finite(each.words.to_json())) == each.words
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_a_copy_needs_no_file_beside_it(name: str, tmp_path: Path):
+    copy = tmp_path / "mine.py"
+    copy.write_bytes(shipped.path(name).read_bytes())
+    assert load(copy).name == load(shipped.path(name)).name
