@@ -6,7 +6,7 @@ which VGG-A trains without BatchNorm too. Our choice: Adam, batch 128, as in 2.1
 
 Command:  python scripts/run.py --config configs/loss_landscape.py
           with --size cpu it is decided on two CPU cores.
-Cost:     900 epochs of VGG-A, 41 PFLOP; made for a GPU.
+Cost:     900 epochs of VGG-A, 44 PFLOP; made for a GPU.
 Expect:   a narrower band, a lower loss and more usable rates with BatchNorm.
 """
 

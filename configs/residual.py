@@ -8,7 +8,7 @@ images, in training mode, at initialisation, after an epoch and at the end. Our 
 
 Command:  python scripts/run.py --config configs/residual.py
           with --size cpu it is decided on two CPU cores.
-Cost:     73 PFLOP, at most 12 GB of checkpoints; made for a GPU.
+Cost:     72 PFLOP, at most 12 GB of checkpoints; made for a GPU.
 Expect:   the study says that gradients shrink without the skip connections.
 """
 

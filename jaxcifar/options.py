@@ -49,7 +49,7 @@ class RunOptions:
     """Train only these studies of a paper."""
     vectorize: Vectorize | None = None
     """Train members that differ in plain numbers, such as learning rates, as one program by `vmap`, one after another
-    in one program by `map`, or in programs of their own (`off`); `auto`, the default, takes the fastest."""
+    in one program by `map`, or in programs of their own (`off`); `auto`, the default, takes `map`."""
     max_minutes: Annotated[float | None, tyro.conf.arg(metavar="M")] = None
     """Start nothing that would end later than M minutes from now."""
     log: Literal["tensorboard", "wandb", "mlflow"] | None = None
