@@ -34,6 +34,17 @@ def check_choice(name: str, value: Any, literal: Any) -> None:
         raise UserError(f"{name} is {value!r}; allowed are {allowed}.")
 
 
+@contextmanager
+def slips_told(whose: str) -> Iterator[None]:
+    """Turn what a user's own code raises into one sentence."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{whose} fails with {type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
 # What XLA says on each kind of device; the last two come from the choice of a kernel, which needs memory to try them.
 _NO_MEMORY = (
     "RESOURCE_EXHAUSTED",

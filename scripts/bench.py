@@ -4,7 +4,6 @@ python scripts/bench.py                    all networks except the deep ResNets,
 python scripts/bench.py --against torch    the same, in turn with PyTorch, each in its own process
 python scripts/bench.py --against torch --write docs/performance.md --json bench.json
 python scripts/bench.py --old ../before    ratios of a training step here to one of the checkout in ../before
-python scripts/bench.py --precision-check  bfloat16 against float32 over 100 steps of VGG-A + BatchNorm, four seeds
 
 `scripts/bench_parts.py` measures single layers, the landscape, and how time and memory grow.
 """
@@ -67,9 +66,6 @@ class Options:
     """Steps per turn; by default as many as take about two seconds, and a whole epoch on a GPU."""
     costs: bool = True
     """Also measure groups of members (`map` and `vmap`) and probes, if --networks is not given."""
-    precision_check: bool = False
-    """Only train VGG-A + BatchNorm in both precisions, and report whether bfloat16 stays within the seeds of float32.
-    Takes minutes on a CPU; uses CIFAR-10 if it is on the disk ($JAXCIFAR_DATA), else `shapes`."""
     rounds: int = 5
     """Number of turns."""
     json: Path | None = None
@@ -111,22 +107,17 @@ class Options:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the bench; return its exit code: 0, 1 if the precision check fails, 2 for a user's error."""
+    """Run the bench; return its exit code: 0, 2 for a user's error."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         options = parse(Options, arguments, "python scripts/bench.py --help", prog="bench.py")
         if options.against == "torch" and importlib.util.find_spec("torch") is None:
             raise UserError("--against torch needs PyTorch, which is not installed: pip install 'jaxcifar[parity]'.")
-        if options.precision_check:
-            # Imports JAX and the models, which the other measurements leave to their worker processes.
-            from bench_parts import check_precision
-
-            return 0 if check_precision(options.batch_size or USUAL["vgg_bn"]) else 1
         if options.old is not None:
             _compare_trees(options, options.old)
             return 0
         report = measure(options, shlex.join(["python", "scripts/bench.py", *arguments]))
-        bench_report.print_table(report)
+        print(bench_report.markdown(report))
         if options.json is not None:
             bench_report.write_json(report, options.json)
         if options.write is not None:

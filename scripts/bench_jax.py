@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable
 from typing import Any
@@ -66,7 +65,8 @@ class Side:
             self.chunk.took(count, time.perf_counter() - began)
             self.step += count
             steps -= count
-        return {"seconds": time.perf_counter() - start, "peak_bytes": _peak_bytes()}
+        peak = runtime.peak_memory()
+        return {"seconds": time.perf_counter() - start, "peak_bytes": peak["device_bytes"] or peak["host_bytes"]}
 
 
 def synthetic_images(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -74,12 +74,6 @@ def synthetic_images(number: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (number, 32, 32, 3), dtype=np.uint8)
     return images, rng.integers(0, 10, number, dtype=np.int32)
-
-
-def _peak_bytes() -> int:
-    """Return the peak memory of the device's allocator, or on a CPU that of this process."""
-    stats = jax.local_devices()[0].memory_stats()
-    return stats["peak_bytes_in_use"] if stats else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 class Device:

@@ -98,9 +98,9 @@ def _directions(image: Size, size: Size, channels: int, features: int, geometry:
 
     gradients = products.input_gradient, products.kernel_gradient
     return {
-        "forward": (lambda x, w: products.convolve(x, w, geometry, None), conv, x, w),
-        "input gradient": (lambda dy, w: gradients[0](dy, w, image, geometry, None), conv_input, dy, w),
-        "kernel gradient": (lambda x, dy: gradients[1](x, dy, size, geometry, None), conv_kernel, x, dy),
+        "forward": (lambda x, w: products.convolve(x, w, geometry), conv, x, w),
+        "input gradient": (lambda dy, w: gradients[0](dy, w, image, geometry), conv_input, dy, w),
+        "kernel gradient": (lambda x, dy: gradients[1](x, dy, size, geometry), conv_kernel, x, dy),
     }
 
 

@@ -12,10 +12,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal, get_args
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from jaxcifar.config import Precision, Run
 from jaxcifar.errors import UserError
 
@@ -180,13 +176,13 @@ def cells(row: Row) -> dict[str, str]:
     found = {
         "network": row.network,
         "batch": str(row.batch_size),
-        "compile\n(again) s": f"{row.compile_seconds:.1f} ({row.cached_compile_seconds:.1f})",
-        "ms per\nstep": f"{row.milliseconds_per_step:,.4g}",
-        "images\n/s": f"{row.images_per_second:,.0f}",
-        "TFLOP\n/s": f"{row.tflops:.3g}",
+        "compile (again) s": f"{row.compile_seconds:.1f} ({row.cached_compile_seconds:.1f})",
+        "ms per step": f"{row.milliseconds_per_step:,.4g}",
+        "images /s": f"{row.images_per_second:,.0f}",
+        "TFLOP /s": f"{row.tflops:.3g}",
         "share": f"{row.share_of_matrix_product:.0%}",
-        "peak\nGB": f"{row.peak_bytes / 1e9:.2f}",
-        "s per\nepoch": ("≈ " if row.extrapolated else "") + f"{row.seconds_per_epoch:,.3g}",
+        "peak GB": f"{row.peak_bytes / 1e9:.2f}",
+        "s per epoch": ("≈ " if row.extrapolated else "") + f"{row.seconds_per_epoch:,.3g}",
     }
     if row.torch is not None:
         found |= {"PyTorch ms": f"{row.torch.milliseconds_per_step:,.4g}", "ratio": _ratio(row.torch)}
@@ -212,28 +208,6 @@ def legend(report: Report) -> list[str]:
         ),
         *(["Ratio: our time divided by PyTorch's, median (minimum–maximum) over the turns."] if torch else []),
     ]
-
-
-def print_table(report: Report) -> None:
-    """Print the figures, with the comparison in a separate table so that both fit in 80 columns."""
-    console = Console()
-    rows = [cells(row) for row in report.rows]
-    compared = ["ms per\nstep", "PyTorch ms", "ratio"] if report.rows[0].torch else []
-    alone = [heading for heading in rows[0] if heading not in ("network", "PyTorch ms", "ratio")]
-    for title, headings in (("Training", alone), ("Against PyTorch", compared)):
-        if not headings:
-            continue
-        table = Table(title=title, box=box.SIMPLE, padding=(0, 1, 0, 0))
-        table.add_column("network", no_wrap=True)
-        for heading in headings:
-            table.add_column(heading, justify="right", no_wrap=True)
-        for row in rows:
-            table.add_row(row["network"], *(row[heading] for heading in headings))
-        console.print(table)
-    for cost in report.costs:
-        console.print(cost_line(cost), highlight=False)
-    for text in legend(report):
-        console.print(text, highlight=False, markup=False)
 
 
 def write_json(report: Report, path: Path) -> None:
@@ -276,5 +250,5 @@ def markdown(report: Report) -> str:
 
 def _table(rows: list[dict[str, str]]) -> str:
     ruler = ["---", *["---:"] * (len(rows[0]) - 1)]
-    lines = [[heading.replace("\n", " ") for heading in rows[0]], ruler, *(list(row.values()) for row in rows)]
+    lines = [list(rows[0]), ruler, *(list(row.values()) for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from flax.traverse_util import flatten_dict, unflatten_dict
 from torch import nn
 from torch.nn import functional
 from torch_whitened import WhitenedCNN
@@ -251,13 +252,16 @@ def optimizer(kind: config.Optimizer, parameters: Any, fused: bool = False) -> t
 def state_dict(model: config.Model, variables: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """Return Flax variables (`params` and, with BatchNorm, `batch_stats`) as the state_dict of `build(model)`."""
     found = {}
-    stats = _leaves(variables.get("batch_stats", {}))
+    stats = flatten_dict(variables.get("batch_stats", {}))
     # The frozen kernel of a whitening layer is in `batch_stats`, but it is not a running statistic.
-    for path, array in [*_leaves(variables["params"]), *(item for item in stats if item[0][-1] == "kernel")]:
+    for path, array in [
+        *flatten_dict(variables["params"]).items(),
+        *(i for i in stats.items() if i[0][-1] == "kernel"),
+    ]:
         array = _to_torch_layout(model, path, np.asarray(array))
         # A copy in C order, because JAX gives arrays that cannot be written and a transposed array is only a view.
         found[".".join([*path[:-1], _parameter_name(path[-1])])] = torch.from_numpy(np.array(array, order="C"))
-    for path, array in (item for item in stats if item[0][-1] != "kernel"):
+    for path, array in (item for item in stats.items() if item[0][-1] != "kernel"):
         found[".".join([*path[:-1], f"running_{path[-1]}"])] = torch.from_numpy(np.array(array))
         found[".".join([*path[:-1], "num_batches_tracked"])] = torch.tensor(0)
     return found
@@ -271,24 +275,13 @@ def from_torch(model: config.Model, tree: Any, tensors: Mapping[str, torch.Tenso
         tree: `params` or `batch_stats` of the Flax network; only its structure and shapes are read.
         tensors: at least those that the tree names.
     """
-    if not isinstance(tree, Mapping):
-        raise TypeError(f"the tree is {type(tree).__name__}; it must be a mapping of Flax variables.")
-    result: dict[str, Any] = {}
-    for path, array in _leaves(tree):
+    leaves: dict[Any, Any] = flatten_dict(tree)
+    result = {}
+    for path, array in leaves.items():
         name = f"running_{path[-1]}" if path[-1] in ("mean", "var") else _parameter_name(path[-1])
         tensor = tensors[".".join([*path[:-1], name])].detach().cpu().numpy()
-        node = result
-        for part in path[:-1]:
-            node = node.setdefault(part, {})
-        node[path[-1]] = _from_torch_layout(model, path, tensor).reshape(np.shape(array))
-    return result
-
-
-def _leaves(tree: Mapping[str, Any], path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
-    found = []
-    for name, value in tree.items():
-        found += _leaves(value, (*path, name)) if isinstance(value, Mapping) else [((*path, name), value)]
-    return found
+        result[path] = _from_torch_layout(model, path, tensor).reshape(np.shape(array))
+    return unflatten_dict(result)
 
 
 def _parameter_name(name: str) -> str:

@@ -66,13 +66,6 @@ class CNN(Network):
         dropout = f"dropout after {self.dropout_layers} linear layers" if self.dropout else ""
         return plus(name, self.norm_title, dropout)
 
-    @property
-    def norm_title(self) -> str:
-        return norm_title(self.norm)
-
-    def without_norm(self) -> Self:
-        return replace(self, norm="none")
-
 
 Depth = Literal[18, 34, 50, 101, 152]
 
@@ -111,15 +104,8 @@ class ResNet(Network):
         return plus(name, "dropout" if self.dropout else "")
 
     @property
-    def norm_title(self) -> str:
-        return norm_title(self.norm)
-
-    @property
     def scaled_run(self) -> tuple[int, int] | None:
         return (64, 16) if self.depth >= 50 else None
-
-    def without_norm(self) -> Self:
-        return replace(self, norm="none")
 
 
 VGGForm = Literal["a", "light"]
@@ -163,10 +149,6 @@ class VGG(Network):
         return plus(name, "noisy " * self.noise + self.norm_title, "dropout" if self.dropout else "")
 
     @property
-    def norm_title(self) -> str:
-        return norm_title(self.norm)
-
-    @property
     def least_side(self) -> int:
         # Five poolings halve the side in VGG-A, two in the light form.
         return 32 if self.form == "a" else 4
@@ -206,13 +188,6 @@ class DeepLinear(Network):
     @property
     def title(self) -> str:
         return plus(f"{self.depth}-layer linear network", self.norm_title)
-
-    @property
-    def norm_title(self) -> str:
-        return norm_title(self.norm)
-
-    def without_norm(self) -> Self:
-        return replace(self, norm="none")
 
 
 StageDepth = Literal[2, 3]
@@ -275,9 +250,6 @@ class WhitenedCNN(Network):
     @property
     def scaled_run(self) -> tuple[int, int]:
         return 256, 64
-
-    def without_norm(self) -> None:
-        return None
 
 
 Model = CNN | ResNet | VGG | DeepLinear | WhitenedCNN | Module

@@ -57,13 +57,6 @@ class Module(Network):
     def title(self) -> str:
         return self.class_name or "own network"
 
-    @property
-    def norm_title(self) -> str:
-        return ""
-
-    def without_norm(self) -> None:
-        return None
-
     def check_given(self) -> None:
         """Raise UserError if this was read from a record, which holds no code."""
         if self.network is None:

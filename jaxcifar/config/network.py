@@ -75,9 +75,9 @@ class Network(ABC):
         """The network's name for readers."""
 
     @property
-    @abstractmethod
     def norm_title(self) -> str:
         """The name of its normalisation for readers, empty for none."""
+        return norm_title(getattr(self, "norm", "none"))
 
     @property
     def whitening_epochs(self) -> int | None:
@@ -112,9 +112,9 @@ class Network(ABC):
         """Return the smaller network that `--scale` trains in place of this one where curvature is measured."""
         return self
 
-    @abstractmethod
     def without_norm(self) -> Self | None:
         """Return the same network without normalisation, or None where it cannot do without."""
+        return replace(self, norm="none") if hasattr(self, "norm") else None
 
 
 def plus(title: str, *parts: str) -> str:

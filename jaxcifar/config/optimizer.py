@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 from jaxcifar.config.own import NOT_STORED, Hidden, name_of, named, source_sha256
 from jaxcifar.config.schedule import Constant, Schedule
-from jaxcifar.errors import UserError, check_count, check_number
+from jaxcifar.errors import UserError, check_count, check_number, slips_told
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,8 @@ class _Optimizer:
         """The optimizer's name for readers."""
         return type(self).__name__
 
-    @property
-    def slots(self) -> int:
-        """Number of arrays that the optimizer keeps per parameter."""
-        raise NotImplementedError
+    slots: ClassVar[int]
+    """Number of arrays that the optimizer keeps per parameter."""
 
     @property
     def stable_curvature(self) -> float | None:
@@ -88,10 +86,7 @@ class Adagrad(_Optimizer):
 
     epsilon: float = 1e-10
 
-    @property
-    def slots(self) -> int:
-        """Number of arrays that the optimizer keeps per parameter."""
-        return 1
+    slots: ClassVar[int] = 1
 
 
 @dataclass(frozen=True)
@@ -102,10 +97,7 @@ class Adadelta(_Optimizer):
     rho: float = 0.9
     epsilon: float = 1e-6
 
-    @property
-    def slots(self) -> int:
-        """Number of arrays that the optimizer keeps per parameter."""
-        return 2
+    slots: ClassVar[int] = 2
 
 
 @dataclass(frozen=True)
@@ -117,10 +109,7 @@ class Adam(_Optimizer):
     beta2: float = 0.999
     epsilon: float = 1e-8
 
-    @property
-    def slots(self) -> int:
-        """Number of arrays that the optimizer keeps per parameter."""
-        return 2
+    slots: ClassVar[int] = 2
 
 
 @dataclass(frozen=True)
@@ -157,10 +146,7 @@ class Muon(_Optimizer):
         check_number("optimizer.bias_factor", self.bias_factor, 0, above=True)
         check_number("optimizer.output_factor", self.output_factor, 0, above=True)
 
-    @property
-    def slots(self) -> int:
-        """Number of arrays that the optimizer keeps per parameter."""
-        return 1
+    slots: ClassVar[int] = 1
 
 
 @dataclass(frozen=True)
@@ -222,10 +208,8 @@ class Optax(_Optimizer):
                 f"The optimizer {self.factory_name} is a user's own, which a record describes but does not hold; give "
                 "its config file, or the run, again."
             )
-        try:
+        with slips_told(f"Optax({self.factory_name})"):
             made = self.factory(learning_rate, **(self.arguments or {}))
-        except Exception as error:
-            raise UserError(f"Optax({self.factory_name}) fails with {type(error).__name__}: {error}") from error
         if not hasattr(made, "init") or not hasattr(made, "update"):
             raise UserError(f"Optax({self.factory_name}) made {made!r}; it must make an optax.GradientTransformation.")
         return made

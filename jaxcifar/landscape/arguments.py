@@ -12,8 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 if TYPE_CHECKING:
-    from jax import Array
-    from jaxtyping import Float
+    from jaxtyping import Bool as Bool
+    from jaxtyping import Float as Float
+    from jaxtyping import Int as Int
+else:
+    # Annotations are not evaluated, so that jaxtyping is needed for checks of types only.
+    Bool = Float = Int = Any
+
+Array = jax.Array
 
 LONGEST = 2**31 - 1
 """Number of entries that an axis of a JAX array can have."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcifar.landscape.arguments import as_real, as_scalar, check_real
+from jaxcifar.landscape.arguments import Bool, Float, as_real, as_scalar, check_real
 from jaxcifar.landscape.checks import Array
-
-if TYPE_CHECKING:
-    from jaxtyping import Bool, Float
 
 
 class Band(NamedTuple):

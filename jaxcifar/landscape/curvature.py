@@ -7,20 +7,17 @@ ReLU kinks: a Hessian product does not see them, a finite difference of gradient
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.flatten_util import ravel_pytree
 
-from jaxcifar.landscape.arguments import as_count, as_key, is_traced
+from jaxcifar.landscape.arguments import Float, as_count, as_key, is_traced
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
 from jaxcifar.landscape.krylov import Operator, Ritz, check_iterations, lanczos, random_vector
 from jaxcifar.landscape.trees import moved, tree_norm
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 class EigenPairs(NamedTuple):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcifar.landscape.arguments import LONGEST, as_axis, as_count, as_scalar, is_traced
+from jaxcifar.landscape.arguments import LONGEST, Float, as_axis, as_count, as_scalar, is_traced
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
 from jaxcifar.landscape.trees import moved, ratio, tree_cosine, tree_distance, tree_norm
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 class DirectionProbe(NamedTuple):

@@ -6,17 +6,13 @@ They take arrays and functions of inputs, not a loss of parameters.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 
-from jaxcifar.landscape.arguments import as_real, check_function
+from jaxcifar.landscape.arguments import Float, as_real, check_function
 from jaxcifar.landscape.checks import Array, at_highest_precision
 from jaxcifar.landscape.trees import ratio
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 @at_highest_precision

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxcifar.landscape.arguments import Float
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
 from jaxcifar.landscape.groups import Layers, group_of_leaves
 from jaxcifar.landscape.trees import ratio
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 class CovariateShift(NamedTuple):

@@ -8,7 +8,7 @@ basis fits into the caches. A larger basis goes through a function with matfree'
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +16,10 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from matfree import decomp
 
-from jaxcifar.landscape.arguments import as_count
+from jaxcifar.landscape.arguments import Float, Int, as_count
 from jaxcifar.landscape.checks import Array, PyTree
 from jaxcifar.landscape.memory import lanczos_memory, require_memory
 from jaxcifar.landscape.trees import tree_size
-
-if TYPE_CHECKING:
-    from jaxtyping import Float, Int
 
 Operator = Callable[[PyTree], PyTree]
 Tridiagonalise = Callable[..., Any]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcifar.landscape.arguments import LONGEST, as_count, check_real
+from jaxcifar.landscape.arguments import LONGEST, Float, as_count, check_real
 from jaxcifar.landscape.checks import Array
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 class NoiseScale(NamedTuple):

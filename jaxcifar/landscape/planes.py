@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxcifar.landscape.arguments import LONGEST, as_axis, as_count, as_key, as_list, check_function, is_traced
+from jaxcifar.landscape.arguments import LONGEST, Float, as_axis, as_count, as_key, as_list, check_function, is_traced
 from jaxcifar.landscape.checks import (
     Array,
     Loss,
@@ -25,9 +25,6 @@ from jaxcifar.landscape.checks import (
 )
 from jaxcifar.landscape.krylov import random_vector
 from jaxcifar.landscape.trees import moved, ratio, tree_norm
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 Progress = Callable[[int, int], None]
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxcifar.landscape.arguments import as_real, is_traced, shown
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
+from jaxcifar.landscape.arguments import Float, as_real, is_traced, shown
 
 
 class Quantiles(NamedTuple):

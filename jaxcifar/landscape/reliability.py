@@ -7,18 +7,15 @@ step is set by the decrease of the loss that the gradient predicts, so that no f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxcifar.landscape.arguments import as_axis, check_real, is_traced
+from jaxcifar.landscape.arguments import Float, as_axis, check_real, is_traced
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
 from jaxcifar.landscape.trees import moved, ratio, tree_cosine, tree_distance, tree_dot, tree_norm
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 class StepReliability(NamedTuple):

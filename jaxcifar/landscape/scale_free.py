@@ -7,20 +7,17 @@ weights than about the function.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcifar.landscape.arguments import as_count, as_key, as_scalar
+from jaxcifar.landscape.arguments import Float, as_count, as_key, as_scalar
 from jaxcifar.landscape.checks import Array, Loss, PyTree, check_alike, measured, prepared
 from jaxcifar.landscape.curvature import extreme_eigenvalues
 from jaxcifar.landscape.groups import Layers, group_of_leaves
 from jaxcifar.landscape.trees import tree_dot, tree_norm, tree_size
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 class BlockSharpness(NamedTuple):

@@ -7,11 +7,11 @@ noise, so every function says in its name which of the two it measures.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 
-from jaxcifar.landscape.arguments import check_function
+from jaxcifar.landscape.arguments import Float, check_function
 from jaxcifar.landscape.checks import (
     Array,
     Loss,
@@ -23,9 +23,6 @@ from jaxcifar.landscape.checks import (
     prepared,
 )
 from jaxcifar.landscape.trees import ratio, tree_cosine, tree_distance, tree_norm
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 class GradientDistance(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,13 +10,10 @@ import numpy as np
 from jax import lax
 from matfree import stochtrace
 
-from jaxcifar.landscape.arguments import LONGEST, as_axis, as_count, as_key, as_real, as_scalar
+from jaxcifar.landscape.arguments import LONGEST, Float, as_axis, as_count, as_key, as_real, as_scalar
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, prepared
 from jaxcifar.landscape.curvature import hessian_at
 from jaxcifar.landscape.krylov import check_iterations, lanczos, random_vector
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 class Trace(NamedTuple):

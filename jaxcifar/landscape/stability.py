@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxcifar.landscape.arguments import as_scalar, check_real
+from jaxcifar.landscape.arguments import Float, as_scalar, check_real
 from jaxcifar.landscape.checks import Array, PyTree, check_finite, dtype_of, leaf_of, measured
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 DECAY = "0 or more and below 1"
 

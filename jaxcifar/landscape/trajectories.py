@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxcifar.landscape.arguments import as_count, as_list, is_traced
+from jaxcifar.landscape.arguments import Float, as_count, as_list, is_traced
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, measured, prepared
 from jaxcifar.landscape.trees import difference, moved, ratio, tree_dot, tree_norm
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 class Trajectory(NamedTuple):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import jax
 import jax.numpy as jnp
 
+from jaxcifar.landscape.arguments import Float
 from jaxcifar.landscape.checks import Array, PyTree, at_highest_precision, check_alike, measured
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 @at_highest_precision

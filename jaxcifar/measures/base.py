@@ -115,6 +115,8 @@ class SnapshotMeasure(Measure):
     """Its arrays go to `curvature/<name>.npz`; also its name on the command line."""
     snapshots: ClassVar[int] = 1
     """Least number of snapshots."""
+    lanczos: ClassVar[int] = 0
+    """Lanczos iterations whose basis it keeps."""
 
     def displays(self) -> tuple[Display, ...]:
         """Return the figures that show it."""
@@ -122,7 +124,9 @@ class SnapshotMeasure(Measure):
 
     def memory(self, params: Any) -> int:
         """Return the bytes that it keeps beyond a gradient's."""
-        return 0
+        from jaxcifar import landscape
+
+        return landscape.lanczos_memory(params, self.lanczos) if self.lanczos else 0
 
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return its arrays by name; the first axis of those over snapshots is that of the snapshots."""

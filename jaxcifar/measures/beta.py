@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from jaxcifar.errors import check_choice
 from jaxcifar.measures.base import Layers, Need, StepMeasure
+from jaxcifar.measures.context import Step, Values
 from jaxcifar.measures.display import Display, series
-
-if TYPE_CHECKING:
-    import jax
-
-    from jaxcifar.measures.context import Step
 
 Batch = Literal["same_batch", "cross_batch"]
 BATCHES = {"same_batch": "both gradients on the same batch", "cross_batch": "each gradient on its own batch"}
@@ -35,11 +31,9 @@ class Beta(StepMeasure):
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """The gradients of the batch that is chosen."""
         return NEEDS[self.batch]
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:
-        """Return the figure of β."""
         title = f"β-smoothness ‖g(t+1) - g(t)‖ / ‖w(t+1) - w(t)‖, {BATCHES[self.batch]}"
         # The noise floor is that of one batch; a change across batches is mostly their own noise.
         floor = "noise_floor/beta" if self.batch == "same_batch" else ""
@@ -47,7 +41,7 @@ class Beta(StepMeasure):
         short = f"β, {self.batch.replace('_', ' ')}"
         return (series(name, title, short=short, scale="log", running_maximum=True, floor=floor, curvature=True),)
 
-    def compute(self, step: Step) -> dict[str, jax.Array]:
+    def compute(self, step: Step) -> Values:
         """Return β."""
         from jaxcifar import landscape
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxcifar.measures.base import Layers
 
@@ -16,32 +16,22 @@ if TYPE_CHECKING:
 
 Loss = Callable[[Any], "jax.Array"]
 """From parameters to a loss, a scalar."""
+Values = dict[str, "jax.Array"]
+"""Scalars by name."""
 Advance = Callable[[int, int], None]
 """Told how many parts of how many are done."""
 
 
-class Inside(Protocol):
+class Inside(NamedTuple):
     """The arrays of one forward pass, in the order in which the layers are applied."""
 
-    @property
-    def logits(self) -> jax.Array:
-        """Logits of the images, [N, classes]."""
-        ...
-
-    @property
-    def features(self) -> Mapping[str, jax.Array]:
-        """By layer with a kernel on the main path: its output, after its normalisation."""
-        ...
-
-    @property
-    def normalized(self) -> Mapping[str, jax.Array]:
-        """By normalisation: its input."""
-        ...
-
-    @property
-    def branches(self) -> Mapping[str, tuple[jax.Array, jax.Array]]:
-        """By residual block: what it adds up, the branch and the shortcut."""
-        ...
+    logits: jax.Array
+    features: dict[str, jax.Array]
+    """By layer with a kernel on the main path: its output, after its normalisation."""
+    normalized: dict[str, jax.Array]
+    """By normalisation: its input."""
+    branches: dict[str, tuple[jax.Array, jax.Array]]
+    """By residual block: what it adds up, the branch and the shortcut."""
 
 
 class Previous(NamedTuple):

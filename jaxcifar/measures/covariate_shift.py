@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from jaxcifar.measures.base import Layers, StepMeasure
+from jaxcifar.measures.context import Step, Values
 from jaxcifar.measures.display import Axis, Display
-
-if TYPE_CHECKING:
-    import jax
-
-    from jaxcifar.measures.context import Step
 
 
 @dataclass(frozen=True)
@@ -19,7 +14,6 @@ class CovariateShift(StepMeasure):
     """Change of a layer's gradient when the layers before it take their step, one gradient per layer."""
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:
-        """Return the figure of a middle layer and the last; its CSV has every layer."""
         names = list(layers)
         if not names:
             return ()
@@ -45,7 +39,7 @@ class CovariateShift(StepMeasure):
         """Return one gradient per layer."""
         return len(layers)
 
-    def compute(self, step: Step) -> dict[str, jax.Array]:
+    def compute(self, step: Step) -> Values:
         """Return distance and cosine for every layer."""
         from jaxcifar import landscape
 

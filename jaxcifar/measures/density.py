@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
-
-if TYPE_CHECKING:
-    from jaxcifar.measures.context import Snapshots
 
 ITERATIONS = 20
 SAMPLES = 4
@@ -21,21 +19,15 @@ class Density(SnapshotMeasure):
     """Density of the Hessian's eigenvalues by stochastic Lanczos quadrature."""
 
     name: ClassVar[str] = "density"
+    lanczos: ClassVar[int] = ITERATIONS
 
     def displays(self) -> tuple[Display, ...]:
-        """Return the figure of the spectrum."""
         caption = (
             "Density of the Hessian's eigenvalues by stochastic Lanczos quadrature, logarithmic, each snapshot above "
             "the one before it, one line per seed. The eigenvalue axis is linear near 0 and logarithmic beyond."
         )
         axes = (Axis("Spectral density", ("grid", "density")),)
         return (Display("density", "Spectrum along training", caption, "spectrum", axes),)
-
-    def memory(self, params: Any) -> int:
-        """Return the bytes of the Lanczos basis."""
-        from jaxcifar import landscape
-
-        return landscape.lanczos_memory(params, ITERATIONS)
 
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return `grid` and `density` [snapshots, points] and what they are made of."""

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.context import Loss, Snapshot, Snapshots
 from jaxcifar.measures.display import Axis, Display
 
 if TYPE_CHECKING:
     import jax
-
-    from jaxcifar.measures.context import Loss, Snapshot, Snapshots
 
 ITERATIONS = 20
 TOP = 3
@@ -22,9 +21,9 @@ class Eigenvalues(SnapshotMeasure):
     """Extreme eigenvalues of the Hessian by Lanczos, with residuals and the optimizer's stability limit."""
 
     name: ClassVar[str] = "eigenvalues"
+    lanczos: ClassVar[int] = ITERATIONS
 
     def displays(self) -> tuple[Display, ...]:
-        """Return the figure of eigenvalues and stability."""
         display = Display(
             name="eigenvalues",
             title="Curvature along training",
@@ -45,12 +44,6 @@ class Eigenvalues(SnapshotMeasure):
             ),
         )
         return (display,)
-
-    def memory(self, params: Any) -> int:
-        """Return the bytes of the Lanczos basis."""
-        from jaxcifar import landscape
-
-        return landscape.lanczos_memory(params, ITERATIONS)
 
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return `top` and `bottom` [snapshots, k] with residuals, `stability` and `threshold` where there is one."""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
-
-if TYPE_CHECKING:
-    from jaxcifar.measures.context import Snapshots
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,6 @@ class FeatureRank(SnapshotMeasure):
     name: ClassVar[str] = "feature_rank"
 
     def displays(self) -> tuple[Display, ...]:
-        """Return the figure of the rank by layer."""
         caption = (
             "Rank of the features of a batch after each layer, (tr M)² / ‖M‖² of M = HHᵀ: 1 where all images have the "
             "same features up to a factor. Daneshmand et al. 2020, arXiv 2003.01652."

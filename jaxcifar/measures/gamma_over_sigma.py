@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from jaxcifar.errors import UserError
 from jaxcifar.measures.base import Layers, StepMeasure, normed_layers
+from jaxcifar.measures.context import Step, Values
 from jaxcifar.measures.display import Axis, Display
-
-if TYPE_CHECKING:
-    import jax
-
-    from jaxcifar.measures.context import Step
 
 EPSILON = 1e-5
 """Added to the variance, as BatchNorm does."""
@@ -30,7 +25,6 @@ class GammaOverSigma(StepMeasure):
     """
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:
-        """Return the figure of the first, a middle and the last layer; its CSV has every layer."""
         names = list(normed_layers(layers))
         if not names:
             return ()
@@ -52,7 +46,7 @@ class GammaOverSigma(StepMeasure):
         """Return one for its forward pass, which costs about a third of a gradient."""
         return 1 if normed_layers(layers) else 0
 
-    def compute(self, step: Step) -> dict[str, jax.Array]:
+    def compute(self, step: Step) -> Values:
         """Return the median over channels of |γ|/σ for every layer, before the step."""
         import jax.numpy as jnp
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from jaxcifar.errors import UserError
 from jaxcifar.measures.base import Layers, StepMeasure
+from jaxcifar.measures.context import Step, Values
 from jaxcifar.measures.display import Axis, Display
 
 if TYPE_CHECKING:
-    import jax
-
     from jaxcifar.landscape import DirectionProbe
-    from jaxcifar.measures.context import Step
+
 
 POINTS = 8
 """Points along a direction, from half to four times the step."""
@@ -34,7 +33,6 @@ class GradientDirection(StepMeasure):
             raise UserError(f"GradientDirection.steps is {self.steps!r}; give the first and a greater last step.")
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:
-        """Return the figure of loss, gradient and effective β."""
         span = "half to four times the learning rate" if self.steps is None else "α = {:g} to {:g}".format(*self.steps)
         return figures("gradient_direction", f"along the gradient, from {span}")
 
@@ -42,7 +40,7 @@ class GradientDirection(StepMeasure):
         """Return one gradient at the start and one per point."""
         return 1 + POINTS
 
-    def compute(self, step: Step) -> dict[str, jax.Array]:
+    def compute(self, step: Step) -> Values:
         """Return least and greatest loss and distance of the gradient to that at the start, and the effective β."""
         from jaxcifar import landscape
 
@@ -54,7 +52,7 @@ class GradientDirection(StepMeasure):
         return values("gradient_direction", landscape.gradient_direction_probe(step.loss, step.before, step_sizes))
 
 
-def values(measure: str, probe: DirectionProbe) -> dict[str, jax.Array]:
+def values(measure: str, probe: DirectionProbe) -> Values:
     """Return the arrays of a direction."""
     return {
         f"{measure}/loss_low": probe.losses.min(),

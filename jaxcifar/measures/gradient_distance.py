@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from jaxcifar.errors import check_choice
 from jaxcifar.measures.base import Layers, Need, StepMeasure
 from jaxcifar.measures.beta import BATCHES, NEEDS, Batch
+from jaxcifar.measures.context import Step, Values
 from jaxcifar.measures.display import Display, series
-
-if TYPE_CHECKING:
-    import jax
-
-    from jaxcifar.measures.context import Step
 
 PARTS = {"last_linear": "last linear layer", "all": "all parameters"}
 
@@ -31,11 +26,9 @@ class GradientDistance(StepMeasure):
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """The gradients of the batch that is chosen."""
         return NEEDS[self.batch]
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:
-        """Return the figures of distance and cosine, for either part."""
         found = []
         for part, where in PARTS.items():
             # The noise floor is measured for the whole gradient, on one batch.
@@ -49,7 +42,7 @@ class GradientDistance(StepMeasure):
             found.append(series(f"gradient_cosine/{self.batch}/{part}", title, short=short))
         return tuple(found)
 
-    def compute(self, step: Step) -> dict[str, jax.Array]:
+    def compute(self, step: Step) -> Values:
         """Return distance and cosine of either part."""
         import jax.numpy as jnp
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
-
-if TYPE_CHECKING:
-    from jaxcifar.measures.context import Snapshots
 
 LINES, POINTS = 8, 33
 """Lines from one image to another, and points on each, ends included: 32 steps."""
@@ -22,7 +20,6 @@ class InputGradients(SnapshotMeasure):
     name: ClassVar[str] = "input_gradients"
 
     def displays(self) -> tuple[Display, ...]:
-        """Return the figure of the correlation by distance."""
         caption = (
             f"Cosine of the gradients of the first logit with respect to the image, at two of {POINTS} points between "
             f"two images, by their distance as a share of the whole; mean over {LINES} pairs of images, all in one "

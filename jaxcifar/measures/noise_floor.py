@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from jaxcifar.measures.base import Layers, Need, StepMeasure
+from jaxcifar.measures.context import Step, Values
 from jaxcifar.measures.display import Display, series
-
-if TYPE_CHECKING:
-    import jax
-
-    from jaxcifar.measures.context import Step
 
 WHAT = {
     "distance": "distance of the gradients",
@@ -28,11 +24,9 @@ class NoiseFloor(StepMeasure):
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """The gradient before the step."""
         return ("gradient_before",)
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:
-        """Return a figure for each of the three values."""
         return tuple(
             series(
                 f"noise_floor/{name}",
@@ -47,7 +41,7 @@ class NoiseFloor(StepMeasure):
         """Return 1, the gradient of the reordered batch."""
         return 1
 
-    def compute(self, step: Step) -> dict[str, jax.Array]:
+    def compute(self, step: Step) -> Values:
         """Return the distance of the two gradients, also relative to their norm and over the length of the step."""
         import jax
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
-
-if TYPE_CHECKING:
-    from jaxcifar.measures.context import Snapshots
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,6 @@ class Plane(SnapshotMeasure):
     name: ClassVar[str] = "plane"
 
     def displays(self) -> tuple[Display, ...]:
-        """Return the figure of contours and surface."""
         caption = (
             "The loss around the last snapshot along two random filter-normalised directions (1: as long as the "
             "weights); contours of every seed, surface of the first; logarithmic, one scale of colours and heights for "

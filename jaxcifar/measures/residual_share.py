@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from jaxcifar.errors import UserError
 from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
-
-if TYPE_CHECKING:
-    from jaxcifar.measures.context import Snapshots
 
 
 @dataclass(frozen=True)
@@ -20,7 +18,6 @@ class ResidualShare(SnapshotMeasure):
     name: ClassVar[str] = "residual_share"
 
     def displays(self) -> tuple[Display, ...]:
-        """Return the figure of the share by block."""
         caption = (
             "Variance of the residual branch over that of branch plus shortcut, block by block: near 0, the block is "
             "close to the identity. De and Smith 2020, arXiv 2002.10444."

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from jaxcifar.measures.base import Layers, StepMeasure, normed_layers
+from jaxcifar.measures.context import Step, Values
 from jaxcifar.measures.display import Display, series
-
-if TYPE_CHECKING:
-    import jax
-
-    from jaxcifar.measures.context import Step
 
 WHOSE = "the kernels that a normalisation follows, whose scale does not change the loss"
 
@@ -26,7 +21,6 @@ class ScaleFreeNorm(StepMeasure):
     """
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:
-        """Return the figures of length and effective rate; the CSV of the first has every layer."""
         normed = normed_layers(layers)
         if not normed:
             return ()
@@ -45,7 +39,7 @@ class ScaleFreeNorm(StepMeasure):
         )
         return (dataclasses.replace(length, others=tuple(f"scale_free_norm/{layer}" for layer in normed)), rate)
 
-    def compute(self, step: Step) -> dict[str, jax.Array]:
+    def compute(self, step: Step) -> Values:
         """Return ‖w‖ of every such layer and of all together before the step, and η/‖w‖²."""
         import jax.numpy as jnp
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
-
-if TYPE_CHECKING:
-    from jaxcifar.measures.context import Snapshots
 
 ITERATIONS = 10
 
@@ -19,21 +17,15 @@ class Sharpness(SnapshotMeasure):
     """‖w‖² times the largest eigenvalue of each layer's own Hessian."""
 
     name: ClassVar[str] = "sharpness"
+    lanczos: ClassVar[int] = ITERATIONS
 
     def displays(self) -> tuple[Display, ...]:
-        """Return the figure of the sharpest layer."""
         caption = (
             "‖w‖² times the largest eigenvalue of a layer's own Hessian, of the layer where it is largest; it does not "
             "change when a layer before BatchNorm is rescaled."
         )
         axis = Axis("Largest ‖w‖² λ over layers", ("sharpness",), unit="nats", scale="log", largest=True)
         return (Display("sharpness", "Sharpness free of scale", caption, "points", (axis,)),)
-
-    def memory(self, params: Any) -> int:
-        """Return the bytes of the Lanczos basis, at most."""
-        from jaxcifar import landscape
-
-        return landscape.lanczos_memory(params, ITERATIONS)
 
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return `sharpness` [snapshots, layers] and what it is made of."""

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from jaxcifar.measures.base import Layers, StepMeasure
+from jaxcifar.measures.context import Step, Values
 from jaxcifar.measures.display import Display, series
-
-if TYPE_CHECKING:
-    import jax
-
-    from jaxcifar.measures.context import Step
 
 DECREASES = (0.03, 0.1, 0.3, 1.0)
 """Predicted relative decreases c of the loss."""
@@ -30,7 +25,6 @@ class StepReliability(StepMeasure):
     """Steps α = c L/‖g‖² along the gradient, and the optimizer's own step, against what the gradient predicts."""
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:
-        """Return a figure for each quantity, for the largest safe step, and for the optimizer's own step."""
         found = []
         for name, (short, what) in WHAT.items():
             arrays = {c: f"step_reliability/{name}/{c:g}" for c in DECREASES}
@@ -61,7 +55,7 @@ class StepReliability(StepMeasure):
         """Return one gradient at the start, one per c, and two for the optimizer's own step."""
         return 1 + len(DECREASES) + 2
 
-    def compute(self, step: Step) -> dict[str, jax.Array]:
+    def compute(self, step: Step) -> Values:
         """Return κ, cosine and ρ for every c and for the optimizer's own step, and the largest safe c."""
         from jaxcifar import landscape
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from jaxcifar.errors import check_count
 from jaxcifar.measures.base import Layers, StepMeasure
+from jaxcifar.measures.context import Step, Values
 from jaxcifar.measures.display import Display, series
-
-if TYPE_CHECKING:
-    import jax
-
-    from jaxcifar.measures.context import Step
 
 NAME = "top_eigenvalue/value"
 
@@ -29,7 +24,6 @@ class TopEigenvalue(StepMeasure):
         check_count("TopEigenvalue.iterations", self.iterations, 1, 1000)
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:
-        """Return the figure of the eigenvalue; its CSV has the residual."""
         import dataclasses
 
         figure = series(NAME, "Largest eigenvalue of the Hessian on the step's batch", short="λ", scale="log")
@@ -39,7 +33,7 @@ class TopEigenvalue(StepMeasure):
         """Return the cost in gradients: one, and about two for each product, of which the residual takes one."""
         return 1 + 2 * self.iterations + 2
 
-    def compute(self, step: Step) -> dict[str, jax.Array]:
+    def compute(self, step: Step) -> Values:
         """Return the eigenvalue and its residual."""
         import jax
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
-
-if TYPE_CHECKING:
-    from jaxcifar.measures.context import Snapshots
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,6 @@ class Trace(SnapshotMeasure):
     name: ClassVar[str] = "trace"
 
     def displays(self) -> tuple[Display, ...]:
-        """Return the figure of the trace."""
         axis = Axis("Trace", ("mean",), error="standard_error")
         caption = "Trace of the Hessian at snapshots of training; bars: the estimator's standard error."
         return (Display("trace", "Trace of the Hessian", caption, "points", (axis,)),)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
-
-if TYPE_CHECKING:
-    from jaxcifar.measures.context import Snapshots
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,6 @@ class Trajectory(SnapshotMeasure):
     snapshots: ClassVar[int] = 3
 
     def displays(self) -> tuple[Display, ...]:
-        """Return the figure of the path."""
         caption = (
             "Contours: the loss in the plane of the path's two principal directions through its end; numbers at the "
             "points: the true loss of that snapshot, which is off the plane. A random walk also puts most of its "

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from jaxcifar.measures.base import Layers, StepMeasure
+from jaxcifar.measures.context import Step, Values
 from jaxcifar.measures.display import Display
 from jaxcifar.measures.gradient_direction import POINTS, figures, values
-
-if TYPE_CHECKING:
-    import jax
-
-    from jaxcifar.measures.context import Step
 
 
 @dataclass(frozen=True)
@@ -20,14 +15,13 @@ class UpdateDirection(StepMeasure):
     """Along the optimizer's update, from half to four times its length."""
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:
-        """Return the figure of loss, gradient and effective β."""
         return figures("update_direction", "along the optimizer's update, from half to four times its length")
 
     def gradients(self, layers: Layers) -> int:
         """Return one gradient at the start and one per point."""
         return 1 + POINTS
 
-    def compute(self, step: Step) -> dict[str, jax.Array]:
+    def compute(self, step: Step) -> Values:
         """Return the same values as `GradientDirection` along the update."""
         from jaxcifar import landscape
 

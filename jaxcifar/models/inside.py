@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from flax import linen as nn
 
 from jaxcifar.errors import UserError
+from jaxcifar.measures.context import Inside
 from jaxcifar.models.layers import KERNELS
-
-
-class Inside(NamedTuple):
-    """The arrays of one forward pass, in the order in which the layers are applied."""
-
-    logits: jax.Array
-    features: dict[str, jax.Array]
-    """By layer with a kernel on the main path: its output, after its normalisation."""
-    normalized: dict[str, jax.Array]
-    """By normalisation: its input."""
-    branches: dict[str, tuple[jax.Array, jax.Array]]
-    """By residual block: what it adds up, the branch and the shortcut."""
 
 
 def inside(network: Any, variables: Mapping[str, Any], images: jax.Array, rngs: Mapping[str, Any]) -> Inside:

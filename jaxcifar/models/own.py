@@ -14,9 +14,10 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax import nnx
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxcifar import config
-from jaxcifar.errors import UserError
+from jaxcifar.errors import UserError, slips_told
 
 TRAIN, EVALUATE = ("train", "training", "is_training"), ("deterministic", "use_running_average", "inference")
 """Names of the arguments that say whether the network trains, or the opposite."""
@@ -53,7 +54,7 @@ def _told(model: config.Module, own: Own) -> Own:
     """The network with its slips as one sentence each."""
 
     def init(key: Any, images: Any, train: bool) -> dict[str, Any]:
-        with _Telling(model.class_name):
+        with slips_told(f"The network {model.class_name}"):
             variables = own.init(key, images, train)
         if not jax.tree.leaves(variables["params"]):
             raise UserError(f"The network {model.class_name} has no parameters, so there is nothing to train.")
@@ -62,7 +63,7 @@ def _told(model: config.Module, own: Own) -> Own:
         return variables
 
     def apply(variables: Variables, images: Any, train: bool, rngs: Any = None, mutable: Any = None) -> Any:
-        with _Telling(model.class_name):
+        with slips_told(f"The network {model.class_name}"):
             logits, updated = own.apply(variables, images, train, rngs)
         shape = getattr(logits, "shape", type(logits).__name__)
         if shape != (images.shape[0], model.classes):
@@ -74,21 +75,6 @@ def _told(model: config.Module, own: Own) -> Own:
         return (logits, {"batch_stats": updated}) if mutable else logits
 
     return Own(init, apply)
-
-
-class _Telling:
-    """Turn what a user's own code raises into one sentence."""
-
-    def __init__(self, name: str):
-        self.name = name
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, Exception) and not isinstance(error, UserError):
-            why = " ".join(str(error).split())
-            raise UserError(f"The network {self.name} fails with {type(error).__name__}: {why}") from error
 
 
 def _flags(call: Callable[..., Any], train: bool) -> dict[str, Any]:
@@ -130,7 +116,7 @@ class _Structure(NamedTuple):
         def create(key: Any) -> nnx.Module:
             return model.network(**(model.arguments or {}), rngs=nnx.Rngs(key))
 
-        with _Telling(model.class_name):
+        with slips_told(f"The network {model.class_name}"):
             shapes = nnx.eval_shape(lambda: create(jax.random.key(0)))
             # Random state is a part of its own, since it is made anew in each step and not stored.
             graph, *parts = nnx.split(shapes, nnx.Param, nnx.RngState, ...)
@@ -140,7 +126,8 @@ class _Structure(NamedTuple):
         """The module with these values and its random keys made from those of the step."""
         # Evaluation gives no key; a fixed one completes the module.
         key = rngs.get("dropout", jax.random.key(0))
-        values = dict(_leaves(self.params, variables["params"])) | dict(_leaves(self.others, variables["batch_stats"]))
+        given = flatten_dict(variables["params"]) | flatten_dict(variables["batch_stats"])
+        values = {path: given[tuple(map(str, path))] for path in (*self.params, *self.others)}
         for index, (path, variable) in enumerate(self.random.items()):
             # Each stream has a key and a count of its draws; the count starts at 0 because every step has a new key.
             is_key = jnp.issubdtype(variable.get_value().dtype, jax.dtypes.prng_key)
@@ -149,23 +136,10 @@ class _Structure(NamedTuple):
         return nnx.merge(self.graph, nnx.from_flat_state([(path, every[path].replace(values[path])) for path in every]))
 
 
-def _leaves(shapes: Mapping[Any, Any], tree: Any) -> Any:
-    for path in shapes:
-        value = tree
-        for part in path:
-            value = value[str(part)]
-        yield path, value
-
-
 def _tree(module: nnx.Module, shapes: Mapping[Any, Any]) -> dict[str, Any]:
     """The values of some variables of a module as nested dictionaries, whose keys are text."""
-    values, found = dict(nnx.to_flat_state(nnx.state(module))), {}
-    for path in shapes:
-        place = found
-        for part in path[:-1]:
-            place = place.setdefault(str(part), {})
-        place[str(path[-1])] = values[path].get_value()
-    return found
+    values = dict(nnx.to_flat_state(nnx.state(module)))
+    return unflatten_dict({tuple(map(str, path)): values[path].get_value() for path in shapes})
 
 
 def _nnx(structure: _Structure) -> Own:

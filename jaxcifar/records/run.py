@@ -62,9 +62,7 @@ class Records(Generic[Config]):
     @property
     def data(self) -> dict[str, str]:
         """The `name` and `sha256` of the data set; empty where the environment does not say both."""
-        data = self.environment.get("data")
-        if not isinstance(data, dict):
-            return {}
+        data = self.environment.get("data") or {}
         return data if all(isinstance(data.get(key), str) for key in ("name", "sha256")) else {}
 
 
@@ -176,8 +174,7 @@ def write_steps(folder: Path, steps: Mapping[str, np.ndarray]) -> None:
 
 
 def _written_by(environment: Mapping[str, Any]) -> str:
-    versions = environment.get("versions")
-    version = versions.get("jaxcifar") if isinstance(versions, dict) else None
+    version = environment.get("versions", {}).get("jaxcifar")
     return f" The record was written by jaxcifar {version}." if version else ""
 
 

@@ -24,7 +24,7 @@ def sealed(folder: Path, summary: Mapping[str, Any]) -> dict[str, Any]:
     """Return a summary with the SHA-256 of the run's other files and of itself."""
     # The digest is that of what a reader gets back: null in place of NaN.
     plain = finite({key: value for key, value in summary.items() if key != KEY})
-    digests = {name: digest for name in FILES if (digest := _of_file(folder / name))}
+    digests = {name: digest for name in FILES if (digest := of_file(folder / name))}
     return {**plain, KEY: {**digests, OWN: _of_value(plain)}}
 
 
@@ -33,7 +33,7 @@ def broken(folder: Path, summary: Mapping[str, Any]) -> list[tuple[Path, str]]:
     digests = summary.get(KEY)
     if not isinstance(digests, dict):
         return []
-    now = {name: _of_file(folder / name) for name in FILES}
+    now = {name: of_file(folder / name) for name in FILES}
     now[OWN] = _of_value({key: value for key, value in summary.items() if key != KEY})
     return [
         (folder / name, f"{folder / name} is not as the run left it (its SHA-256 is another); its values may be wrong.")
@@ -73,7 +73,8 @@ def _of_value(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _of_file(path: Path) -> str | None:
+def of_file(path: Path) -> str | None:
+    """Return the SHA-256 of a file, None where it cannot be read."""
     with suppress(OSError), open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
     return None

@@ -53,6 +53,11 @@ class Result:
         return self.records.config if self.records else None
 
     @property
+    def learning_rate(self) -> float:
+        """Of the run's config; NaN where it could not be read."""
+        return self.config.optimizer.learning_rate if self.config else math.nan
+
+    @property
     def status(self) -> Status:
         """The state of the run."""
         if self.records is None:

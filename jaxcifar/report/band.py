@@ -105,20 +105,16 @@ def _band(runs: Sequence[Result], norm: str, rates: Sequence[float]) -> list[np.
     """Losses of each seed that has two rates or more."""
     chosen = [run for run in runs if _norm(run) == norm]
     seeds = [_at(own, rates) for own in by_seed(chosen).values()]
-    return [stacked_losses(own) for own in seeds if len({_rate(run) for run in own}) > 1]
+    return [stacked_losses(own) for own in seeds if len({run.learning_rate for run in own}) > 1]
 
 
 def _at(runs: Sequence[Result], rates: Sequence[float]) -> list[Result]:
-    chosen = [run for run in runs if _rate(run) in rates]
+    chosen = [run for run in runs if run.learning_rate in rates]
     return chosen if len(chosen) > 1 else list(runs)
 
 
 def _shown_rates(runs: Sequence[Result], rates: Sequence[float]) -> list[float]:
-    return sorted({_rate(run) for run in _at(runs, rates)})
-
-
-def _rate(run: Result) -> float:
-    return run.config.optimizer.learning_rate if run.config else float("nan")
+    return sorted({run.learning_rate for run in _at(runs, rates)})
 
 
 def _mean_band(bands: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -112,14 +112,11 @@ def _span(values: Sequence[int]) -> str:
 
 def _device(run: Result) -> str:
     environment = run.records.environment if run.records else {}
-    device = environment.get("device", {})
-    return str(device.get("kind", "")) if isinstance(device, dict) else ""
+    return str(environment.get("device", {}).get("kind", ""))
 
 
 def _versions(run: Result) -> str:
     environment = run.records.environment if run.records else {}
     versions = environment.get("versions", {})
-    if not isinstance(versions, dict):
-        return ""
     wanted = ("jaxcifar", "jax", "flax", "python")
     return ", ".join(f"{name} {versions[name]}" for name in wanted if versions.get(name))

@@ -15,6 +15,7 @@ from jaxcifar.records.snapshots import Arrays
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import displays
 from jaxcifar.report.caption import TRAINING_MODE, provenance
+from jaxcifar.report.displays import Found
 from jaxcifar.report.figure import Figure, Panel, line, log_axis, save
 from jaxcifar.report.line_styles import line_styles
 from jaxcifar.report.planes import WHERE, path_figure, plane_figure
@@ -22,8 +23,6 @@ from jaxcifar.report.profiles import profile_figure
 from jaxcifar.report.sources import gather
 from jaxcifar.report.style import LineStyle
 
-Found = dict[str, dict[int, Arrays]]
-"""By member and seed."""
 BOUND = LineStyle("stability line", "grey", "dashed")
 
 

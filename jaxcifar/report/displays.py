@@ -14,6 +14,8 @@ from jaxcifar.records.study import Result, StudyResults
 
 TRAINING = ("loss", "accuracy")
 """Per-step arrays of training itself, which are drawn elsewhere."""
+Found = dict[str, dict[int, Arrays]]
+"""By member and seed."""
 
 
 def of_steps(study: StudyResults) -> dict[str, list[tuple[Result, Display]]]:
@@ -76,9 +78,9 @@ def _of_snapshots(run: Result, measure: str) -> list[Display]:
     return [display for cls in SNAPSHOT_MEASURES if cls.name == measure for display in cls().displays()]
 
 
-def by_member(study: StudyResults, measure: str) -> dict[str, dict[int, Arrays]]:
+def by_member(study: StudyResults, measure: str) -> Found:
     """Return the arrays of a snapshot measure by member and seed."""
-    found: dict[str, dict[int, Arrays]] = {}
+    found: Found = {}
     for run in study.runs:
         arrays = snapshots.read(run.folder, measure)
         if "steps" in arrays:

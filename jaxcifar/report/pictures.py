@@ -43,7 +43,7 @@ def _samples(study: StudyResults, common: dict[str, Any]) -> Figure | None:
 
 def _blocks(study: StudyResults, common: dict[str, Any]) -> Figure | None:
     value = pictures.read_architecture(study.folder)
-    if not isinstance(value, dict) or not {"block", "conv2_x"} <= set(value):
+    if not {"block", "conv2_x"} <= set(value):
         return None
     panels = []
     for title, nodes in (("BasicBlock of ResNet-18", value["block"]), ("conv2_x of ResNet-34", value["conv2_x"])):

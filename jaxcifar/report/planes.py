@@ -10,11 +10,10 @@ import numpy as np
 from jaxcifar.measures import Display
 from jaxcifar.records.snapshots import Arrays
 from jaxcifar.report.caption import TRAINING_MODE
+from jaxcifar.report.displays import Found
 from jaxcifar.report.figure import Draw, Figure, Panel
 from jaxcifar.report.style import INK, LineStyle
 
-Found = dict[str, dict[int, Arrays]]
-"""By member and seed."""
 Limits = tuple[float, float]
 """Least and greatest log₁₀ loss."""
 ROOMY = (0.62, 0.24, 0.5, 0.32)

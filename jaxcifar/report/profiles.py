@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.measures import Axis, Display
-from jaxcifar.records.snapshots import Arrays
+from jaxcifar.report.displays import Found
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
 from jaxcifar.report.style import LineStyle, seed_lines
-
-Found = dict[str, dict[int, Arrays]]
-"""By member and seed."""
 
 
 def profile_figure(

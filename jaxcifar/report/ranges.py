@@ -13,11 +13,11 @@ from jaxcifar.report import displays
 from jaxcifar.report.binning import binned, binned_together, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
+from jaxcifar.report.series import Arms, median_of
 from jaxcifar.report.style import LineStyle, seed_lines
 
 BINS = 120
 SEEDS = f"Median over seeds, smoothed; faint: every seed; {TRAINING_MODE}."
-Arms = list[tuple[LineStyle, list[Result]]]
 
 
 def figures(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, Any]) -> list[Figure]:
@@ -34,7 +34,7 @@ def _figure(
     panels = []
     for network, arms in networks.items():
         for axis in own[arms[0][1][0].member, arms[0][1][0].seed].axes:
-            medians = (f"{look.label} {_median(runs, axis.arrays[-1]):.3g}" for look, runs in arms)
+            medians = (f"{look.label} {median_of(runs, axis.arrays[-1]):.3g}" for look, runs in arms)
             alt = f"{axis.heading}, {network}, over steps. Median of the greatest: {', '.join(medians)}."
             panels.append((axis.heading, Panel(f"{axis.heading}, {network}", _drawer(arms, axis), alt)))
     display = asked[0][1]
@@ -76,10 +76,6 @@ def _rows(asked: Sequence[tuple[Result, Display]]) -> list[list[Any]]:
         for name in display.arrays
         for row in zip(*binned(run.step_values(name), BINS), strict=True)
     ]
-
-
-def _median(runs: Sequence[Result], name: str) -> float:
-    return float(np.nanmedian(np.concatenate([run.step_values(name) for run in runs])))
 
 
 def _drawer(arms: Arms, measure: Axis) -> Callable[[Any], None]:

@@ -36,7 +36,7 @@ def table(study: StudyResults) -> Table | None:
         for times_rate in (False, True) if curvature else (False,):
             shown = f"{title}, times the rate" if times_rate else title
             for member, runs in study.members.items():
-                columns = [run.step_values(name) * (_rate(run) if times_rate else 1.0) for run in runs]
+                columns = [run.step_values(name) * (run.learning_rate if times_rate else 1.0) for run in runs]
                 columns = [values[np.isfinite(values)] for values in columns if np.isfinite(values).any()]
                 if columns:
                     # Quantiles of each seed by itself, because their error is the spread over seeds.
@@ -48,10 +48,6 @@ def table(study: StudyResults) -> Table | None:
     if any(row[0].text.endswith("times the rate") for row in rows):
         caption += " Full-batch SGD is stable where curvature times rate is below 2(1+μ), with momentum 0.9 below 3.8."
     return Table("probes", "Measures along training", headings, rows, caption) if rows else None
-
-
-def _rate(run: Result) -> float:
-    return run.config.optimizer.learning_rate if run.config else float("nan")
 
 
 def _titled(study: StudyResults) -> dict[str, tuple[str, bool]]:
@@ -82,7 +78,7 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
     rounding, floor = _floor(study, axis, name)
     panels = []
     for optimizer, arms in groups.items():
-        text = "; ".join(f"{look.label}: median {_median(runs, name):.3g}" for look, runs in arms)
+        text = "; ".join(f"{look.label}: median {median_of(runs, name):.3g}" for look, runs in arms)
         heading = f"{axis.heading}, {optimizer}" if optimizer else axis.heading
         alt = f"{display.title} over steps{f', {optimizer}' if optimizer else ''}. {text}."
         size = (4.4, 3.1) if len(groups) > 1 else (7.4, 3.4)
@@ -167,12 +163,13 @@ def _shown_bounds(arms: Arms, measure: Axis) -> list[float]:
     """The stability lines of SGD's learning rates, without those so far above that they would flatten the curves."""
     if not measure.curvature:
         return []
-    highest = 100 * max(_median(runs, measure.arrays[0]) for _, runs in arms)
+    highest = 100 * max(median_of(runs, measure.arrays[0]) for _, runs in arms)
     bounds = {run.config.optimizer.stable_curvature for _, runs in arms for run in runs if run.config}
     return sorted(bound for bound in bounds if bound is not None and bound <= highest)
 
 
-def _median(runs: Sequence[Result], name: str) -> float:
+def median_of(runs: Sequence[Result], name: str) -> float:
+    """Return the median of a per-step array over runs."""
     return float(np.nanmedian(np.concatenate([run.step_values(name) for run in runs])))
 
 

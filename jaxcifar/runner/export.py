@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 from flax import linen as nn
+from flax.traverse_util import flatten_dict
 
 import jaxcifar
 from jaxcifar import data, records
@@ -21,7 +22,7 @@ from jaxcifar.models import build, layers, whitened
 from jaxcifar.runner import safetensors
 from jaxcifar.training import state as states
 from jaxcifar.training.optimizers import hyperparams
-from jaxcifar.training.trained import paths_of, weights
+from jaxcifar.training.trained import weights
 
 INPUT, OUTPUT, BATCH = "images", "logits", "N"
 TOLERANCE = 1e-4
@@ -96,7 +97,7 @@ def write_weights(network: Network, path: Path) -> None:
         network: what to write; the file says its origin and the normalisation of its images.
         path: the file.
     """
-    arrays = {name.replace("/", "."): np.asarray(array) for name, array in paths_of(network.variables).items()}
+    arrays = {name: np.asarray(array) for name, array in flatten_dict(network.variables, sep=".").items()}
     safetensors.write(path, arrays, _properties(network))
 
 

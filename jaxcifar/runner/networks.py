@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from jaxcifar.models import kernel, layer_rows, roles
 from jaxcifar.models.summary import LayerRow
 from jaxcifar.records import Records
 from jaxcifar.training import state as states
-from jaxcifar.training.checkpoint import Checkpoints, sound_steps
+from jaxcifar.training.checkpoint import Checkpoints
 from jaxcifar.training.optimizers import hyperparams
 from jaxcifar.training.resume import check_data
 from jaxcifar.training.state import State
@@ -26,11 +27,6 @@ from jaxcifar.training.step import loss_function
 
 GRADIENT_BATCH = 128
 MAPS = 8
-
-
-def saved_steps(folder: Path, notify: Callable[[str], None]) -> list[int]:
-    """Return the steps of the whole checkpoints in a run folder."""
-    return sorted(sound_steps(folder, notify))
 
 
 def snapshot_steps(run: Run, folder: Path, steps: Sequence[int]) -> list[int]:
@@ -65,11 +61,8 @@ def restore(run: Run, folder: Path, step: int) -> State:
     """Return the state of a checkpoint in a run folder."""
     shapes = jax.eval_shape(lambda: states.create(run, hyperparams(run)))
     template = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), shapes)
-    checkpoints = Checkpoints(folder, run.checkpoint.keep)
-    try:
+    with closing(Checkpoints(folder, run.checkpoint.keep)) as checkpoints:
         return checkpoints.restore(step, template)
-    finally:
-        checkpoints.close()
 
 
 def trained_on(run: Run, folder: Path, load: Callable[..., Dataset]) -> Dataset:

@@ -17,6 +17,7 @@ from jaxcifar.runner.plan import PlannedStudy
 from jaxcifar.runner.predictions import predictions
 from jaxcifar.runner.samples import samples
 from jaxcifar.runner.snapshots import measure_run
+from jaxcifar.training.checkpoint import sound_steps
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _gradients(
             return
         if not records.is_complete(item.trained):
             continue
-        steps = networks.snapshot_steps(item.run, item.trained, networks.saved_steps(item.trained, notify))
+        steps = networks.snapshot_steps(item.run, item.trained, sorted(sound_steps(item.trained, notify)))
         per_epoch = networks.steps_per_epoch(item.run, read_records(item.trained))
         epochs = {step // per_epoch: step for step in steps if per_epoch and step % per_epoch == 0}
         problems: list[str] = []
@@ -141,7 +142,7 @@ def _features(runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: 
         path = item.folder / pictures.FEATURES
         if path.is_file():
             return
-        steps = networks.saved_steps(item.trained, notify) if records.is_complete(item.trained) else []
+        steps = sorted(sound_steps(item.trained, notify)) if records.is_complete(item.trained) else []
         if steps:
             state = networks.restore(item.run, item.trained, steps[-1])
             dataset = networks.trained_on(item.run, item.trained, load)

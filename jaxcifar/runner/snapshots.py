@@ -17,7 +17,8 @@ from jaxcifar.landscape.memory import available_memory
 from jaxcifar.measures import SNAPSHOT_MEASURES, Snapshot, SnapshotMeasure, Snapshots, display
 from jaxcifar.models.inside import inside
 from jaxcifar.records import snapshots as stored
-from jaxcifar.runner.networks import restore, saved_steps, snapshot_steps, trained_on
+from jaxcifar.runner.networks import restore, snapshot_steps, trained_on
+from jaxcifar.training.checkpoint import sound_steps
 from jaxcifar.training.optimizers import hyperparams, schedule_factor
 from jaxcifar.training.state import State, key, module
 from jaxcifar.training.step import loss_function
@@ -142,7 +143,7 @@ def _check_memory(needed: int, state: State) -> None:
 
 def _snapshots(run: Run, folder: Path, notify: Callable[[str], None]) -> list[int]:
     """The checkpoints that are measured; none is an error."""
-    steps = saved_steps(folder, notify)
+    steps = sorted(sound_steps(folder, notify))
     if not steps:
         raise UserError(
             f"{folder} holds no whole checkpoint; train it again with --restart, and measure before deleting."

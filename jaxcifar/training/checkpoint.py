@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from flax import serialization
 
 from jaxcifar import records
 from jaxcifar.config import UserError
+from jaxcifar.records import seal
 
 MANIFEST = "manifest.txt"
 
@@ -122,7 +122,7 @@ def _to_tree(state: Any) -> dict[str, Any]:
 
 def write_manifest(folder: Path, step: int, extra: dict[str, Any]) -> None:
     """Write the digests of a finished step's files, atomically; the first line is the digest of the others."""
-    files = {name: _sha256(folder / name) for name in _files(folder)}
+    files = {name: seal.of_file(folder / name) for name in _files(folder)}
     body = json.dumps({"step": step, "extra": extra, "sha256": files}, indent=1).encode()
     with records.replacing(folder / MANIFEST) as file:
         file.write(hashlib.sha256(body).hexdigest().encode() + b"\n" + body)
@@ -165,7 +165,7 @@ def check_manifest(folder: Path, step: int) -> tuple[str | None, dict[str, Any]]
     if missing:
         return f"lacks the file {missing[0]}", {}
     for name in present:
-        if name not in expected or _digest(folder / name) != expected[name]:
+        if name not in expected or seal.of_file(folder / name) != expected[name]:
             return f"is damaged ({name} is not as it was saved)", {}
     return None, manifest["extra"]
 
@@ -174,15 +174,3 @@ def _files(folder: Path) -> list[str]:
     return sorted(
         str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST
     )
-
-
-def _digest(path: Path) -> str | None:
-    """The SHA-256 of a file, None where it cannot be read."""
-    with suppress(OSError):
-        return _sha256(path)
-    return None
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

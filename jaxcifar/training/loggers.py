@@ -8,6 +8,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, Protocol, assert_never
 
+from flax.traverse_util import flatten_dict
+
 from jaxcifar.config import Run, UserError, to_json
 from jaxcifar.errors import check_choice
 
@@ -21,11 +23,9 @@ class Logger(Protocol):
 
     def row(self, row: Mapping[str, Any]) -> None:
         """Take an epoch's row; figures that are not finite are left out."""
-        ...
 
     def close(self) -> None:
         """Write what is left."""
-        ...
 
 
 def check_installed(log: Log) -> None:
@@ -114,7 +114,7 @@ class _MLflow:
         known = self._client.get_experiment_by_name(PROJECT)
         experiment = known.experiment_id if known else self._client.create_experiment(PROJECT)
         self._id = self._client.create_run(experiment, run_name=name).info.run_id
-        for key, value in _flat(to_json(run)).items():
+        for key, value in flatten_dict(to_json(run), sep=".").items():
             self._client.log_param(self._id, key, value)
 
     def row(self, row: Mapping[str, Any]) -> None:
@@ -123,11 +123,3 @@ class _MLflow:
 
     def close(self) -> None:
         self._client.set_terminated(self._id)
-
-
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    """A config's values by dotted path."""
-    if isinstance(value, dict):
-        below = (_flat(item, f"{path}.{key}" if path else key) for key, item in value.items())
-        return {name: item for part in below for name, item in part.items()}
-    return {path: value}

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxcifar.config import MSE, BCEWithLogits, CrossEntropy, Loss, OwnLoss, SmoothL1, UserError
+from jaxcifar.errors import slips_told
 
 
 def per_example(loss: Loss, logits: jax.Array, labels: jax.Array, label_smoothing: jax.Array | float) -> jax.Array:
@@ -48,10 +49,8 @@ def per_example(loss: Loss, logits: jax.Array, labels: jax.Array, label_smoothin
 def _own(loss: OwnLoss, logits: jax.Array, labels: jax.Array) -> jax.Array:
     """The values of a user's own function, whose slips are one sentence each."""
     loss.check_given()
-    try:
+    with slips_told(f"The loss {loss.title}"):
         values = loss.function(logits, labels)
-    except Exception as error:
-        raise UserError(f"The loss {loss.title} fails with {type(error).__name__}: {error}") from error
     shape = getattr(values, "shape", type(values).__name__)
     if shape != labels.shape:
         raise UserError(

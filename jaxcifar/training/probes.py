@@ -156,8 +156,3 @@ def _checked(measure: StepMeasure, step: Step) -> dict[str, jax.Array]:
             "a scalar."
         )
     return found
-
-
-def in_float32(run: Run) -> Run:
-    """Return the run as the measures compute it."""
-    return dataclasses.replace(run, precision="float32")

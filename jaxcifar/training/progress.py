@@ -40,11 +40,9 @@ class Progress(Protocol):
 
     def update(self, status: Status) -> None:
         """Show the newest status."""
-        ...
 
     def message(self, text: str) -> None:
         """Show a sentence without breaking the line."""
-        ...
 
     def working(self, text: str) -> AbstractContextManager[None]:
         """Show for the length of a block that something is done which has no steps to count."""

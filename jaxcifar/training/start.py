@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxcifar.config import Run, UserError
 from jaxcifar.models import roles
@@ -15,7 +16,7 @@ from jaxcifar.training import averaging
 from jaxcifar.training.averaging import Weights
 from jaxcifar.training.optimizers import direction, hyperparams
 from jaxcifar.training.state import State, create
-from jaxcifar.training.trained import paths_of, weights
+from jaxcifar.training.trained import weights
 
 
 def check(run: Run) -> None:
@@ -46,7 +47,7 @@ def _merged(run: Run, params: Any, batch_stats: Any) -> tuple[Any, Any]:
 
 def _taken(run: Run, own: Any, other: Any, head: str | None) -> Any:
     """The other network's leaves in the structure of ours; `head` is the layer that may differ in its outputs."""
-    ours, theirs = paths_of(own), paths_of(other)
+    ours, theirs = flatten_dict(own, sep="/"), flatten_dict(other, sep="/")
     new = head is not None and any(
         _shape(ours, path) != _shape(theirs, path) for path in ours if path.startswith(f"{head}/")
     )
@@ -60,12 +61,8 @@ def _taken(run: Run, own: Any, other: Any, head: str | None) -> Any:
                 "only the output layer may differ."
             )
 
-    def merged(tree: Any, path: str) -> Any:
-        if isinstance(tree, Mapping):
-            return {name: merged(value, f"{path}/{name}" if path else name) for name, value in tree.items()}
-        return tree if new and path.startswith(f"{head}/") else np.asarray(theirs[path])
-
-    return merged(own, "")
+    kept = {path: leaf for path, leaf in ours.items() if new and path.startswith(f"{head}/")}
+    return unflatten_dict({path: np.asarray(theirs[path]) for path in ours if path not in kept} | kept, sep="/")
 
 
 def _shape(leaves: Mapping[str, Any], path: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -100,7 +101,7 @@ def _losses(
     run: Run, values: Hyperparams, batch_stats: Any, batch: Batch, step: jax.Array
 ) -> tuple[Callable[[Any], jax.Array], Callable[[Any], jax.Array]]:
     """The loss of parameters in float32, on the batch and on the batch in another order."""
-    exact = loss_function(probes.in_float32(run), values)
+    exact = loss_function(replace(run, precision="float32"), values)
 
     def loss_on(images_and_labels: Batch) -> Callable[[Any], jax.Array]:
         return lambda params: exact(params, batch_stats, images_and_labels, step)[0]
@@ -113,7 +114,7 @@ def _inside(
     run: Run, values: Hyperparams, batch_stats: Any, batch: Batch, step: jax.Array
 ) -> Callable[[Any], inside.Inside]:
     """Return a function of the parameters: the inner values of the network on the batch, in float32."""
-    network = module(probes.in_float32(run))
+    network = module(replace(run, precision="float32"))
     rngs = {use: key(values, use, step) for use in ("dropout", "noise")}
     return lambda params: inside.inside(network, {"params": params, "batch_stats": batch_stats}, batch[0], rngs)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -188,18 +189,7 @@ def weights(
     if wanted not in steps:
         raise UserError(f"{folder} has no checkpoint of step {step}; it has {', '.join(map(str, steps))}.")
     # As many as there are, because reading must delete none.
-    saved = Checkpoints(folder, keep=len(steps))
-    try:
+    with closing(Checkpoints(folder, keep=len(steps))) as saved:
         tree = saved.restore_tree(wanted)
-    finally:
-        saved.close()
     chosen = tree["average"] if average else tree
     return wanted, chosen["params"], chosen.get("batch_stats") or {}
-
-
-def paths_of(tree: Any, path: str = "") -> dict[str, Any]:
-    """Return the leaves of nested dictionaries by path, such as `conv1/kernel`."""
-    if not isinstance(tree, Mapping):
-        return {path: tree}
-    below = (paths_of(value, f"{path}/{name}" if path else name) for name, value in tree.items())
-    return {name: leaf for leaves in below for name, leaf in leaves.items()}

@@ -8,12 +8,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict
 
 from jaxcifar import data
 from jaxcifar.config import CNN, SGD, VGG, Data, Model, ResNet, Run
 from jaxcifar.training.group import Group
 from jaxcifar.training.rendezvous import joined, place
-from jaxcifar.training.trained import paths_of
 
 NETWORKS: dict[str, Model] = {
     "cnn": CNN(widths=(8, 16), head=(32,), dropout=0.0),
@@ -36,7 +36,7 @@ def final(model: Model) -> dict[str, np.ndarray]:
     (part,) = group._parts
     part.devices.chunk = jax.jit(part.devices.program.chunk)
     group.train(0, STEPS, 0)
-    return {path: np.asarray(leaf) for path, leaf in paths_of(group.states()[0].params).items()}
+    return {path: np.asarray(leaf) for path, leaf in flatten_dict(group.states()[0].params, sep="/").items()}
 
 
 def in_float64(leaf: np.ndarray) -> np.ndarray:

@@ -9,7 +9,6 @@ from jaxcifar.models.layers.norm import BatchNorm as BatchNorm
 from jaxcifar.models.layers.norm import without_norm as without_norm
 from jaxcifar.models.layers.other_norms import GroupNorm as GroupNorm
 from jaxcifar.models.layers.other_norms import LpNorm as LpNorm
-from jaxcifar.models.layers.pool import max_pool as max_pool
 from jaxcifar.models.layers.pool import max_pool_2x2 as max_pool_2x2
 from jaxcifar.models.layers.roles import KERNELS as KERNELS
 from jaxcifar.models.layers.roles import Role as Role

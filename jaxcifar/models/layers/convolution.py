@@ -12,14 +12,7 @@ from jaxcifar.models.layers.geometry import DIMENSIONS, Geometry
 Pair = int | tuple[int, int]
 
 
-def conv2d(
-    x: jax.Array,
-    kernel: jax.Array,
-    *,
-    stride: Pair = 1,
-    padding: Pair = 0,
-    precision: lax.PrecisionLike = None,
-) -> jax.Array:
+def conv2d(x: jax.Array, kernel: jax.Array, *, stride: Pair = 1, padding: Pair = 0) -> jax.Array:
     """Return the cross-correlation with symmetric zero padding, as PyTorch's conv2d without a bias.
 
     y[n, a, b, f] = sum over i, j, c of x[n, s a + i - p, s b + j - p, c] K[i, j, c, f]
@@ -32,7 +25,6 @@ def conv2d(
         kernel: weights [kh, kw, C, F].
         stride: step in pixels, one number or (rows, columns).
         padding: zeros on each side in pixels, one number or (rows, columns).
-        precision: precision of the products, as in `jax.lax`.
 
     Returns:
         Images [N, (H + 2p - kh) // s + 1, (W + 2p - kw) // s + 1, F] in the common dtype of x and kernel.
@@ -45,8 +37,8 @@ def conv2d(
     dtype = jnp.result_type(x, kernel)
     x, kernel = x.astype(dtype), kernel.astype(dtype)
     if jax.default_backend() == "cpu":
-        return _convolve(x, kernel, geometry, precision)
-    return _lax_conv(x, kernel, geometry, precision)
+        return _convolve(x, kernel, geometry)
+    return _lax_conv(x, kernel, geometry)
 
 
 def _pair(value: Pair) -> tuple[int, int]:
@@ -61,61 +53,59 @@ def _check(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> None:
         raise ValueError(f"a kernel of {kh} x {kw} pixels is larger than the padded image of {h} x {w}")
 
 
-def _lax_conv(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike) -> jax.Array:
+def _lax_conv(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     padding = [(p, p) for p in geometry.padding]
-    return lax.conv_general_dilated(
-        x, kernel, geometry.stride, padding, dimension_numbers=DIMENSIONS, precision=precision
-    )
+    return lax.conv_general_dilated(x, kernel, geometry.stride, padding, dimension_numbers=DIMENSIONS)
 
 
 # Convolution, gradient of the input and gradient of the kernel are bilinear, and the derivative of each one is made of
 # the other two. So three rules are enough for derivatives of every order, each in the form that is fastest on a CPU.
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _convolve(x, kernel, geometry, precision):
-    return products.convolve(x, kernel, geometry, precision)
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve(x, kernel, geometry):
+    return products.convolve(x, kernel, geometry)
 
 
 # The size of the result is an argument of both gradients: with a stride, several sizes belong to one size of dy.
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _input_gradient(dy, kernel, image, geometry, precision):
-    return products.input_gradient(dy, kernel, image, geometry, precision)
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _input_gradient(dy, kernel, image, geometry):
+    return products.input_gradient(dy, kernel, image, geometry)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _kernel_gradient(x, dy, size, geometry, precision):
-    return products.kernel_gradient(x, dy, size, geometry, precision)
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _kernel_gradient(x, dy, size, geometry):
+    return products.kernel_gradient(x, dy, size, geometry)
 
 
 # All rules call the functions above instead of the products, so that each result can be differentiated again.
-def _convolve_forward(x, kernel, geometry, precision):
-    return _convolve(x, kernel, geometry, precision), (x, kernel)
+def _convolve_forward(x, kernel, geometry):
+    return _convolve(x, kernel, geometry), (x, kernel)
 
 
-def _convolve_backward(geometry, precision, saved, dy):
+def _convolve_backward(geometry, saved, dy):
     x, kernel = saved
-    dx = _input_gradient(dy, kernel, x.shape[1:3], geometry, precision)
-    return dx, _kernel_gradient(x, dy, kernel.shape[:2], geometry, precision)
+    dx = _input_gradient(dy, kernel, x.shape[1:3], geometry)
+    return dx, _kernel_gradient(x, dy, kernel.shape[:2], geometry)
 
 
-def _input_gradient_forward(dy, kernel, image, geometry, precision):
-    return _input_gradient(dy, kernel, image, geometry, precision), (dy, kernel)
+def _input_gradient_forward(dy, kernel, image, geometry):
+    return _input_gradient(dy, kernel, image, geometry), (dy, kernel)
 
 
-def _input_gradient_backward(image, geometry, precision, saved, g):
+def _input_gradient_backward(image, geometry, saved, g):
     dy, kernel = saved
-    ddy = _convolve(g, kernel, geometry, precision)
-    return ddy, _kernel_gradient(g, dy, kernel.shape[:2], geometry, precision)
+    ddy = _convolve(g, kernel, geometry)
+    return ddy, _kernel_gradient(g, dy, kernel.shape[:2], geometry)
 
 
-def _kernel_gradient_forward(x, dy, size, geometry, precision):
-    return _kernel_gradient(x, dy, size, geometry, precision), (x, dy)
+def _kernel_gradient_forward(x, dy, size, geometry):
+    return _kernel_gradient(x, dy, size, geometry), (x, dy)
 
 
-def _kernel_gradient_backward(size, geometry, precision, saved, g):
+def _kernel_gradient_backward(size, geometry, saved, g):
     x, dy = saved
-    return _input_gradient(dy, g, x.shape[1:3], geometry, precision), _convolve(x, g, geometry, precision)
+    return _input_gradient(dy, g, x.shape[1:3], geometry), _convolve(x, g, geometry)
 
 
 _convolve.defvjp(_convolve_forward, _convolve_backward)

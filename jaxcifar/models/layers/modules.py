@@ -6,7 +6,6 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
-from jax import lax
 
 from jaxcifar.config import Initialization
 from jaxcifar.models import initializers
@@ -26,7 +25,6 @@ class Conv(nn.Module):
         use_bias: whether a bias [F] is added.
         initialization: initial values of kernel [kh, kw, C, F] and bias.
         dtype: dtype of the computation; None takes the one that images and kernel promote to.
-        precision: precision of the products, as in `jax.lax`.
         role: `shortcut` for a convolution on the shortcut of a residual block.
     """
 
@@ -37,7 +35,6 @@ class Conv(nn.Module):
     use_bias: bool = True
     initialization: Initialization = "torch"
     dtype: Any = None
-    precision: lax.PrecisionLike = None
     role: Role = "convolution"
 
     @nn.compact
@@ -53,7 +50,7 @@ class Conv(nn.Module):
             bias = self.param("bias", initial, (self.features,), jnp.float32)
         # Only copies are narrow: small updates of a bfloat16 parameter would be lost in rounding.
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-        y = conv2d(x, kernel, stride=self.stride, padding=self.padding, precision=self.precision)
+        y = conv2d(x, kernel, stride=self.stride, padding=self.padding)
         return y if bias is None else y + bias
 
 
@@ -65,14 +62,12 @@ class Linear(nn.Module):
         use_bias: whether a bias [F] is added.
         initialization: initial values of kernel [inputs, F] and bias.
         dtype: dtype of the computation; None takes the one that inputs and kernel promote to.
-        precision: precision of the product, as in `jax.lax`.
     """
 
     features: int
     use_bias: bool = True
     initialization: Initialization = "torch"
     dtype: Any = None
-    precision: lax.PrecisionLike = None
     role: ClassVar[Role] = "linear"
 
     @nn.compact
@@ -85,5 +80,5 @@ class Linear(nn.Module):
         if self.use_bias:
             bias = self.param("bias", initializers.bias(self.initialization, inputs), (self.features,), jnp.float32)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-        y = matmul(x, kernel, self.precision)
+        y = matmul(x, kernel)
         return y if bias is None else y + bias

@@ -8,30 +8,23 @@ from jaxcifar.models.layers.blocks import mapped, summed
 from jaxcifar.models.layers.geometry import CONTRACT_ROWS, Geometry, pad, taps
 
 
-def forward(
-    x: jax.Array, kernel: jax.Array, geometry: Geometry, blocks: int = 1, precision: lax.PrecisionLike = None
-) -> jax.Array:
+def forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, blocks: int = 1) -> jax.Array:
     """Return y = patches(x) K, with patches [N H' W', kh kw C] and K [kh kw C, F], in `blocks` blocks of images."""
-    return mapped(lambda part: _forward(part, kernel, geometry, precision), x, blocks)
+    return mapped(lambda part: _forward(part, kernel, geometry), x, blocks)
 
 
-def _forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike) -> jax.Array:
+def _forward(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     kh, kw, _, features = kernel.shape
     windows = taps(x, (kh, kw), geometry)
     n, oh, ow, _ = windows[0].shape
     # Position before channel, the order of the kernel's axes, so that reshaping the kernel does not move its values.
     patches = jnp.concatenate(windows, axis=-1) if len(windows) > 1 else windows[0]
-    y = jnp.matmul(patches.reshape(n * oh * ow, -1), kernel.reshape(-1, features), precision=precision)
+    y = jnp.matmul(patches.reshape(n * oh * ow, -1), kernel.reshape(-1, features))
     return y.reshape(n, oh, ow, features)
 
 
 def kernel_gradient(
-    x: jax.Array,
-    dy: jax.Array,
-    kernel: tuple[int, int],
-    geometry: Geometry,
-    blocks: int = 1,
-    precision: lax.PrecisionLike = None,
+    x: jax.Array, dy: jax.Array, kernel: tuple[int, int], geometry: Geometry, blocks: int = 1
 ) -> jax.Array:
     """Return dK = patches(x)^T dy, one product per kernel position, so that no pixel is copied kh kw times."""
     channels, features = x.shape[-1], dy.shape[-1]
@@ -39,18 +32,13 @@ def kernel_gradient(
     def products(x: jax.Array, dy: jax.Array) -> list[jax.Array]:
         rows = dy.reshape(-1, features)
         windows = [window.reshape(-1, channels) for window in taps(x, kernel, geometry)]
-        return [lax.dot_general(window, rows, CONTRACT_ROWS, precision=precision) for window in windows]
+        return [lax.dot_general(window, rows, CONTRACT_ROWS) for window in windows]
 
     return jnp.stack(summed(products, x, dy, blocks)).reshape(*kernel, channels, features)
 
 
 def input_gradient(
-    dy: jax.Array,
-    kernel: jax.Array,
-    image: tuple[int, int],
-    geometry: Geometry,
-    blocks: int = 1,
-    precision: lax.PrecisionLike = None,
+    dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry, blocks: int = 1
 ) -> jax.Array:
     """Return dx as one stride-1 convolution per phase of the stride, with the flipped, transposed kernel.
 
@@ -58,17 +46,15 @@ def input_gradient(
     i = r mod s count, so each of the s x s phases r is an ordinary convolution with its own part of the kernel, and
     those that no position reaches (all but one, of a kernel of one pixel) are omitted.
     """
-    return mapped(lambda part: _input_gradient(part, kernel, image, geometry, precision), dy, blocks)
+    return mapped(lambda part: _input_gradient(part, kernel, image, geometry), dy, blocks)
 
 
-def _input_gradient(
-    dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike
-) -> jax.Array:
+def _input_gradient(dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry) -> jax.Array:
     (sh, sw), (ph, pw) = geometry
     rows, columns = image[0] + 2 * ph, image[1] + 2 * pw
     # Phase (r, q) has every sh-th row from r on and every sw-th column from q on: -(-n // s) rounds up.
     phases = {
-        (r, q): _phase(dy, kernel[r::sh, q::sw], (-(-(rows - r) // sh), -(-(columns - q) // sw)), precision)
+        (r, q): _phase(dy, kernel[r::sh, q::sw], (-(-(rows - r) // sh), -(-(columns - q) // sw)))
         for r in range(min(sh, kernel.shape[0]))
         for q in range(min(sw, kernel.shape[1]))
     }
@@ -77,7 +63,7 @@ def _input_gradient(
     return pad(dx, (-ph, -ph), (-pw, -pw))
 
 
-def _phase(dy: jax.Array, part: jax.Array, size: tuple[int, int], precision: lax.PrecisionLike) -> jax.Array:
+def _phase(dy: jax.Array, part: jax.Array, size: tuple[int, int]) -> jax.Array:
     """Full correlation of dy with one part of the kernel, cut or filled with zeros to `size`."""
     kh, kw, channels, features = part.shape
     # Rows that the stride never reaches have a gradient of zero, which the zeros after dy give.
@@ -86,7 +72,7 @@ def _phase(dy: jax.Array, part: jax.Array, size: tuple[int, int], precision: lax
     windows = taps(pad(dy, (kh - 1, after[0]), (kw - 1, after[1])), (kh, kw), Geometry((1, 1), (0, 0)))[::-1]
     rows = jnp.stack(windows, axis=3).reshape(-1, kh * kw, features)
     dimensions = (((1, 2), (0, 2)), ((), ()))
-    dx = lax.dot_general(rows, part.reshape(kh * kw, channels, features), dimensions, precision=precision)
+    dx = lax.dot_general(rows, part.reshape(kh * kw, channels, features), dimensions)
     return dx.reshape(dy.shape[0], *size, channels)
 
 

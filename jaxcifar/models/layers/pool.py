@@ -7,35 +7,21 @@ import jax.numpy as jnp
 from jaxcifar.models.layers.geometry import interleave, tile_pixels
 
 
-def max_pool(x: jax.Array, window: int, stride: int) -> jax.Array:
-    """Return the largest value of each window, without padding; incomplete windows are dropped, as in PyTorch.
+def max_pool_2x2(x: jax.Array) -> jax.Array:
+    """Return max-pooling over 2x2 windows with stride 2: [N, H, W, C] -> [N, H // 2, W // 2, C], as in PyTorch.
 
-    The gradient of a tie goes to the first pixel that reaches the maximum, row by row, as in PyTorch. Windows of 2x2
-    with stride 2 have a rule of their own on a CPU, where derivatives go reverse over reverse (`jax.grad`, not
-    `jax.jvp`); others are `flax.linen.max_pool`.
-
-    Args:
-        x: images [N, H, W, C].
-        window: side of the window in pixels.
-        stride: step in pixels.
-
-    Returns:
-        Images [N, (H - window) // stride + 1, (W - window) // stride + 1, C].
+    The gradient of a tie goes to the first pixel that reaches the maximum, row by row. On a CPU derivatives go reverse
+    over reverse (`jax.grad`, not `jax.jvp`).
 
     Raises:
         ValueError: the window is larger than the image.
     """
-    if min(x.shape[1:3]) < window:
-        raise ValueError(f"a window of {window} x {window} pixels is larger than the image of {x.shape[1:3]}")
-    if window == stride == 2 and jax.default_backend() == "cpu":
-        _, h, w, _ = x.shape
+    _, h, w, _ = x.shape
+    if min(h, w) < 2:
+        raise ValueError(f"a window of 2 x 2 pixels is larger than the image of {(h, w)}")
+    if jax.default_backend() == "cpu":
         return _pool_pairs(x[:, : h // 2 * 2, : w // 2 * 2] if h % 2 or w % 2 else x)
-    return nn.max_pool(x, window_shape=(window, window), strides=(stride, stride))
-
-
-def max_pool_2x2(x: jax.Array) -> jax.Array:
-    """Return max-pooling over 2x2 windows with stride 2: [N, H, W, C] -> [N, H // 2, W // 2, C]."""
-    return max_pool(x, 2, 2)
+    return nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
 
 
 # Reading one pixel per window and writing to it are linear maps and each other's transpose, so these two rules are

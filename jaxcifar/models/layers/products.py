@@ -9,7 +9,6 @@ from functools import wraps
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from jaxcifar.models.layers import choice, patches, row_tiles, small_image, winograd
 from jaxcifar.models.layers.choice import Form, Size
@@ -26,55 +25,51 @@ def _at_least_float32(product: Callable[..., jax.Array]) -> Callable[..., jax.Ar
 
 
 @_at_least_float32
-def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike) -> jax.Array:
+def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     """Return the convolution [N, H', W', F] of x [N, H, W, C] and kernel [kh, kw, C, F]."""
     n, h, w, channels = x.shape
     kh, kw, _, features = kernel.shape
     blocks = choice.blocks(n, (h, w), (kh, kw), max(channels, features))
     match choice.form((h, w), (kh, kw), channels, features, geometry):
         case Form.WINOGRAD:
-            return winograd.forward(x, kernel, blocks, precision)
+            return winograd.forward(x, kernel, blocks)
         case Form.SMALL_IMAGE:
-            return small_image.forward(x, kernel, geometry, precision)
+            return small_image.forward(x, kernel, geometry)
         case Form.ROW_TILES:
-            return row_tiles.forward(x, kernel, geometry.padding, precision)
+            return row_tiles.forward(x, kernel, geometry.padding)
         case Form.PATCHES:
-            return patches.forward(x, kernel, geometry, blocks, precision)
+            return patches.forward(x, kernel, geometry, blocks)
 
 
 @_at_least_float32
-def input_gradient(
-    dy: jax.Array, kernel: jax.Array, image: Size, geometry: Geometry, precision: lax.PrecisionLike
-) -> jax.Array:
+def input_gradient(dy: jax.Array, kernel: jax.Array, image: Size, geometry: Geometry) -> jax.Array:
     """Return the gradient [N, H, W, C] of the images for dy [N, H', W', F] and kernel [kh, kw, C, F]."""
     kh, kw, channels, features = kernel.shape
     blocks = choice.blocks(len(dy), image, (kh, kw), max(channels, features))
     match choice.form(image, (kh, kw), channels, features, geometry):
         case Form.WINOGRAD:
-            return winograd.input_gradient(dy, kernel, blocks, precision)
+            return winograd.input_gradient(dy, kernel, blocks)
         case Form.SMALL_IMAGE:
-            return small_image.input_gradient(dy, kernel, image, geometry, precision)
+            return small_image.input_gradient(dy, kernel, image, geometry)
     # A convolution with the flipped, transposed kernel may have a faster form of its own.
     rest = kh - 1 - geometry.padding[0], kw - 1 - geometry.padding[1]
     # Padding larger than the kernel's side minus one would need negative padding here.
     if geometry.stride == (1, 1) and min(rest) >= 0:
-        return convolve(dy, kernel[::-1, ::-1].swapaxes(2, 3), Geometry((1, 1), rest), precision)
-    return patches.input_gradient(dy, kernel, image, geometry, blocks, precision)
+        return convolve(dy, kernel[::-1, ::-1].swapaxes(2, 3), Geometry((1, 1), rest))
+    return patches.input_gradient(dy, kernel, image, geometry, blocks)
 
 
 @_at_least_float32
-def kernel_gradient(
-    x: jax.Array, dy: jax.Array, size: Size, geometry: Geometry, precision: lax.PrecisionLike
-) -> jax.Array:
+def kernel_gradient(x: jax.Array, dy: jax.Array, size: Size, geometry: Geometry) -> jax.Array:
     """Return the gradient [kh, kw, C, F] of the kernel for x [N, H, W, C] and dy [N, H', W', F]."""
     n, h, w, channels = x.shape
     blocks = choice.blocks(n, (h, w), size, max(channels, dy.shape[-1]), kernel_gradient=True)
     match choice.form((h, w), size, channels, dy.shape[-1], geometry, kernel_gradient=True):
         case Form.WINOGRAD:
-            return winograd.kernel_gradient(x, dy, blocks, precision)
+            return winograd.kernel_gradient(x, dy, blocks)
         case Form.SMALL_IMAGE:
-            return small_image.kernel_gradient(x, dy, size, geometry, precision)
+            return small_image.kernel_gradient(x, dy, size, geometry)
         case Form.ROW_TILES:
-            return row_tiles.kernel_gradient(x, dy, size, geometry.padding, precision)
+            return row_tiles.kernel_gradient(x, dy, size, geometry.padding)
         case Form.PATCHES:
-            return patches.kernel_gradient(x, dy, size, geometry, blocks, precision)
+            return patches.kernel_gradient(x, dy, size, geometry, blocks)

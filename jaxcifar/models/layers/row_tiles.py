@@ -15,9 +15,7 @@ from jaxcifar.models.layers.geometry import CONTRACT_ROWS
 WIDTH = 4
 
 
-def forward(
-    x: jax.Array, kernel: jax.Array, padding: tuple[int, int], precision: lax.PrecisionLike = None
-) -> jax.Array:
+def forward(x: jax.Array, kernel: jax.Array, padding: tuple[int, int]) -> jax.Array:
     """Return the stride-1 convolution [N, H', W', F] of x [N, H, W, C] and kernel [kh, kw, C, F]."""
     kh, kw, _, features = kernel.shape
     columns = x.shape[2] + 2 * padding[1] - kw + 1
@@ -26,27 +24,19 @@ def forward(
     # One copy of the kernel per pixel of the tile, each one pixel further to the right.
     copies = [lax.pad(kernel, jnp.zeros((), kernel.dtype), _shift(b)) for b in range(WIDTH)]
     matrix = jnp.stack(copies, axis=3).reshape(size, WIDTH * features)
-    y = jnp.matmul(tiles.reshape(-1, size), matrix, precision=precision)
+    y = jnp.matmul(tiles.reshape(-1, size), matrix)
     # The last tile may reach beyond the row.
     return y.reshape(n, rows, count * WIDTH, features)[:, :, :columns]
 
 
-def kernel_gradient(
-    x: jax.Array,
-    dy: jax.Array,
-    size: tuple[int, int],
-    padding: tuple[int, int],
-    precision: lax.PrecisionLike = None,
-) -> jax.Array:
+def kernel_gradient(x: jax.Array, dy: jax.Array, size: tuple[int, int], padding: tuple[int, int]) -> jax.Array:
     """Return the gradient [kh, kw, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
     kh, kw = size
     channels, features = x.shape[-1], dy.shape[-1]
     tiles = _tiles(x, size, padding)
     n, rows, count, _ = tiles.shape
     dy = lax.pad(dy, jnp.zeros((), dy.dtype), [(0, 0, 0), (0, 0, 0), (0, count * WIDTH - dy.shape[2], 0), (0, 0, 0)])
-    matrix = lax.dot_general(
-        tiles.reshape(n * rows * count, -1), dy.reshape(n * rows * count, -1), CONTRACT_ROWS, precision=precision
-    )
+    matrix = lax.dot_general(tiles.reshape(n * rows * count, -1), dy.reshape(n * rows * count, -1), CONTRACT_ROWS)
     # The kernel is in T once per pixel b of the tile, shifted by b columns: its gradient is the sum of these copies'.
     matrix = matrix.reshape(kh, WIDTH + kw - 1, channels, WIDTH, features)
     return sum((matrix[:, b : b + kw, :, b] for b in range(1, WIDTH)), start=matrix[:, :kw, :, 0])

@@ -11,24 +11,22 @@ from jax import lax
 from jaxcifar.models.layers.geometry import CONTRACT_ROWS, Geometry
 
 
-def forward(x: jax.Array, kernel: jax.Array, geometry: Geometry, precision: lax.PrecisionLike = None) -> jax.Array:
+def forward(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     """Return the stride-1 convolution [N, H', W', F] of x [N, H, W, C] and kernel [kh, kw, C, F]."""
     n, h, w, channels = x.shape
     kh, kw, _, features = kernel.shape
     rows, columns = geometry.output_size((h, w), (kh, kw))
     pixels = x.reshape(n, h * w * channels)
-    parts = [jnp.matmul(pixels, part, precision=precision) for part in _parts(kernel, (h, w), geometry)]
+    parts = [jnp.matmul(pixels, part) for part in _parts(kernel, (h, w), geometry)]
     return jnp.stack(parts, axis=1).reshape(n, rows, columns, features)
 
 
-def input_gradient(
-    dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike = None
-) -> jax.Array:
+def input_gradient(dy: jax.Array, kernel: jax.Array, image: tuple[int, int], geometry: Geometry) -> jax.Array:
     """Return the gradient [N, H, W, C] of sum(dy * forward(x, kernel)) over x."""
     n, rows, columns, _ = dy.shape
     pixels = [dy[:, a, b] for a in range(rows) for b in range(columns)]
     parts = [
-        lax.dot_general(pixel, part, (((1,), (1,)), ((), ())), precision=precision)
+        lax.dot_general(pixel, part, (((1,), (1,)), ((), ())))
         for pixel, part in zip(pixels, _parts(kernel, image, geometry), strict=True)
     ]
     return sum(parts[1:], start=parts[0]).reshape(n, *image, kernel.shape[2])
@@ -50,9 +48,7 @@ def _parts(kernel: jax.Array, image: tuple[int, int], geometry: Geometry) -> lis
     ]
 
 
-def kernel_gradient(
-    x: jax.Array, dy: jax.Array, size: tuple[int, int], geometry: Geometry, precision: lax.PrecisionLike = None
-) -> jax.Array:
+def kernel_gradient(x: jax.Array, dy: jax.Array, size: tuple[int, int], geometry: Geometry) -> jax.Array:
     """Return the gradient [kh, kw, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
     n, h, w, channels = x.shape
     _, rows, columns, features = dy.shape
@@ -61,7 +57,7 @@ def kernel_gradient(
     total = jnp.zeros((*size, channels, features), x.dtype)
     for index, (i, j) in enumerate(_corners(geometry, rows, columns)):
         part = dy[:, index // columns, index % columns]
-        product = lax.dot_general(pixels, part, CONTRACT_ROWS, precision=precision)
+        product = lax.dot_general(pixels, part, CONTRACT_ROWS)
         total = total.at[i : i + h, j : j + w].add(product.reshape(h, w, channels, features))
     return total
 

@@ -19,21 +19,20 @@ from jaxcifar.models.layers.blocks import mapped, summed
 from jaxcifar.models.layers.geometry import CONTRACT_ROWS, interleave, tile_pixels
 
 
-def forward(x: jax.Array, kernel: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
+def forward(x: jax.Array, kernel: jax.Array, blocks: int = 1) -> jax.Array:
     """Return the convolution [N, H, W, F] of x [N, H, W, C] and kernel [3, 3, C, F] with stride 1 and padding 1.
 
     Args:
         x: images.
         kernel: weights.
         blocks: number of blocks of images that are computed one after another.
-        precision: precision of the products, as in `jax.lax`.
     """
     # Outside of the blocks, so that the kernel is transformed once for the whole batch.
     factors = kernel_factors(kernel)
-    return mapped(lambda part: _convolve(part, factors, (1, 0), precision), x, blocks)
+    return mapped(lambda part: _convolve(part, factors, (1, 0)), x, blocks)
 
 
-def input_gradient(dy: jax.Array, kernel: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
+def input_gradient(dy: jax.Array, kernel: jax.Array, blocks: int = 1) -> jax.Array:
     """Return the gradient [N, H, W, C] of sum(dy * forward(x, kernel)) over x.
 
     It is the convolution of dy with the flipped, transposed kernel. Flipping only swaps the first and the last row of
@@ -41,17 +40,15 @@ def input_gradient(dy: jax.Array, kernel: jax.Array, blocks: int = 1, precision:
     """
     factors = kernel_factors(kernel)
     mirrored = [factors[4 * i + j] for i in (3, 1, 2, 0) for j in (3, 1, 2, 0)]
-    return mapped(lambda part: _convolve(part, mirrored, (1, 1), precision), dy, blocks)
+    return mapped(lambda part: _convolve(part, mirrored, (1, 1)), dy, blocks)
 
 
-def kernel_gradient(x: jax.Array, dy: jax.Array, blocks: int = 1, precision: lax.PrecisionLike = None) -> jax.Array:
+def kernel_gradient(x: jax.Array, dy: jax.Array, blocks: int = 1) -> jax.Array:
     """Return the gradient [3, 3, C, F] of sum(dy * forward(x, kernel)) over the kernel."""
-    return kernel_from_sums(summed(lambda x, dy: _sums(x, dy, precision), x, dy, blocks))
+    return kernel_from_sums(summed(lambda x, dy: _sums(x, dy), x, dy, blocks))
 
 
-def _convolve(
-    x: jax.Array, factors: list[jax.Array], contract: tuple[int, int], precision: lax.PrecisionLike
-) -> jax.Array:
+def _convolve(x: jax.Array, factors: list[jax.Array], contract: tuple[int, int]) -> jax.Array:
     """Sum over the contracted axes, (1, 0) or (1, 1), of tiles [N th tw, C] and factors, back as pixels."""
     n, h, w, channels = x.shape
     # The elementwise product of tile and kernel, summed over channels, is one matrix product per position of the tile.
@@ -60,18 +57,18 @@ def _convolve(
     _, th, tw, _ = tiles[0].shape
     # Sixteen separate products are faster here than one batched product.
     products = [
-        lax.dot_general(tile.reshape(-1, channels), factor, dimensions, precision=precision).reshape(n, th, tw, -1)
+        lax.dot_general(tile.reshape(-1, channels), factor, dimensions).reshape(n, th, tw, -1)
         for tile, factor in zip(tiles, factors, strict=True)
     ]
     # For an odd height or width the last tiles reach one pixel beyond the image.
     return output_pixels(products)[:, :h, :w]
 
 
-def _sums(x: jax.Array, dy: jax.Array, precision: lax.PrecisionLike) -> list[jax.Array]:
+def _sums(x: jax.Array, dy: jax.Array) -> list[jax.Array]:
     """Sum over tiles of (B^T d B) * (A dY A^T): 16 matrices [C, F]."""
     channels, features = x.shape[-1], dy.shape[-1]
     return [
-        lax.dot_general(tile.reshape(-1, channels), part.reshape(-1, features), CONTRACT_ROWS, precision=precision)
+        lax.dot_general(tile.reshape(-1, channels), part.reshape(-1, features), CONTRACT_ROWS)
         for tile, part in zip(image_tiles(x), gradient_tiles(dy), strict=True)
     ]
 
