@@ -31,8 +31,10 @@ def work(out: Path, programs: int, seconds: float) -> None:
             if records.is_complete(folders[index]):
                 return None
             with worker.holding([folders[index]]) as holder:
-                # Once more under the lock: another worker may have ended the run since the first look.
-                if holder is None and not records.is_complete(folders[index]):
+                # Once more: another worker may have ended the run since the first look, and its holder only look at it.
+                if records.is_complete(folders[index]):
+                    return None
+                if holder is None:
                     # An append, so that a run that is trained twice has two lines.
                     with open(folders[index] / TRAINED, "a") as file:
                         file.write(f"{os.getpid()} {threading.get_ident()}\n")

@@ -202,10 +202,12 @@ class _Session:
             return None
         # The complete runs too: processes that do not see the same runs as complete still exclude each other.
         with self.worker.holding([self.out / study.folder / item.folder for item in items]) as holder:
-            if holder is not None:
+            # Asked again, because another process may have trained the program meanwhile.
+            left = self._left(study, items)
+            if holder is not None and left:
                 return holder
-            # Asked again under the lock, because another process may have trained the program meanwhile.
-            if left := self._left(study, items):
+            # A holder of a complete program only looks at it.
+            if left:
                 began = time.monotonic()
                 self._run(study, left)
                 # Of two that end at once, one has to see that the other has ended, and make the report.

@@ -212,16 +212,19 @@ def share(
         stopped: called while waiting; raises if the user asked to stop.
     """
     worker.total = len(indices)
-    left, first = [index for index in indices if worker.has(index)], True
+    left = [index for index in indices if worker.has(index)]
     while True:
+        tried = len(left)
         holders = {index: holder for index in left if (holder := attempt(index)) is not None}
         worker.met |= bool(holders)
         left, known = list(holders), all(holder.certain for holder in holders.values())
-        # A second pass follows at once: what others held at the start of a long first one may have ended.
-        if not left or (known and not first and not worker.wait):
+        if not left:
             break
-        if not first:
-            time.sleep(POLL_SECONDS)
-            stopped()
-        first = False
+        # Where a program has ended, what was seen before it in this pass is old: its holder may have ended, too.
+        if len(left) < tried:
+            continue
+        if known and not worker.wait:
+            break
+        time.sleep(POLL_SECONDS)
+        stopped()
     worker.others = len(left)

@@ -1,0 +1,79 @@
+"""Workers of one process on one folder, whose order is fixed: what each leaves to the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from jaxcifar import records
+from jaxcifar.config import CNN, Data, Run, Study, Variant
+from jaxcifar.records import Holder
+from jaxcifar.runner import execute
+from jaxcifar.runner.plan import Planned, PlannedStudy
+from jaxcifar.runner.worker import joined, share
+
+HELD = Holder(7, "", certain=True)
+STUDY = Study(
+    "s",
+    Run(
+        model=CNN(widths=(2,), head=(4,)),
+        data=Data(source="shapes", train_size=64, test_size=20),
+        epochs=1,
+        batch_size=32,
+    ),
+    (Variant("a"),),
+    seeds=(0, 1),
+    vectorize="off",
+)
+
+
+def finish(folder: Path) -> None:
+    """What training leaves in the end, as far as other workers look at it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    records.write_summary(folder, {"status": "finished", "epochs": 1, "steps": 2})
+
+
+@pytest.fixture
+def training(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], object]], None]:
+    """Sets what happens while a run trains, of which only the end is stored."""
+
+    def during(happens: Callable[[str], object]) -> None:
+        def run(session: execute._Session, study: PlannedStudy, items: Sequence[Planned]) -> None:
+            for item in items:
+                happens(item.folder.as_posix())
+                finish(session.out / study.folder / item.folder)
+
+        monkeypatch.setattr(execute._Session, "_run", run)
+
+    monkeypatch.setattr(execute.speed, "of_plan", lambda *arguments, **options: None)
+    monkeypatch.setattr(execute.data, "load", lambda *arguments: None)
+    return during
+
+
+def test_what_was_held_before_a_long_training_is_looked_at_again(tmp_path: Path):
+    """Program 0 becomes free while this worker trains program 1, which was held when it started."""
+    held, order = {0, 1}, []
+
+    def attempt(index: int) -> Holder | None:
+        if index in held:
+            return HELD
+        order.append(index)
+        held.discard(index - 1)
+        return None
+
+    with joined(tmp_path) as worker:
+        share(worker, range(3), attempt, lambda: None)
+    assert (order, worker.others) == ([2, 1, 0], 0)
+
+
+def test_a_program_that_another_only_looks_at_has_ended(tmp_path: Path, training: Callable):
+    with joined(tmp_path) as worker, joined(tmp_path) as other:
+        (first := tmp_path / "a/seed-0").mkdir(parents=True)
+        other.locks.take(first)
+        training(lambda name: finish(first))  # its run ends meanwhile, but its lock is still held
+        execute.execute(STUDY, tmp_path, worker=worker)
+        assert (worker.others, worker.met) == (0, True)
+        with worker.ending() as is_last:
+            assert is_last
