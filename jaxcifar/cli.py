@@ -97,7 +97,7 @@ def _landscape(argv: list[str]) -> int:
     # Modules that import JAX follow after the arguments are read, so that help and refusals come at once.
     options = parse(LandscapeOptions, argv, "jaxcifar landscape --help", prog="jaxcifar landscape")
     from jaxcifar import data
-    from jaxcifar.records import manifest, snapshots
+    from jaxcifar.records import lock, manifest, snapshots
     from jaxcifar.report.curvature import write_figures
     from jaxcifar.runner.snapshots import check_names, measure_run
     from jaxcifar.training import progress, runtime
@@ -107,7 +107,9 @@ def _landscape(argv: list[str]) -> int:
         run = read_run(folder)
         run = replace(run, data=data.located(run.data, options.data_dir))
         runtime.configure()
-        with records.disk_errors_told(folder), records.locked(folder):
+        # Not the lock of training where that has ended: other runs of its program may be about to start.
+        name = lock.MEASURES if records.is_complete(folder) else lock.RUN
+        with records.disk_errors_told(folder), records.locked(folder, name):
             records.remove_partial(folder / snapshots.FOLDER)
             with progress.counting() as advance:
                 measure_run(run, folder, folder, measures, data.load, progress.PlainProgress().message, advance)

@@ -27,8 +27,9 @@ BEAT_SECONDS = 10.0
 """A holder touches its files this often."""
 STALE_SECONDS = 90.0
 """A holder on another machine has ended if its file has not changed for this long; NFS hides changes up to 60 s."""
-RUN, PLAN, PICTURES, REPORT = "run", "plan", "pictures", "report"
-"""What a lock is for: training in a run folder, writing manifests or deleting, a study's pictures, the report."""
+RUN, MEASURES, PLAN, PICTURES, REPORT = "run", "measures", "plan", "pictures", "report"
+"""What a lock is for: training in a run folder, measuring a complete run there, writing manifests or deleting, a
+study's pictures, the report."""
 WORKERS = ".workers"
 """Below OUT: a lock for each process at work there, so that a restart deletes nothing under it."""
 EARLIER = (".lock", ".lock.holder")

@@ -12,6 +12,7 @@ from jaxcifar.config import Run, UserError
 from jaxcifar.config.run import check_batch_size
 from jaxcifar.config.stored import begin_records, read_records
 from jaxcifar.errors import memory_errors_told
+from jaxcifar.records import lock
 from jaxcifar.records.restart import clear
 from jaxcifar.training import interrupt, progress, runtime, start
 from jaxcifar.training.loggers import Log, check_installed
@@ -71,7 +72,8 @@ def train(run: Run, out: str | Path | None = None, log: Log | None = None, resta
             check_batch_size(run, data.train_size(run.data))
             load(given)
             start.check(run)
-            clear(folder, needed=(run.init_from,))  # after all checks that need no folder
+            with records.locked(folder, lock.MEASURES):
+                clear(folder, needed=(run.init_from,))  # after all checks that need no folder
         if records.is_complete(folder):
             # Nothing is left to train, but the folder must hold this very run.
             begin_records(folder, run)

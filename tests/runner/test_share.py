@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+import jaxcifar
 from jaxcifar import records
-from jaxcifar.config import CNN, Data, Run, Study, Variant
+from jaxcifar.cli import main
+from jaxcifar.config import CNN, Data, Run, Study, UserError, Variant
+from jaxcifar.config.stored import begin_records
 from jaxcifar.records import Holder
-from jaxcifar.runner import execute
+from jaxcifar.runner import execute, snapshots
 from jaxcifar.runner.plan import Planned, PlannedStudy
 from jaxcifar.runner.worker import joined, share
 
@@ -77,3 +81,29 @@ def test_a_program_that_another_only_looks_at_has_ended(tmp_path: Path, training
         assert (worker.others, worker.met) == (0, True)
         with worker.ending() as is_last:
             assert is_last
+
+
+def test_other_seeds_train_while_one_that_is_complete_is_measured(
+    tmp_path: Path, training: Callable, monkeypatch: pytest.MonkeyPatch
+):
+    trained: list[str] = []
+    training(trained.append)
+    study = dataclasses.replace(STUDY, vectorize="map")  # both seeds are one program
+    (tmp_path / "a/seed-0").mkdir(parents=True)
+    begin_records(tmp_path / "a/seed-0", dataclasses.replace(STUDY.base, name="a"))
+
+    def measure(run: Run, folder: Path, *arguments: object) -> None:
+        with joined(tmp_path) as worker:
+            execute.execute(study, tmp_path, worker=worker)
+            assert worker.others == (0 if records.is_complete(folder) else 1)
+        with pytest.raises(UserError, match="is in use by"):
+            jaxcifar.train(run, folder, restart=True)
+        assert main(["landscape", str(folder), "--measure", "trace"]) == 2
+
+    monkeypatch.setattr(snapshots, "measure_run", measure)
+    command = ["landscape", str(tmp_path / "a/seed-0"), "--measure", "trace"]
+    assert main(command) == 0
+    assert trained == [], "a run that is not complete is kept from training"
+    finish(tmp_path / "a/seed-0")
+    assert main(command) == 0
+    assert trained == ["a/seed-1"]
