@@ -88,8 +88,9 @@ def execute(
         load = functools.lru_cache(maxsize=1)(lambda wanted: data.load(wanted, shown.message))
         if restart:
             _check(planned, None, load)  # before anything is deleted
-            with worker.alone("--restart deletes nothing"):
-                clear(out, *_to_clear(out, planned, only))
+            known = _run_folders(out, planned)
+            with worker.alone("--restart deletes nothing", [out / folder for folder in known]):
+                clear(out, known, only, {item.run.init_from for study in planned for item in study.runs})
             # Studies that `only` leaves out may still hold complete runs, to which duplicates then refer.
             planned = plan(config, out, seeds, scale, only)
         _check(planned, out, load)
@@ -100,11 +101,10 @@ def execute(
     return [out / (item.same_as or study.folder / item.folder) for study in planned for item in study.runs]
 
 
-def _to_clear(out: Path, planned: Sequence[PlannedStudy], only: Sequence[str]) -> tuple:
-    """What `clear` is given: the planned runs' folders, with those of an earlier manifest, and what they start from."""
+def _run_folders(out: Path, planned: Sequence[PlannedStudy]) -> set[Path]:
+    """The planned runs' folders below OUT, with those of an earlier manifest."""
     folders = {study.folder / item.folder for study in planned for item in study.runs}
-    folders |= {study.folder / path for study in planned for path in run_folders(out / study.folder)}
-    return folders, only, {item.run.init_from for study in planned for item in study.runs}
+    return folders | {study.folder / path for study in planned for path in run_folders(out / study.folder)}
 
 
 def _remove_partial(out: Path, planned: Sequence[PlannedStudy], worker: Worker) -> None:

@@ -6,7 +6,7 @@ import itertools
 import secrets
 import string
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,21 +80,36 @@ class Worker:
             stopped()
 
     @contextmanager
-    def alone(self, wanted: str) -> Iterator[None]:
+    def alone(self, wanted: str, folders: Iterable[Path]) -> Iterator[None]:
         """Keep others from starting, for what only the one process of a folder may do.
 
         Args:
             wanted: what is done, for the message.
+            folders: of the runs, in which `jaxcifar.train` and `jaxcifar landscape` may be at work.
 
         Raises:
             UserError: another process is at work in the folder.
         """
+        # A folder that is missing is not made, because nothing would remove it.
+        keys = list(itertools.product(sorted(filter(Path.is_dir, folders)), (lock.RUN, lock.MEASURES)))
+        held: list[tuple[Path, str]] = []
         with self.planning():
-            if (other := self.other()) is not None:
-                raise UserError(
-                    f"{self.out} is in use by {other}, so {wanted}; wait until it has ended, or give another --out."
-                )
-            yield
+            other = self.other()
+            for key in keys:  # all at once, so that the waits for several processes elsewhere overlap
+                self.locks.holder(*key)
+            try:
+                for key in keys:
+                    if (other := other or self._settled(*key, stopped=lambda: None)) is not None:
+                        break
+                    held.append(key)
+                if other is not None:
+                    raise UserError(
+                        f"{self.out} is in use by {other}, so {wanted}; wait until it has ended, or give another --out."
+                    )
+                yield
+            finally:
+                for key in held:
+                    self.locks.release(*key)
 
     @contextmanager
     def ending(self) -> Iterator[bool]:

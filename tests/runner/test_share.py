@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from jaxcifar import records
 from jaxcifar.cli import main
 from jaxcifar.config import CNN, Data, Run, Study, UserError, Variant
 from jaxcifar.config.stored import begin_records
-from jaxcifar.records import Holder
+from jaxcifar.records import Holder, lock
 from jaxcifar.runner import execute, snapshots
 from jaxcifar.runner.plan import Planned, PlannedStudy
 from jaxcifar.runner.worker import joined, share
@@ -107,3 +108,19 @@ def test_other_seeds_train_while_one_that_is_complete_is_measured(
     finish(tmp_path / "a/seed-0")
     assert main(command) == 0
     assert trained == ["a/seed-1"]
+
+
+@pytest.mark.parametrize("name", [lock.RUN, lock.MEASURES])
+def test_a_restart_deletes_no_run_in_which_another_command_is_at_work(tmp_path: Path, training: Callable, name: str):
+    training(lambda name: None)
+    out, seeds = tmp_path / "out", dataclasses.replace(STUDY, seeds=(0, 1, 2))
+    execute.execute(seeds, out)
+    shutil.rmtree(out / "a/seed-1")
+    # Of the earlier plan, and not of this one.
+    with records.locked(out / "a/seed-2", name), pytest.raises(UserError, match=r"is in use by .* deletes nothing"):
+        execute.execute(STUDY, out, restart=True)
+    assert sorted(path.name for path in (out / "a").iterdir()) == ["seed-0", "seed-2"]
+    assert records.is_complete(out / "a/seed-0")
+    shutil.rmtree(out / "a/seed-2")
+    execute.execute(STUDY, out, restart=True)
+    assert sorted(path.name for path in (out / "a").iterdir()) == ["seed-0", "seed-1"]
