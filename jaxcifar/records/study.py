@@ -270,12 +270,14 @@ def _read_result(folder: Path, row: dict[str, Any] | None, problems: list[str], 
         return Result(member, seed, folder, None, planned=row) if row else None
     found = run_records.read(folder, decode)
     same_as = None
-    # A run with metrics of its own was trained itself, whatever its summary says.
-    if "same_as" in found.summary and not found.metrics:
-        target = Path(os.path.normpath(folder / found.summary["same_as"]))
+    target = Path(os.path.normpath(folder / found.summary.get("same_as", ".")))
+    # OUT/<study>/<member>/seed-<n>: an equal run is below OUT.
+    is_below = target.is_relative_to(os.path.normpath(folder / "../../.."))
+    # A run that was begun before it became a duplicate counts itself until the equal run has ended.
+    is_own = bool(found.metrics) and not (is_below and found.status is None and run_records.is_complete(target))
+    if "same_as" in found.summary and not is_own:
         same_as = "/".join(target.parts[-3:-1])
-        # OUT/<study>/<member>/seed-<n>: an equal run is below OUT.
-        if not target.is_relative_to(os.path.normpath(folder / "../../..")):
+        if not is_below:
             problems.append(f"{folder} names an equal run outside of its own study or paper, which is not read.")
             return Result(member, seed, folder, None, None, row)
         if not os.path.isfile(target / run_records.CONFIG):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,22 @@ def test_a_run_that_another_stands_for(tmp_path: Path):
     two = read_studies(tmp_path)[1]
     assert two.runs[0].status == "missing"
     assert "which is not here" in two.problems[0]
+
+
+def test_a_begun_run_that_became_a_duplicate_counts_as_the_equal_run_once_that_has_ended(tmp_path: Path):
+    one = write_study(tmp_path, "one", {"a": Member(test_accuracy=0.5, status="interrupted")})
+    alias = write_study(tmp_path, "two", {"b": Member()}) / "b" / "seed-0"
+    records.write_summary(alias, {"same_as": "../../../one/a/seed-0"})
+    (run,) = read_studies(tmp_path)[1].runs
+    assert (run.same_as, run.status, run.column("test_accuracy")[0]) == (None, "begun", 0.7)
+    records.write_summary(one / "a" / "seed-0", {"status": "finished"})
+    (run,) = read_studies(tmp_path)[1].runs
+    assert (run.same_as, run.status, run.column("test_accuracy")[0]) == ("one/a", "finished", 0.5)
+
+    shutil.copytree(one / "a" / "seed-0", tmp_path.parent / f"{tmp_path.name}-outside" / "seed-0")
+    records.write_summary(alias, {"same_as": f"../../../../{tmp_path.name}-outside/seed-0"})
+    (run,) = read_studies(tmp_path)[1].runs
+    assert (run.same_as, run.status) == (None, "begun")
 
 
 def test_data_sets_are_kept_apart(tmp_path: Path):
