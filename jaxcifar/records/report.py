@@ -7,10 +7,12 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from jaxcifar.errors import UserError
+from jaxcifar.records import pictures, run, snapshots
 from jaxcifar.records.files import read_json, remove_partial, write_json
 from jaxcifar.records.process import started
 
@@ -66,6 +68,33 @@ def replace(folder: Path, write: Callable[[Path], None]) -> Path:
             _delete(out / name)
         write_json(out / FILES, {"files": sorted(names)})
     return out / PAGE
+
+
+@contextmanager
+def dated(folder: Path) -> Iterator[None]:
+    """Date the page that is written meanwhile to the start, because it shows nothing that was stored later."""
+    # The time of a file, because the clock of a file server may be another than this machine's.
+    with tempfile.TemporaryFile(dir=folder) as file:
+        began = os.fstat(file.fileno()).st_mtime_ns
+    yield
+    page = folder / FOLDER / PAGE
+    with suppress(FileNotFoundError):  # nothing is written of a single run
+        if page.stat().st_mtime_ns > began:
+            os.utime(page, ns=(began, began))
+
+
+def is_current(folder: Path) -> bool:
+    """Return whether the page was begun after the end of every run and after every picture and measure was stored."""
+    shown = (run.SUMMARY, pictures.GRADIENTS, pictures.FEATURES, pictures.PREDICTIONS)
+    newest = 0
+    for place, below, files in os.walk(folder):
+        below[:] = [name for name in below if name not in (run.CHECKPOINTS, FOLDER)]
+        whole = Path(place).name in (pictures.FOLDER, snapshots.FOLDER)
+        for name in files if whole else set(shown) & set(files):
+            with suppress(FileNotFoundError):  # a file that another process was writing
+                newest = max(newest, (Path(place) / name).stat().st_mtime_ns)
+    page = folder / FOLDER / PAGE
+    return page.is_file() and page.stat().st_mtime_ns > newest
 
 
 _BEGUN = f".report-{re.sub(r'[^A-Za-z0-9.]', '', socket.gethostname())}-"

@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from jaxcifar import records
 from jaxcifar.config import UserError
 from jaxcifar.records import Holder, Locks, lock, report
 
@@ -122,18 +121,22 @@ class Worker:
             )
             yield False
             return
-        # Without a doubt: whoever leaves the report to a process that has ended leaves none.
-        with self.holding([self.out], lock.REPORT, stopped=lambda: None) as holder:
-            done = holder is not None or (self.met and self._is_reported())
-            if done:
-                print(f"All programs have ended; the report was left to {holder or 'another process'}.")
-            yield not done
-
-    def _is_reported(self) -> bool:
-        """Whether the page is newer than every run."""
-        page = self.out / report.FOLDER / report.PAGE
-        ended = [path.stat().st_mtime for path in self.out.rglob(records.SUMMARY)]
-        return page.is_file() and page.stat().st_mtime >= max(ended, default=0.0)
+        waited = False
+        # Not left to the one that is making it, which may have read the records before the last run ended.
+        while (holder := self._settled(self.out, lock.REPORT, stopped=lambda: None)) is not None:
+            if not waited:
+                print(f"Waiting for {holder}, which is making the report.")
+            self.met = waited = True
+            time.sleep(POLL_SECONDS)
+        try:
+            if self.met and report.is_current(self.out):
+                print("All programs have ended; another process has made the report.")
+                yield False
+            else:
+                with report.dated(self.out):
+                    yield True
+        finally:
+            self.locks.release(self.out, lock.REPORT)
 
     @contextmanager
     def planning(self) -> Iterator[None]:

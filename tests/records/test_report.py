@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,3 +77,23 @@ def test_a_report_of_the_first_version_is_replaced(tmp_path: Path):
     (page.parent / "figures" / "a.png").write_text("old")
     report.replace(tmp_path, writing(a="new"))
     assert (page.parent / "figures" / "a.png").read_text() == "new"
+
+
+@pytest.mark.parametrize("name", ["a/seed-0/summary.json", "a/seed-0/predictions.npz", "views/samples.npz"])
+def test_a_report_shows_what_was_stored_before_it_was_begun(tmp_path: Path, name: str):
+    stored = tmp_path / name
+    stored.parent.mkdir(parents=True)
+    stored.write_text("{}")
+    os.utime(stored, (1, 1))
+    assert not report.is_current(tmp_path), "there is none"
+    with report.dated(tmp_path):
+        page = report.replace(tmp_path, writing())
+    assert report.is_current(tmp_path)
+    began = page.stat().st_mtime_ns
+    with report.dated(tmp_path):
+        pass
+    assert page.stat().st_mtime_ns == began, "no other page was written"
+    with report.dated(tmp_path):
+        report.replace(tmp_path, writing())
+        stored.write_text("{}")  # the page was begun before it
+    assert not report.is_current(tmp_path)

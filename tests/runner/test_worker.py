@@ -98,16 +98,34 @@ def test_a_report_is_not_left_to_a_process_killed_before_it_had_written_who_it_i
     assert "Waiting up to 2 s to see whether another process is still at work" in capsys.readouterr().out
 
 
-def test_a_report_is_left_to_a_process_elsewhere_that_shows_it_is_alive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("read", [True, False])
+def test_a_report_is_left_to_another_only_if_that_has_read_what_this_one_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], read: bool
 ):
-    file = tmp_path / ".lock-report-1"
-    monkeypatch.setattr(time, "sleep", lambda seconds: os.utime(file, (seconds, seconds)))
+    file, page, summary = (tmp_path / name for name in (".lock-report-1", "report/index.html", "a/seed-0/summary.json"))
+    for path in (page, summary):
+        path.parent.mkdir(parents=True)
+    beats = iter(range(1, 5))
+
+    def sleep(seconds: float) -> None:
+        """The other shows that it is alive, and in the end that it has made the report, which it began at time 100."""
+        if (beat := next(beats)) < 4:
+            os.utime(file, (beat, beat))
+        else:
+            page.write_text("")
+            os.utime(page, (100, 100))
+            os.utime(file, ns=(10**18, 10**18))
+
+    monkeypatch.setattr(time, "sleep", sleep)
     with joined(tmp_path) as worker:
         file.write_text('{"host": "far", "machine": "far/1", "process": 7, "started": "1"}')
+        summary.write_text("{}")
+        os.utime(summary, (99, 99) if read else (101, 101))
         with worker.ending() as is_last:
-            assert not is_last
-    assert "the report was left to process 7 on far" in capsys.readouterr().out
+            assert is_last is not read
+    said = capsys.readouterr().out
+    assert "Waiting for process 7 on far, which is making the report." in said
+    assert ("another process has made the report" in said) is read
 
 
 @pytest.mark.slow
