@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from jaxcifar.errors import UserError, causes
 
+Made = TypeVar("Made")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # Orbax passes on the messages of its C++ library, in errors of any class.
 _FULL_TEXTS = ("No space left", "Disk quota exceeded", "RESOURCE_EXHAUSTED: Error writing")
@@ -45,6 +47,25 @@ def disk_errors_told(place: Path) -> Iterator[None]:
         raise UserError(
             f"{name} cannot be used ({refused.strerror}); mend or move it, and give the same command again."
         ) from error
+
+
+@contextmanager
+def refusals_told(folder: Path) -> Iterator[None]:
+    """Turn what the system refuses in a folder into one sentence."""
+    try:
+        yield
+    except OSError as error:
+        way_out = "make room or give another" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "give another"
+        raise UserError(f"The folder {str(folder)!r} cannot be written ({error.strerror}); {way_out}.") from None
+
+
+def tried(make: Callable[[], Made]) -> Made:
+    """Repeat what fails because another process removes a folder at the same moment, as the last that leaves it."""
+    for _ in range(20):
+        # The second is what mkdir raises if the folder has gone when it looks whether it is one.
+        with suppress(FileNotFoundError, FileExistsError):
+            return make()
+    return make()
 
 
 def _is_full(error: BaseException) -> bool:

@@ -9,7 +9,6 @@ Clocks are never compared: a holder counts as alive as long as a reader sees its
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import re
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxcifar.errors import UserError
+from jaxcifar.records.disk import refusals_told, tried
 from jaxcifar.records.process import MACHINE, is_alive, started
 
 BEAT_SECONDS = 10.0
@@ -223,7 +223,7 @@ def locked(folder: Path, name: str = RUN) -> Iterator[Locks]:
         UserError: another process holds it, or the folder cannot be written.
     """
     with made(folder), Locks() as locks:
-        while (holder := _taken(locks, folder, name)) is not None:
+        while (holder := take(locks, folder, name)) is not None:
             if holder.certain:
                 raise UserError(f"{folder} is in use by {holder}; wait until it has ended, or give another --out.")
             time.sleep(0.2)  # until its file has changed, or has not for long enough
@@ -240,7 +240,7 @@ def made(folder: Path) -> Iterator[None]:
     created = [place for place in (folder, *folder.parents) if not place.exists()]
     try:
         with refusals_told(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            tried(lambda: folder.mkdir(parents=True, exist_ok=True))
         yield
     finally:
         with suppress(OSError):
@@ -259,19 +259,19 @@ def _is_held(folder: Path) -> bool:
     return any(Locks().holder(folder, name) is not None for name in names)
 
 
-@contextmanager
-def refusals_told(folder: Path) -> Iterator[None]:
-    """Turn what the system refuses in a folder into one sentence."""
-    try:
-        yield
-    except OSError as error:
-        way_out = "make room or give another" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "give another"
-        raise UserError(f"The folder {str(folder)!r} cannot be written ({error.strerror}); {way_out}.") from None
+def take(locks: Locks, folder: Path, name: str) -> Holder | None:
+    """Take a lock, or return its holder, in a folder that is made where it is missing.
 
+    Raises:
+        UserError: the folder cannot be written.
+    """
 
-def _taken(locks: Locks, folder: Path, name: str) -> Holder | None:
-    with refusals_told(folder):
+    def made_and_taken() -> Holder | None:
+        folder.mkdir(parents=True, exist_ok=True)
         return locks.take(folder, name)
+
+    with refusals_told(folder):
+        return tried(made_and_taken)
 
 
 def _numbers(folder: Path, name: str) -> list[int]:

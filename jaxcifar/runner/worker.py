@@ -176,12 +176,10 @@ class Worker:
 
     def arrive(self) -> None:
         """Tell others that this process is at work, and wait while one deletes or writes what all read."""
-        folder = self.out / lock.WORKERS
-        folder.mkdir(exist_ok=True)
         # Letters only, because `-` separates a lock's name from its number.
         self._name = "".join(secrets.choice(string.ascii_lowercase) for _ in range(16))
         # First its own lock, then the wait: who holds PLAN looks for others after taking it, and so finds this one.
-        self.locks.take(folder, self._name)
+        lock.take(self.locks, self.out / lock.WORKERS, self._name)
         while self.locks.holder(self.out, lock.PLAN) is not None:
             time.sleep(0.05)
 
@@ -210,8 +208,7 @@ def joined(out: Path, part: tuple[int, int] | None = None, wait: bool = False) -
     """
     with lock.made(out), Locks() as locks:
         worker = Worker(out, locks, part, wait)
-        with lock.refusals_told(out):
-            worker.arrive()
+        worker.arrive()
         try:
             yield worker
         finally:

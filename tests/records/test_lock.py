@@ -10,12 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from jaxcifar import records
 from jaxcifar.errors import UserError
 from jaxcifar.records import Locks, lock
+from jaxcifar.runner.worker import joined
 
 ROOT = Path(__file__).parent.parent.parent
 HOLD = """
@@ -89,6 +91,30 @@ def test_a_folder_in_which_nothing_was_written_goes_and_any_other_stays(tmp_path
     with records.locked(tmp_path / "a" / "b"):
         (tmp_path / "a" / "b" / "file").write_text("")
     assert (tmp_path / "a" / "b" / "file").exists()
+
+
+@pytest.mark.parametrize("name", [".workers", "out"])
+@pytest.mark.parametrize("error", [None, FileExistsError])
+def test_a_folder_that_another_process_removes_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, error: type[OSError] | None
+):
+    real, turns = Path.mkdir, [0]
+
+    def mkdir(path: Path, *arguments: Any, **options: Any) -> None:
+        real(path, *arguments, **options)
+        if path.name == name and turns[0] < 3:
+            turns[0] += 1
+            path.rmdir()  # as the last process that leaves the folder does
+            if error is not None:
+                raise error(17, "File exists", str(path))
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with joined(tmp_path / "out") as worker:
+        assert worker.other() is None
+    turns[0] = 0
+    with records.locked(tmp_path / "out") as locks:
+        assert locks.holder(tmp_path / "out") is not None
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):
