@@ -42,6 +42,7 @@ MANIFEST: dict[str, Any] = {
     "scale": float,
     "size": str,
     "alone": bool,
+    "configs": str,
     "runs": list[dict[str, Any]],
 }
 ROW: dict[str, Any] = {

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jaxcifar import records
-from jaxcifar.config import UserError
+from jaxcifar.config import Checkpoint, Run, UserError, to_json
 from jaxcifar.config.stored import begin_records
 from jaxcifar.records import manifest
+from jaxcifar.records.files import finite
 from jaxcifar.records.manifest import Invocation
 from jaxcifar.runner.plan import Planned, PlannedStudy
 from jaxcifar.runner.worker import Worker
@@ -37,8 +41,8 @@ def write(out: Path, planned: Sequence[PlannedStudy], invocation: Invocation, wo
         changed = [place for place, value in values.items() if (old := manifest.read(place)) and _differ(old, value)]
         if changed and (other := worker.other()) is not None:
             raise UserError(
-                f"{changed[0]} is being trained by {other} with other runs or another --scale; give the same "
-                "command, or another --out."
+                f"{changed[0]} is being trained by {other} with other runs, other settings or another --scale; give "
+                "the same command, or another --out."
             )
         for folder, value in values.items():
             manifest.write(folder, value)
@@ -48,7 +52,23 @@ def write(out: Path, planned: Sequence[PlannedStudy], invocation: Invocation, wo
 def _manifest(planned: PlannedStudy, invocation: Invocation) -> dict[str, Any]:
     name = planned.study.name if planned.folder.parts else invocation.name or planned.study.name
     rows = [_row(item) for item in planned.runs]
-    return manifest.value(name, planned.study.alone, rows, invocation, planned.study.size)
+    value = manifest.value(name, planned.study.alone, rows, invocation, planned.study.size)
+    return {**value, "configs": _digest([item.run for item in planned.runs])}
+
+
+def _digest(runs: Sequence[Run]) -> str:
+    """The SHA-256 of all settings that `check_records` compares, before any run has a config.json."""
+    plain = [
+        replace(
+            run,
+            name="",
+            data=replace(run.data, dir=None),
+            checkpoint=Checkpoint(snapshots=run.checkpoint.snapshots),
+            probes=run.step_measures,
+        )
+        for run in runs
+    ]
+    return hashlib.sha256(json.dumps(finite(to_json(plain))).encode()).hexdigest()
 
 
 def _row(item: Planned) -> dict[str, Any]:
@@ -67,8 +87,14 @@ def _row(item: Planned) -> dict[str, Any]:
 
 def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Whether two manifests plan other runs; where a duplicate is trained depends on what has ended."""
+    # Earlier versions did not store `configs`.
     plans = [
-        (value.get("scale"), [{**row, "same_as": None} for row in value.get("runs", [])], value.get("changed"))
+        (
+            value.get("scale"),
+            [{**row, "same_as": None} for row in value.get("runs", [])],
+            value.get("changed"),
+            value.get("configs", new["configs"]),
+        )
         for value in (old, new)
     ]
     return plans[0] != plans[1]

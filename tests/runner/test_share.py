@@ -12,10 +12,13 @@ import pytest
 import jaxcifar
 from jaxcifar import records
 from jaxcifar.cli import main
-from jaxcifar.config import CNN, Data, Run, Study, UserError, Variant
+from jaxcifar.config import CNN, SGD, Checkpoint, Data, Run, Study, UserError, Variant
 from jaxcifar.config.stored import begin_records
-from jaxcifar.records import Holder, lock
-from jaxcifar.runner import execute, snapshots
+from jaxcifar.measures import SNAPSHOT_MEASURES
+from jaxcifar.records import Holder, lock, manifest
+from jaxcifar.records.manifest import Invocation
+from jaxcifar.runner import execute, opening, snapshots
+from jaxcifar.runner.deduplicate import plan
 from jaxcifar.runner.plan import Planned, PlannedStudy
 from jaxcifar.runner.worker import joined, share
 
@@ -124,3 +127,34 @@ def test_a_restart_deletes_no_run_in_which_another_command_is_at_work(tmp_path: 
     shutil.rmtree(out / "a/seed-2")
     execute.execute(STUDY, out, restart=True)
     assert sorted(path.name for path in (out / "a").iterdir()) == ["seed-0", "seed-1"]
+
+
+def test_other_values_are_refused_while_another_is_at_work_also_before_a_run_has_begun(
+    tmp_path: Path, training: Callable
+):
+    def changed(rate: float) -> Study:
+        return dataclasses.replace(STUDY, base=dataclasses.replace(STUDY.base, optimizer=SGD(rate), name=str(rate)))
+
+    trained: list[str] = []
+    training(trained.append)
+    given = Invocation("jaxcifar run s", ("optimizer.learning_rate",))
+    with joined(tmp_path) as worker, joined(tmp_path):
+        opening.write(tmp_path, plan(changed(0.1), tmp_path), given, worker)
+        with pytest.raises(UserError, match="with other runs, other settings or another --scale"):
+            execute.execute(changed(0.2), tmp_path, invocation=given, worker=worker)
+        assert trained == []
+        stored = manifest.read(tmp_path)
+        del stored["configs"]
+        manifest.write(tmp_path, stored)  # as an earlier version wrote it
+        execute.execute(changed(0.1), tmp_path, invocation=given, worker=worker)
+    assert trained == ["a/seed-0", "a/seed-1"]
+
+
+def test_what_does_not_change_the_training_may_differ_between_workers(tmp_path: Path, training: Callable):
+    checkpoint = Checkpoint(every_seconds=1.0, keep=5)
+    data = dataclasses.replace(STUDY.base.data, dir="elsewhere")
+    base = dataclasses.replace(STUDY.base, checkpoint=checkpoint, data=data, probes=(SNAPSHOT_MEASURES[0](),))
+    training(lambda name: None)
+    with joined(tmp_path) as worker, joined(tmp_path):
+        opening.write(tmp_path, plan(STUDY, tmp_path), Invocation(), worker)
+        opening.write(tmp_path, plan(dataclasses.replace(STUDY, base=base), tmp_path), Invocation("x"), worker)
