@@ -26,7 +26,9 @@ def write(folder: Path, measure: str, arrays: Mapping[str, Any], about: Mapping[
         arrays: by name; the first axis of those over snapshots is that of `steps`.
         about: `measure`, the JSON of its class, and `displays`, the JSON of its figures.
     """
-    # `taken` finds a measure by its arrays, so they are written last: an interrupted write leaves no half measure.
+    # `taken` finds a measure by its arrays, so they are written last, and old ones go first: after an interruption the
+    # measure was not taken, and no settings stand beside the arrays of others.
+    path(folder, measure).unlink(missing_ok=True)
     seal.write(path(folder, measure).with_suffix(".json"), about)
     write_arrays(path(folder, measure), arrays)
 
