@@ -67,7 +67,10 @@ def open_streams() -> None:
 
 @contextmanager
 def quiet_when_unread() -> Iterator[None]:
-    """End with 141 and without a traceback when the reader of standard output has gone, as in `--help | head -1`."""
+    """End without a traceback where standard output cannot be written.
+
+    With 141 if its reader has gone, as in `--help | head -1`, and with 2 and one sentence for a full disk.
+    """
     try:
         try:
             yield
@@ -75,7 +78,26 @@ def quiet_when_unread() -> Iterator[None]:
             # Output may still be in the buffer, so that a closed pipe shows only now.
             sys.stdout.flush()
     except BrokenPipeError:
-        # Python flushes once more when it exits; that must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         # 13 is SIGPIPE: the code that a shell reports for a program that this signal has ended.
         raise SystemExit(128 + 13) from None
+    except OSError as error:
+        if not _is_refused():  # the error is one of another file
+            raise
+        _discard_output()
+        print(f"Error: The output cannot be written ({error.strerror}); send it elsewhere.", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def _is_refused() -> bool:
+    """Whether standard output takes nothing any more."""
+    try:
+        print(flush=True)
+    except OSError:
+        return True
+    return False
+
+
+def _discard_output() -> None:
+    # Python flushes once more when it exits; that must not fail again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -82,6 +82,18 @@ def test_a_reader_that_has_gone_ends_it_quietly(arguments: list[str]):
     assert (done.returncode, done.stderr) == (141, "")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("command", "said"), [("list", "No space left"), ("--help", "No space left"), ("x", "'x'; try")]
+)
+def test_output_that_cannot_be_written_is_one_sentence(command: str, said: str, unbuffered: str):
+    done = start(f"{sys.executable} -m jaxcifar {command} > /dev/full", shell=True, PYTHONUNBUFFERED=unbuffered)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert done.stderr.startswith("Error: ")
+    assert said in done.stderr
+
+
 def test_the_script_inside_another_program(monkeypatch: pytest.MonkeyPatch, config: str):
     """As IPython's %run does; were this process replaced, the test run would end here."""
     monkeypatch.delenv("GLIBC_TUNABLES", raising=False)
