@@ -173,8 +173,8 @@ def _run(argv: list[str], program: Sequence[str]) -> int:
     options, rest = parse(RunOptions, plain, "jaxcifar run --help", prog="jaxcifar run", return_unknown_args=True)
     usage = (
         "Options besides the fields below: --out DIR, --restart, --summary, --plan, --count, --seeds N, --size NAME, "
-        "--scale S, --only NAMES, --vectorize KIND, --max-minutes M, "
-        "--worker K/N, --wait, --coordinator HOST:PORT, --processes N, --process I (see jaxcifar run --help)."
+        "--scale S, --only NAMES, --vectorize KIND, --max-minutes M, --worker K/N, --wait, --log TOOL, --coordinator "
+        "HOST:PORT, --processes N, --process I, --connect-seconds S (see jaxcifar run --help)."
     )
     flagged = [*rest, *(["--help"] if wants_help else [])]
     config = load(options.config, flagged, prog="jaxcifar run", usage=usage, size=options.size)
