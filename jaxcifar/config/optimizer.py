@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 
 from jaxcifar.config.own import NOT_STORED, Hidden, name_of, named, source_sha256
 from jaxcifar.config.schedule import Constant, Schedule
@@ -24,8 +24,10 @@ class _Optimizer:
         """The optimizer's name for readers."""
         return type(self).__name__
 
-    slots: ClassVar[int]
-    """Number of arrays that the optimizer keeps per parameter."""
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        raise NotImplementedError
 
     @property
     def stable_curvature(self) -> float | None:
@@ -86,7 +88,10 @@ class Adagrad(_Optimizer):
 
     epsilon: float = 1e-10
 
-    slots: ClassVar[int] = 1
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        return 1
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,10 @@ class Adadelta(_Optimizer):
     rho: float = 0.9
     epsilon: float = 1e-6
 
-    slots: ClassVar[int] = 2
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        return 2
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,10 @@ class Adam(_Optimizer):
     beta2: float = 0.999
     epsilon: float = 1e-8
 
-    slots: ClassVar[int] = 2
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        return 2
 
 
 @dataclass(frozen=True)
@@ -146,7 +157,10 @@ class Muon(_Optimizer):
         check_number("optimizer.bias_factor", self.bias_factor, 0, above=True)
         check_number("optimizer.output_factor", self.output_factor, 0, above=True)
 
-    slots: ClassVar[int] = 1
+    @property
+    def slots(self) -> int:
+        """Number of arrays that the optimizer keeps per parameter."""
+        return 1
 
 
 @dataclass(frozen=True)

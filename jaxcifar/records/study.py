@@ -242,7 +242,7 @@ def _read_study(folder: Path, run_folders: Sequence[Path], decode: Decode) -> li
 
 def _by_data(shared: dict[str, Any], results: list[Result], problems: list[str]) -> list[StudyResults]:
     """One entry for each data set; runs that do not say theirs go with the first."""
-    names = [_data_name(result) for result in results]
+    names = [result.records.data.get("name") if result.records else None for result in results]
     data = list(dict.fromkeys(name for name in names if name)) or ["unknown"]
     if len(data) > 1:
         problems = [*problems, f"{shared['folder']} mixes the data sets {' and '.join(data)}; each is drawn by itself."]
@@ -255,10 +255,6 @@ def _by_data(shared: dict[str, Any], results: list[Result], problems: list[str])
         )
         for name in data
     ]
-
-
-def _data_name(result: Result) -> str | None:
-    return result.records.data.get("name") if result.records else None
 
 
 def _read_result(folder: Path, row: dict[str, Any] | None, problems: list[str], decode: Decode) -> Result | None:

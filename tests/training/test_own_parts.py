@@ -15,8 +15,7 @@ from jaxcifar.config import SGD, Data, Module, Optax, Run, Study, UserError, Var
 from jaxcifar.config.stored import read_records
 from jaxcifar.measures import Beta, CovariateShift, GradientDistance
 from jaxcifar.runner.execute import execute
-from jaxcifar.runner.networks import saved_steps
-from jaxcifar.training.checkpoint import Checkpoints
+from jaxcifar.training.checkpoint import Checkpoints, sound_steps
 
 DATA = Data(source="shapes", train_size=128, test_size=50, flip="random")
 
@@ -94,7 +93,7 @@ def test_other_collections_are_carried(tmp_path):
     run = Run(name="counting", model=Module(own_networks.Counting()), data=DATA, epochs=1, batch_size=32)
     records = jaxcifar.train(run, tmp_path)
     saved = Checkpoints(tmp_path)
-    state = saved._manager.restore(saved_steps(tmp_path, print)[-1])
+    state = saved._manager.restore(max(sound_steps(tmp_path, print)))
     saved.close()
     assert int(state["batch_stats"]["calls"]["count"]) == len(records.steps["loss"]) == 4
 
