@@ -32,35 +32,41 @@ def test_the_table_of_verdicts_says_what_the_claims_say(folder: Path):
     assert (folder / "VERDICTS.md").read_text() == publish.verdicts(folder)
 
 
-def p_value(test: dict) -> float | None:
-    """The two-sided p value by SciPy, of a difference or, in a claim of equality, of one beyond its margin.
+def one_sided(test: dict[str, Any], shift: float, alternative: str) -> float:
+    """SciPy's p value of a difference, or of a mean and its level, after a shift."""
+    if "a" in test:
+        a, b = np.array(test["a"]), np.array(test["b"])
+        # The rounding of epochs widens the error.
+        rounding = test.get("resolution", 0) ** 2 / 12
+        spread = [np.sqrt(np.var(arm, ddof=1) + rounding) for arm in (a, b)]
+        arms = np.mean(a) + shift, spread[0], len(a), np.mean(b), spread[1], len(b)
+        return stats.ttest_ind_from_stats(*arms, False, alternative).pvalue
+    return stats.ttest_1samp(np.array(test["values"]) + shift, test["level"], alternative=alternative).pvalue
 
-    None where nothing varies.
-    """
-    margin = test["within"] if test["kind"] == "Equivalence" else test["by"] if test.get("side") == "about" else 0.0
 
-    def p_of(shift: float, alternative: str) -> float | None:
-        if "a" in test:
-            a, b = np.array(test["a"]), np.array(test["b"])
-            # The rounding of epochs widens the error.
-            rounding = test.get("resolution", 0) ** 2 / 12
-            spread = [np.sqrt(np.var(arm, ddof=1) + rounding) for arm in (a, b)]
-            arms = np.mean(a) + shift, spread[0], len(a), np.mean(b), spread[1], len(b)
-            return stats.ttest_ind_from_stats(*arms, False, alternative).pvalue if any(spread) else None
-        values = np.array(test["values"])
-        return (
-            stats.ttest_1samp(values + shift, test["level"], alternative=alternative).pvalue if np.ptp(values) else None
-        )
+def margin(test: dict[str, Any]) -> float:
+    """The difference that a claim of equality allows; 0 for other claims."""
+    return test["within"] if test["kind"] == "Equivalence" else test["by"] if test.get("side") == "about" else 0.0
 
-    above, below = p_of(-margin, "greater"), p_of(margin, "less")
-    return None if above is None or below is None else min(1.0, 2 * min(above, below))
+
+def p_value(test: dict[str, Any]) -> float:
+    """The two-sided p value of a difference or, in a claim of equality, of one beyond its margin."""
+    return min(1.0, 2 * min(one_sided(test, -margin(test), "greater"), one_sided(test, margin(test), "less")))
+
+
+def p_of_equality(test: dict[str, Any]) -> float:
+    """The p value of a difference of the smallest size that counts, or more (Schuirmann 1987)."""
+    limit = test.get("within", test.get("by"))
+    return max(one_sided(test, limit, "greater"), one_sided(test, -limit, "less"))
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_p_values_are_those_of_the_numbers(folder: Path):
     for test in comparisons_of(folder):
-        if test["p"] is not None and (p := p_value(test)) is not None:
-            assert test["p"] == pytest.approx(p, rel=1e-6, abs=1e-12)
+        if test["p"] is not None:
+            assert test["p"] == pytest.approx(p_value(test), rel=1e-6, abs=1e-12)
+        if test["p_equal"] is not None:
+            assert test["p_equal"] == pytest.approx(p_of_equality(test), rel=1e-6, abs=1e-12)
     for name in ("p", "p_equal"):
         family = [test for test in comparisons_of(folder) if test[name] is not None]
         if family:
@@ -72,9 +78,14 @@ def test_p_values_are_those_of_the_numbers(folder: Path):
 def test_answers_follow_from_the_p_values(folder: Path):
     for test in comparisons_of(folder):
         p, same = (test[name] if test[name] is not None else math.nan for name in ("p_adjusted", "p_equal_adjusted"))
-        if test["kind"] != "Order" or test["p"] is None:
+        if test["p"] is None:
             continue
-        if same < 0.05:
+        if test["kind"] == "Equivalence" or test.get("side") == "about":
+            expected = "holds" if same < 0.05 else "does not hold" if p < 0.05 else "not decided"
+        elif test["kind"] == "Level":
+            reached = bool(np.mean(test["values"]) >= test["level"]) == (test["side"] == "at least")
+            expected = "not decided" if p >= 0.05 else "holds" if reached else "does not hold"
+        elif same < 0.05:
             expected = "holds" if test["negated"] else "no difference"
         elif p < 0.05:
             is_greater = bool(np.mean(test["a"]) > np.mean(test["b"]))
