@@ -102,13 +102,23 @@ def _told(results: StudyResults, own: dict[str, Study]) -> _Told:
     if study is not None:
         return _Told(_described(results, study.words), study.words, study)
     try:
-        words = Words.from_json(stored["words"]) if stored else Words(results.name)
+        words = Words.from_json(stored["words"]) if stored else _plain_words(results)
         claims = tuple(Judged.from_json(row) for row in stored["judged"].get(results.data, ())) if stored else ()
     except (LookupError, TypeError, AttributeError) as error:
         problems.append(f"{results.folder / stored_claims.FILE} is of another form and was left out: {error!r}")
         words, claims = Words(results.name), ()
     results = dataclasses.replace(results, problems=tuple(problems))
     return _Told(_described(results, words), words, stored=claims)
+
+
+def _plain_words(results: StudyResults) -> Words:
+    """The words of runs that no study tells of: they have as many images as they were meant to have."""
+    first = next((run.config for run in results.runs if run.config), None)
+    if first is None or first.name in shipped.names():
+        return Words(results.name)
+    return Words(
+        results.name, source=first.data.source, train_size=first.data.train_size, test_size=first.data.test_size
+    )
 
 
 def _described(results: StudyResults, words: Words) -> StudyResults:

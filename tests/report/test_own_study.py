@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from synthetic import Member, text_of, write_study
+from synthetic import Member, text_of, write_run, write_study
 
 from jaxcifar.cli import main
-from jaxcifar.config import Claim, Paper, Run, Study, UserError, Variant, shipped
+from jaxcifar.config import Claim, Data, Paper, Run, Study, UserError, Variant, shipped
 from jaxcifar.report import store_claims, write_report
 
 OWN = '''
@@ -149,3 +149,12 @@ def test_a_run_has_no_words_for_a_report(tmp_path: Path):
     text = text_of(write_report(tmp_path, paper))
     assert "Of a paper" in text
     assert "the first" in text
+
+
+@pytest.mark.parametrize(("name", "banner"), [("mine", False), ("vgg_bn", True)])
+def test_a_run_of_ones_own_size_is_not_scaled(name: str, banner: bool, tmp_path: Path):
+    """What a shipped config names has its size; another run has that which it was given."""
+    run = Run(name=name, data=Data(source="cifar10", train_size=512, test_size=100))
+    write_run(tmp_path / "notebook", name, Member(run=run, own_epochs=True))
+    page = write_report(tmp_path / "notebook")
+    assert ("Scaled: these runs" in text_of(page)) is banner
