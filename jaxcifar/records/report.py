@@ -73,14 +73,15 @@ def replace(folder: Path, write: Callable[[Path], None]) -> Path:
 @contextmanager
 def dated(folder: Path) -> Iterator[None]:
     """Date the page that is written meanwhile to the start, because it shows nothing that was stored later."""
-    # The time of a file, because the clock of a file server may be another than this machine's.
-    with tempfile.TemporaryFile(dir=folder) as file:
+    began = None
+    # The time of a file, because the clock of a file server may be another than this machine's. Where none can be made,
+    # no page can be written either.
+    with suppress(OSError), tempfile.TemporaryFile(dir=folder) as file:
         began = os.fstat(file.fileno()).st_mtime_ns
     yield
     page = folder / FOLDER / PAGE
-    with suppress(FileNotFoundError):  # nothing is written of a single run
-        if page.stat().st_mtime_ns > began:
-            os.utime(page, ns=(began, began))
+    if began is not None and page.stat().st_mtime_ns > began:
+        os.utime(page, ns=(began, began))
 
 
 def is_current(folder: Path) -> bool:

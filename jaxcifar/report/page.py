@@ -39,8 +39,9 @@ def write_report(folder: Path, config: Run | Study | Paper | None = None) -> Pat
         UserError: the folder holds no records, or the config is of none of its studies.
         OSError: the report cannot be written.
     """
-    sources = gather(folder, config)
-    return own_files.replace(folder, lambda out: _write(folder, sources, out))
+    with own_files.dated(folder):
+        sources = gather(folder, config)
+        return own_files.replace(folder, lambda out: _write(folder, sources, out))
 
 
 def _write(folder: Path, sources: Sequence[Source], out: Path) -> None:

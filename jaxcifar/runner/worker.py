@@ -129,12 +129,10 @@ class Worker:
             self.met = waited = True
             time.sleep(POLL_SECONDS)
         try:
-            if self.met and report.is_current(self.out):
+            is_made = self.met and report.is_current(self.out)
+            if is_made:
                 print("All programs have ended; another process has made the report.")
-                yield False
-            else:
-                with report.dated(self.out):
-                    yield True
+            yield not is_made
         finally:
             self.locks.release(self.out, lock.REPORT)
 
