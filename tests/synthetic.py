@@ -27,7 +27,7 @@ ENVIRONMENT = {
 
 @dataclass
 class Member:
-    """A member's figures by epoch; a scalar stands for every epoch. `seeds` adds an offset to accuracies and losses."""
+    """The figures of a member: a list has one for each epoch, a scalar is that of all; `spread` shifts each seed."""
 
     epochs: int = 6
     test_accuracy: Any = 0.7

@@ -96,7 +96,7 @@ class Decision:
 
 
 def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
-    """Return the decision on each comparison of a page.
+    """Decide each comparison of a page.
 
     Differences and levels form one family of tests, equivalences another; each is adjusted for its number, so that a
     page errs in at most 5% of cases where there is no effect at all. The answer to an `Order` is
@@ -195,8 +195,10 @@ def _difference(comparison: Comparison) -> Difference | None:
             test = welch(a, b)
         case Level(values=values, level=level) if _enough(values):
             test = against_level(values, level)
-        case _:
+        case Order() | Equivalence() | Level() | Fact() | Open():
             return None
+        case _:
+            assert_never(comparison)
     # Two seeds that are equal by chance are no certainty.
     return test if test.error > 0 else None
 

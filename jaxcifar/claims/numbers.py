@@ -47,11 +47,11 @@ def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -
     if isinstance(quantity, Band) and quantity.rates is not None:
         # A rate outside the band may diverge, or stay on the plateau, without taking its seed out of the band.
         runs = [run for run in runs if learning_rate(run) in quantity.rates]
+    if quantity.seconds:
+        runs = _timed(study, runs, label)
     kept = list(runs) if quantity.of_diverged else ended_well(runs)
     if quantity.smoothness:
         _check_trained(kept, label, quantity.share)
-    if quantity.seconds:
-        runs, kept = _timed(study, runs, label), timed(study, kept)
     lost = len(by_seed(runs)) - len(by_seed(kept))
     note = f" ({lost} of {len(by_seed(runs))} seeds diverged)" if lost else ""
     return Number(quantity.name, label + note, quantity.values(kept) if kept else (), quantity.unit)

@@ -102,14 +102,13 @@ def timed(study: StudyResults, runs: Sequence[Result]) -> list[Result]:
 
     No other member and no other process had a part of the machine, and the device is that of most such runs.
     """
-    own = {id(run): _device(run) for run in study.runs if run.records and _was_alone(run)}
-    devices = collections.Counter(own.values()).most_common(1)
-    return [run for run in runs if id(run) in own and own[id(run)] == devices[0][0]]
+    usual = collections.Counter(_device(run) for run in study.runs if _was_alone(run)).most_common(1)
+    return [run for run in runs if _was_alone(run) and _device(run) in dict(usual)]
 
 
 def _was_alone(run: Result) -> bool:
-    summary = run.records.summary if run.records else {}
-    return summary.get("members_in_program", 1) == 1 and not summary.get("processes_beside")
+    summary = run.records.summary if run.records else None
+    return summary is not None and summary.get("members_in_program", 1) == 1 and not summary.get("processes_beside")
 
 
 def _device(run: Result) -> tuple[str, str]:

@@ -53,9 +53,10 @@ class Judged:
         """The verdict, of "no difference" with the difference that is excluded."""
         if self.verdict != "no difference":
             return self.verdict
-        orders = [test for test in self.tests if test["kind"] == "Order" and test["answer"] == self.verdict]
-        limits = dict.fromkeys(amount(test["by"], test["log"], sign=False) for test in orders)
-        return f"no difference larger than {' or '.join(limits)}"
+        # Tests of earlier versions, or none, as read from a file, say nothing of what is excluded.
+        orders = [test for test in self.tests if test.get("answer") == self.verdict and "by" in test]
+        limits = dict.fromkeys(amount(test["by"], bool(test.get("log")), sign=False) for test in orders)
+        return " larger than ".join(filter(None, (self.verdict, " or ".join(limits))))
 
     @property
     def label(self) -> str:

@@ -1,4 +1,4 @@
-"""How far a step can be trusted: steps of a predicted relative decrease, free of the scale of the weights."""
+"""How far a step along the gradient can be trusted, whatever the scale of the weights."""
 
 from __future__ import annotations
 

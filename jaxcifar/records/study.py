@@ -54,7 +54,7 @@ class Result:
 
     @property
     def learning_rate(self) -> float:
-        """Of the run's config; NaN where it could not be read."""
+        """The learning rate in the run's config; NaN if the config could not be read."""
         return self.config.optimizer.learning_rate if self.config else math.nan
 
     @property
@@ -165,7 +165,7 @@ class StudyResults:
 
 
 def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
-    """Return every study in a folder, or the study of a run folder, with one entry per data set.
+    """Read every study in a folder, once for each data set that its runs were trained on.
 
     Args:
         folder: a paper's, a study's or a run's folder, or any folder above them.

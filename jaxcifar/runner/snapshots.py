@@ -102,7 +102,7 @@ def check_names(text: str) -> list[SnapshotMeasure]:
 
 
 def _context(run: Run, dataset: Dataset, states: Sequence[State]) -> Snapshots:
-    """What the measures see of a run; the data set's first images are one batch."""
+    """Give the measures a run's states, and its first training images as one batch."""
     size = min(IMAGES, len(dataset.train_labels))
     images, labels = dataset.train_images[:size], dataset.train_labels[:size]
     # Never below float32, whatever the run trained in.

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Status:
-    """What the line shows."""
+    """The figures in the progress line."""
 
     name: str
     epoch: int

@@ -153,7 +153,7 @@ def test_a_run_has_no_words_for_a_report(tmp_path: Path):
 
 @pytest.mark.parametrize(("name", "banner"), [("mine", False), ("vgg_bn", True)])
 def test_a_run_of_ones_own_size_is_not_scaled(name: str, banner: bool, tmp_path: Path):
-    """What a shipped config names has its size; another run has that which it was given."""
+    """A run is scaled only if a shipped config of its name has more images."""
     run = Run(name=name, data=Data(source="cifar10", train_size=512, test_size=100))
     write_run(tmp_path / "notebook", name, Member(run=run, own_epochs=True))
     page = write_report(tmp_path / "notebook")
