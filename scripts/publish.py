@@ -4,13 +4,15 @@ python scripts/publish.py runs/course docs/results/course --figures band,beta-sa
 
 For every study: claims.json (verdicts with each seed's numbers and p values), the table of results, and seeds.csv,
 which has quantiles of every measure for each seed; and VERDICTS.md, written from the claims.json files alone, so that a
-test can write it again. Figures are the PNG files of the report whose names contain one of the given words.
+test can write it again. Figures are the PNG files of the report whose names contain one of the given words. Where the
+target holds other studies already, the p values of all of them are adjusted together, as on one page.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import dataclasses
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,10 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.claims import Judged
+from jaxcifar.claims.comparisons import Comparison, Equivalence, Fact, Level, Open, Order, all_of, decide_all
 from jaxcifar.config.stored import read_studies
+from jaxcifar.records import seal
+from jaxcifar.records.files import finite
 from jaxcifar.records.study import Result
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
@@ -50,7 +55,31 @@ def main() -> None:
             shutil.copy(figure, options.target / figure.name)
     for table in sorted((options.source / "report" / "tables").glob("*-results.csv")):
         shutil.copy(table, options.target / table.name)
+    join(options.target)
     (options.target / "VERDICTS.md").write_text(verdicts(options.target))
+
+
+def join(folder: Path) -> None:
+    """Decide the comparisons in the claims.json files of a folder again, adjusted for one another."""
+    files = {file: _read(file) for file in sorted(folder.glob("*.claims.json"))}
+    claims = [row for stored in files.values() for rows in stored["judged"].values() for row in rows if row["tests"]]
+    found = [[_comparison(test) for test in row["tests"]] for row in claims]
+    decisions = iter(decide_all([comparison for comparisons in found for comparison in comparisons]))
+    for row, comparisons in zip(claims, found, strict=True):
+        decided = [next(decisions) for _ in comparisons]
+        row["verdict"], row["reasons"] = all_of(decided)
+        pairs = zip(row["tests"], decided, strict=True)
+        row["tests"] = [finite({**test, **dataclasses.asdict(decision)}) for test, decision in pairs]
+    for file, stored in files.items():
+        seal.write(file, {key: value for key, value in stored.items() if key != seal.KEY})
+
+
+def _comparison(test: dict[str, Any]) -> Comparison:
+    """The comparison that a stored test is of."""
+    if test["kind"] == Fact.__name__:  # its own answer is stored as the decision's
+        return Fact(test["what"], test["answer"] == "holds")
+    kind = {each.__name__: each for each in (Order, Equivalence, Level, Open)}[test["kind"]]
+    return kind(**{field.name: test[field.name] for field in dataclasses.fields(kind)})
 
 
 def write_seeds(runs: Sequence[Result], file: Path) -> None:

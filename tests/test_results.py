@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import shutil
 import sys
 from itertools import chain
 from pathlib import Path
@@ -30,6 +31,14 @@ def comparisons_of(folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_the_table_of_verdicts_says_what_the_claims_say(folder: Path):
     assert (folder / "VERDICTS.md").read_text() == publish.verdicts(folder)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_deciding_again_changes_nothing(folder: Path, tmp_path: Path):
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    publish.join(tmp_path)
+    for file in folder.glob("*.claims.json"):
+        assert (tmp_path / file.name).read_text() == file.read_text()
 
 
 def one_sided(test: dict[str, Any], shift: float, alternative: str) -> float:

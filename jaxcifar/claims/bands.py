@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims.evidence import Missing
-from jaxcifar.claims.members import by_seed, learning_rate
+from jaxcifar.claims.members import by_seed, check_whole, learning_rate
 from jaxcifar.records.study import Result, StudyResults
 
 
@@ -71,15 +71,18 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
 
     A rate is usable if its run neither diverges nor ends with a train loss more than `tolerance` nats above the best
     run, of all networks and rates, with the same seed. One usable rate, or none, has width 0.
+
+    The quantity raises `Missing` where a network or a rate of the study is not there.
     """
 
     def on(study: StudyResults) -> Band:
+        check_whole(study)
         # The best of all seeds would fall as seeds are added, so that the same runs would be judged more strictly.
-        best = {seed: min(map(_last_loss, runs)) for seed, runs in by_seed(study.runs).items()}
+        best = {seed: min(map(last_loss, runs)) for seed, runs in by_seed(study.runs).items()}
 
         def width(runs: Sequence[Result]) -> float:
             level = best[runs[0].seed] + tolerance
-            rates = [learning_rate(run) for run in runs if _last_loss(run) <= level]
+            rates = [learning_rate(run) for run in runs if last_loss(run) <= level]
             return math.log10(max(rates) / min(rates)) if rates else 0.0
 
         name = f"usable rates (train loss within {tolerance:g} nats of the seed's best)"
@@ -89,8 +92,8 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
     return on
 
 
-def _last_loss(run: Result) -> float:
-    """The last train loss; infinite for a diverged run, which is never usable."""
+def last_loss(run: Result) -> float:
+    """Return the last train loss; infinite for a diverged run, which is never usable."""
     losses = run.column("train_loss")
     return float(losses[-1]) if run.status == "finished" and len(losses) else math.inf
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from jaxcifar.claims.bands import Band
 from jaxcifar.claims.comparisons import Comparison, Equivalence, Level, Order, Relation, Side
 from jaxcifar.claims.evidence import Evidence, Judge, Missing, Number
-from jaxcifar.claims.members import complete, norm_pairs
+from jaxcifar.claims.members import check_whole, complete, norm_pairs
 from jaxcifar.claims.numbers import Measured, On, against, compared, number, number_of, on, scaled, titled
 from jaxcifar.errors import UserError
 from jaxcifar.records.study import StudyResults
@@ -131,6 +131,7 @@ def for_every(pattern: str, make: Callable[[str], Judge]) -> Judge:
     name = re.compile(re.escape(pattern).replace(r"\*", "(.+)"))
 
     def judge(study: StudyResults) -> Evidence:
+        check_whole(study)
         found = [match.group(1) for match in map(name.fullmatch, study.members) if match]
         if not found:
             raise Missing(f"No run {pattern} is there.")
@@ -175,6 +176,8 @@ def _by_norm(quantity: On, relation: Relation, by: float, among: Names, negated:
     def judge(study: StudyResults) -> Evidence:
         numbers: list[Number] = []
         orders: list[Order] = []
+        if not among:
+            check_whole(study)
         runs = tuple(run for name in _names(among) for run in complete(study, name))
         # The quantity depends on all runs of the study, so that a common level is the same whatever `among` is.
         measured, chosen = on(quantity, study), dataclasses.replace(study, runs=runs) if among else study

@@ -31,6 +31,16 @@ def complete(study: StudyResults, member: str) -> list[Result]:
     return runs
 
 
+def check_whole(study: StudyResults) -> None:
+    """Refuse a study without one of its members, for what depends on all of them.
+
+    Raises:
+        Missing: a member is not there.
+    """
+    if study.absent:
+        raise Missing(f"The run {study.absent[0]} is not there.")
+
+
 def ended_well(runs: Sequence[Result]) -> list[Result]:
     """Return the runs of the seeds of which no run diverged."""
     # The whole seed is left out: with a rate missing, its band would be that of fewer rates.

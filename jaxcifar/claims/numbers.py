@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from jaxcifar.claims.bands import Band
+from jaxcifar.claims.bands import Band, last_loss
 from jaxcifar.claims.evidence import Missing, Number
 from jaxcifar.claims.members import by_seed, complete, ended_well, learning_rate
 from jaxcifar.claims.quantities import Quantity, timed
@@ -51,7 +51,7 @@ def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -
         runs = _timed(study, runs, label)
     kept = list(runs) if quantity.of_diverged else ended_well(runs)
     if quantity.smoothness:
-        _check_trained(kept, label, quantity.share)
+        _check_trained(_smoothest(kept) if isinstance(quantity, Band) else kept, label, quantity.share)
     lost = len(by_seed(runs)) - len(by_seed(kept))
     note = f" ({lost} of {len(by_seed(runs))} seeds diverged)" if lost else ""
     return Number(quantity.name, label + note, quantity.values(kept) if kept else (), quantity.unit)
@@ -66,6 +66,11 @@ def _timed(study: StudyResults, runs: Sequence[Result], label: str) -> list[Resu
             "or had another device than most runs of the study; let one process train this study."
         )
     return found
+
+
+def _smoothest(runs: Sequence[Result]) -> list[Result]:
+    """Each seed's run of the least last train loss: one rate on its plateau makes a band wider, all make it narrow."""
+    return [min(found, key=last_loss) for found in by_seed(runs).values()]
 
 
 def _check_trained(runs: Sequence[Result], label: str, share: float) -> None:

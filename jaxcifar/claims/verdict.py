@@ -99,6 +99,7 @@ def judge_page(sources: Sequence[tuple[Study, StudyResults]]) -> list[list[Judge
     A verdict stays open where members are missing, where the runs are not the study's own, and on other images; the
     numbers are shown all the same. A claim whose judge raises is not decided and says why.
     """
+    sources = [(study, _with_absent(study, results)) for study, results in sources]
     found = [[_evidence(claim, results) for claim in study.claims] for study, results in sources]
     reasons = [_undecidable(study, results) for study, results in sources]
     # Only comparisons that can be decided count in the number of tests.
@@ -117,6 +118,12 @@ def judge_page(sources: Sequence[tuple[Study, StudyResults]]) -> list[list[Judge
         ]
         for (study, results), row, reason in zip(sources, found, reasons, strict=True)
     ]
+
+
+def _with_absent(study: Study, results: StudyResults) -> StudyResults:
+    """The results, with the members that a study of fewer variants or rates, under the same name, never had."""
+    absent = tuple(member.name for member in study.members() if member.name not in results.members)
+    return dataclasses.replace(results, absent=absent)
 
 
 def _evidence(claim: Claim, study: StudyResults) -> Evidence | str:

@@ -118,6 +118,8 @@ class StudyResults:
     labels: Mapping[str, str] = field(default_factory=dict)
     """What readers see in place of a member's name."""
     wanted: Wanted = Wanted()
+    absent: tuple[str, ...] = ()
+    """Members of the study that no record or manifest names, where the study is known."""
 
     def label(self, member: str) -> str:
         """Return what readers see of a member: its name where it has no label."""

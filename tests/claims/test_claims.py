@@ -63,13 +63,18 @@ RATES = (1e-3, 2e-3, 1e-4, 5e-4, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 def band(
     width_with: float, width_without: float, high: tuple[float, float] = (0.6, 2.0), start: str = XAVIER
 ) -> dict[str, M]:
-    """Runs at the study's four rates, and five higher ones that end at the losses `high` with and without BatchNorm."""
+    """Runs at the study's four rates, and five higher ones that end at the losses `high` with and without BatchNorm.
+
+    The networks of the other initialisation have no steps on record.
+    """
     found = {}
     for norm, width, late in (("-bn", width_with, high[0]), ("", width_without, high[1])):
         for i, rate in enumerate(RATES):
             loss = np.full(60, 1.0 + width * min(i, 3) / 3)
             train = 0.6 if i < 4 else late
             found[f"vgg-a{norm}{start}-learning-rate-{rate:g}"] = M(steps={"loss": loss}, train_loss=train)
+            other = XAVIER if start == HE else HE
+            found[f"vgg-a{norm}{other}-learning-rate-{rate:g}"] = M(train_loss=train)
     return found
 
 
@@ -465,6 +470,24 @@ def test_a_network_on_its_plateau_is_not_smooth(tmp_path: Path):
     claim = judge_one(study(tmp_path, "gradients", flat), "greatly decreases")
     assert claim.verdict == "not decided"
     assert "does not train: its last train loss is 2.3, guessing gives 2.3" in claim.decides
+
+
+@pytest.mark.parametrize("flat", [1, 4])
+def test_one_rate_on_its_plateau_makes_no_band_smooth(tmp_path: Path, flat: int):
+    found = band(0.2, 0.8)
+    for rate in RATES[:flat]:
+        name = f"vgg-a-learning-rate-{rate:g}"
+        found[name] = dataclasses.replace(found[name], train_loss=2.3025)
+    claim = judge_one(study(tmp_path, "loss_landscape", found), "narrows the band")
+    assert claim.verdict == ("holds" if flat == 1 else "not decided")
+    assert ("does not train" in claim.decides) is (flat == 4)
+
+
+def test_usable_rates_need_all_rates_of_the_study(tmp_path: Path):
+    found = {name: figures for name, figures in band(0.2, 0.8).items() if not name.endswith("-0.3")}
+    claim = judge_one(study(tmp_path, "loss_landscape", found), "wider range")
+    assert claim.verdict == "not decided"
+    assert "The run vgg-a-learning-rate-0.3 is not there." in claim.decides
 
 
 def test_every_rate_diverges_and_none_is_usable(tmp_path: Path):
