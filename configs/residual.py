@@ -84,10 +84,10 @@ def get_config() -> Study:
         sizes={
             "cpu": Size(
                 changes={"model.width": 8, "data.train_size": 5_000, "data.test_size": 2_000},
-                seeds=5,
-                hours=2.7,
+                seeds=3,
+                hours=1.6,
                 why="Gradients at initialisation differ by factors between the depths; 800 steps show whether "
-                "a depth learns.",
+                "a depth learns. Every choice of three of five seeds gives the same verdicts.",
             )
         },
     )
