@@ -77,6 +77,9 @@ class Open:
     why: str
 
 
+MOST_TIMES = 50
+"""The greatest multiple of the seeds that is looked at for one that would decide."""
+
 Comparison = Order | Equivalence | Level | Fact | Open
 
 
@@ -126,8 +129,31 @@ def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
             "p_equal": raw_equal.get(index, math.nan),
             "p_equal_adjusted": p_same,
         }
-        decisions.append(replace(_decide(comparison, tests[index], p, p_same), **numbers))
+        decision = replace(_decide(comparison, test := tests[index], p, p_same), **numbers)
+        if decision.answer == "not decided" and test is not None:
+            decision = replace(decision, how=f"{decision.how}; {_outlook(comparison, test, decision)}")
+        decisions.append(decision)
     return decisions
+
+
+def _outlook(comparison: Comparison, test: Difference, decision: Decision) -> str:
+    """How many more seeds would decide a comparison, if they had the same means and deviations.
+
+    The adjustment is taken to multiply their p values as it does those of today.
+    """
+    burden, burden_equal = decision.p_adjusted / decision.p, decision.p_equal_adjusted / decision.p_equal
+    margin = _margin(comparison)
+    for times in np.geomspace(1.1, MOST_TIMES, 60):
+        more = test.with_seeds(float(times))
+        p, p_equal = burden * more.p_beyond(_claimed_margin(comparison)), burden_equal * more.p_equivalent(margin)
+        if _decide(comparison, more, p, p_equal).answer != "not decided":
+            return f"about {_seeds(comparison, times)} like these would decide"
+    return f"not even {_seeds(comparison, MOST_TIMES)} like these would decide"
+
+
+def _seeds(comparison: Comparison, times: float) -> str:
+    counts = {len(values) for values in vars(comparison).values() if isinstance(values, tuple)}
+    return f"{math.ceil(times * counts.pop())} seeds" if len(counts) == 1 else f"{times:.2g} times as many seeds"
 
 
 def all_of(decisions: Sequence[Decision]) -> tuple[Answer, tuple[str, ...]]:
@@ -143,37 +169,8 @@ def all_of(decisions: Sequence[Decision]) -> tuple[Answer, tuple[str, ...]]:
     return answer, tuple(decision.how for decision in shown)
 
 
-def pointing(comparisons: Sequence[Comparison]) -> str:
-    """Return which way the means point, where no verdict may be drawn from them."""
-    ways = {way for way in map(_points, comparisons) if way is not None}
-    match sorted(ways):
-        case [True]:
-            return "The numbers point for the statement."
-        case [False]:
-            return "The numbers point against the statement."
-        case []:
-            return "The numbers point nowhere."
-        case _:
-            return "Some numbers point for the statement, others against it."
-
-
-def _points(comparison: Comparison) -> bool | None:
-    match comparison:
-        case Order(a=a, b=b) if is_finite(a) and is_finite(b):
-            return (bool(np.mean(a) > np.mean(b)) == (comparison.relation == "greater")) is not comparison.negated
-        case Equivalence(a=a, b=b) if is_finite(a) and is_finite(b):
-            return bool(abs(np.mean(a) - np.mean(b)) < comparison.within)
-        case Level(values=values) if is_finite(values):
-            return _reached(comparison)
-        case Fact(answer=answer):
-            return answer
-        case Order() | Equivalence() | Level() | Open():
-            return None
-        case _:
-            assert_never(comparison)
-
-
-def _reached(level: Level) -> bool:
+def reached(level: Level) -> bool:
+    """Return whether the mean is where the claim puts it."""
     distance = float(np.mean(level.values)) - level.level
     match level.side:
         case "at least":
@@ -256,10 +253,10 @@ def _order(order: Order, test: Difference | None, p: float, p_equal: float) -> D
         # There is a difference, but its true size may lie on either side of `by`.
         if found and abs(test.value) < order.by:
             limit = amount(order.by, order.log, sign=False)
-            return Decision("not decided", f"{text}; smaller than {limit}, more seeds would decide")
+            return Decision("not decided", f"{text}; smaller than {limit}")
         # A negated claim holds where the difference is significant the other way.
         return Decision("holds" if found is not order.negated else "does not hold", text)
-    return Decision("not decided", f"{text}; more seeds would decide")
+    return Decision("not decided", text)
 
 
 def _equivalence(pair: Equivalence, test: Difference | None, p: float, p_equal: float) -> Decision:
@@ -271,29 +268,29 @@ def _equivalence(pair: Equivalence, test: Difference | None, p: float, p_equal: 
         return Decision("holds", f"{text} (two one-sided t-tests, p = {p_equal:.2g})")
     if p < LEVEL:
         return Decision("does not hold", f"{text} ({tested(pair.a, pair.b, p)})")
-    return Decision("not decided", f"{text}; more seeds would decide")
+    return Decision("not decided", text)
 
 
-def _level(reached: Level, test: Difference | None, p: float, p_equal: float) -> Decision:
-    if not is_finite(reached.values):
-        return Decision("not decided", f"{reached.what}: not finite")
-    distance = float(np.mean(reached.values)) - reached.level
-    text = f"{reached.what}: {np.mean(reached.values):.4g} against {reached.level:.4g}"
-    if reached.side == "about":
+def _level(level: Level, test: Difference | None, p: float, p_equal: float) -> Decision:
+    if not is_finite(level.values):
+        return Decision("not decided", f"{level.what}: not finite")
+    distance = float(np.mean(level.values)) - level.level
+    text = f"{level.what}: {np.mean(level.values):.4g} against {level.level:.4g}"
+    if level.side == "about":
         if p_equal < LEVEL:
-            return Decision("holds", f"{text}, within {reached.by:g} (two one-sided t-tests, p = {p_equal:.2g})")
+            return Decision("holds", f"{text}, within {level.by:g} (two one-sided t-tests, p = {p_equal:.2g})")
         if p < LEVEL:
-            return Decision("does not hold", f"{text}, more than {reached.by:g} away (t-test, p = {p:.2g})")
-        why = SAME if test is None and len(reached.values) > 1 else "more seeds would decide"
-        return Decision("not decided", f"{text}, within {reached.by:g}; {why}")
-    answer: Answer = "holds" if _reached(reached) else "does not hold"
+            return Decision("does not hold", f"{text}, more than {level.by:g} away (t-test, p = {p:.2g})")
+        text = f"{text}, within {level.by:g}"
+        return Decision("not decided", text if test else f"{text}; {SAME if len(level.values) > 1 else SEEDS}")
+    answer: Answer = "holds" if reached(level) else "does not hold"
     if test is None:
-        if len(reached.values) > 1:
+        if len(level.values) > 1:
             return Decision("not decided", f"{text}; {SAME}")
         # One seed has no spread of its own; chance does not explain a distance of more than four deviations.
-        if abs(distance) > reached.by:
-            return Decision(answer, f"{text}, one seed, more than four seed deviations ({reached.by:g}) away")
-        return Decision("not decided", f"{text} is within four seed deviations ({reached.by:g}) of one seed; {SEEDS}")
+        if abs(distance) > level.by:
+            return Decision(answer, f"{text}, one seed, more than four seed deviations ({level.by:g}) away")
+        return Decision("not decided", f"{text} is within four seed deviations ({level.by:g}) of one seed; {SEEDS}")
     if p < LEVEL:
-        return Decision(answer, f"{text} (t-test, {len(reached.values)} seeds, adjusted p = {p:.2g})")
-    return Decision("not decided", f"{text} (t-test, adjusted p = {p:.2g}); more seeds would decide")
+        return Decision(answer, f"{text} (t-test, {len(level.values)} seeds, adjusted p = {p:.2g})")
+    return Decision("not decided", f"{text} (t-test, adjusted p = {p:.2g})")

@@ -54,6 +54,10 @@ class Difference:
         """
         return max(self.p_above(-margin), self.p_below(margin))
 
+    def with_seeds(self, times: float) -> Difference:
+        """Return the same difference with `times` as many seeds of the same deviation in each arm."""
+        return Difference(self.value, self.error / math.sqrt(times), self.freedom * times)
+
 
 def welch(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Difference:
     r"""Compare two means whose variances may differ (Welch 1947).

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jaxcifar.claims.comparisons import Answer, Comparison, Decision, all_of, decide_all, pointing
+from jaxcifar.claims.comparisons import Answer, Comparison, Decision, all_of, decide_all
 from jaxcifar.claims.evidence import Evidence, Missing, Number
+from jaxcifar.claims.pointing import pointing
 from jaxcifar.claims.wording import amount
 from jaxcifar.config import Claim, Study, to_json
 from jaxcifar.config.serialize import changes

@@ -439,7 +439,7 @@ def test_several_seeds_are_tested(tmp_path: Path):
     noisy = members(("vgg-a-bn", "vgg-a-bn-dropout"), test_loss=[1.0, 0.99], spread=[(0.0, 0.2, 0.4)] * 2)
     claim = judge_one(study(tmp_path / "b", "vgg_family", noisy), "the late test loss")
     assert claim.verdict == "not decided"
-    assert "more seeds would decide" in claim.decides
+    assert "not even 150 seeds like these would decide" in claim.decides
     equal = members(("vgg-a-bn", "vgg-a-bn-dropout"), test_loss=[1.0, 0.999])
     claim = judge_one(study(tmp_path / "c", "vgg_family", equal), "the late test loss")
     assert claim.verdict == "no difference"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 
 import numpy as np
 import pytest
@@ -19,8 +20,8 @@ from jaxcifar.claims.comparisons import (
     Order,
     all_of,
     decide_all,
-    pointing,
 )
+from jaxcifar.claims.pointing import pointing
 
 
 def decide(comparison: Comparison) -> Decision:
@@ -145,8 +146,46 @@ def test_a_sure_difference_that_is_too_small_does_not_hold_yet():
     assert decision.answer == "holds"
     (decision,) = decide_all([dataclasses.replace(small, by=0.39)])
     assert decision.answer == "not decided"
-    assert "smaller than 0.39, more seeds would decide" in decision.how
+    assert "smaller than 0.39; about 16 seeds like these would decide" in decision.how
+    (decision,) = decide_all([dataclasses.replace(small, by=0.3801)])
+    assert "smaller than 0.38; not even 150 seeds like these would decide" in decision.how
     (decision,) = decide_all([dataclasses.replace(small, by=0.39, relation="greater")])
     assert decision.answer == "does not hold"
     (decision,) = decide_all([dataclasses.replace(small, by=0.39, negated=True)])
     assert decision.answer == "not decided"
+
+
+@pytest.mark.parametrize(
+    "comparison",
+    [
+        Order("x", "greater", (1.0, 2.0, 3.0), (1.1, 1.3, 1.2), 0.1),
+        Order("x", "smaller", (1.0, 2.0, 3.0), (1.1, 1.9, 2.7), 0.5),
+        Equivalence("x", (1.0, 2.0, 3.0), (1.1, 1.9, 2.8), 1.0),
+        Level("x", "about", (70.1, 72.0, 71.5), 71.0, 1.0),
+        Level("x", "at least", (70.1, 72.0, 71.5), 71.0, 1.0),
+    ],
+    ids=repr,
+)
+def test_the_number_of_seeds_that_would_decide(comparison: Comparison):
+    """As many seeds as told decide, and half of them do not."""
+    others: list[Comparison] = [Order("y", "greater", (i + 1.0, 2.0, 3.0), (1.0, 2.0, 3.5), 0.1) for i in range(3)]
+    found = decide_all([comparison, *others])[0]
+    seeds = re.search(r"about (\d+) seeds like these would decide", found.how)
+    assert found.answer == "not decided"
+    assert seeds
+    times = int(seeds[1]) / 3
+    assert _with_seeds(comparison, math.ceil(1.2 * times), found) != "not decided"
+    assert _with_seeds(comparison, math.floor(times / 2), found) == "not decided"
+
+
+def test_arms_of_unequal_numbers_of_seeds_need_some_times_as_many():
+    found = decide(Order("x", "greater", (1.0, 2.0, 3.0, 2.0), (1.1, 1.3, 1.2), 0.1))
+    assert re.search(r"about [0-9.]+ times as many seeds like these would decide", found.how)
+
+
+def _with_seeds(comparison: Comparison, times: int, found: Decision) -> Answer:
+    """The answer with each seed repeated, among as many comparisons of nothing as make today's adjustment."""
+    fields = {name: value * times for name, value in vars(comparison).items() if isinstance(value, tuple)}
+    burden = round(max(found.p_adjusted / found.p, np.nan_to_num(found.p_equal_adjusted / found.p_equal)))
+    nothing: Comparison = Equivalence("z", (0.0, 1.0, 2.0), (1.0, 2.0, 3.0), 1.0)
+    return decide_all([dataclasses.replace(comparison, **fields), *[nothing] * (burden - 1)])[0].answer
