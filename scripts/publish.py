@@ -79,7 +79,8 @@ def _comparison(test: dict[str, Any]) -> Comparison:
     if test["kind"] == Fact.__name__:  # its own answer is stored as the decision's
         return Fact(test["what"], test["answer"] == "holds")
     kind = {each.__name__: each for each in (Order, Equivalence, Level, Open)}[test["kind"]]
-    return kind(**{field.name: test[field.name] for field in dataclasses.fields(kind)})
+    values = {field.name: test[field.name] for field in dataclasses.fields(kind)}
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
 def write_seeds(runs: Sequence[Result], file: Path) -> None:
