@@ -167,9 +167,8 @@ def epochs_to_common_level(key: str, members: Sequence[str]) -> Callable[[StudyR
         # A diverged run has no best level of its own.
         level = common_level([run for name in members for run in ended_well(complete(study, name))], key)
         shown = f"{100 * level:.1f}%" if key.endswith("accuracy") else f"{level:.3g} nats"
-        return Quantity(
-            f"epochs to a {_words(key)} of {shown}", lambda run: _first_epoch(run, key, level), "epochs", resolution=1.0
-        )
+        name = f"epochs to {'an' if _words(key).startswith('e') else 'a'} {_words(key)} of {shown}"
+        return Quantity(name, lambda run: _first_epoch(run, key, level), "epochs", resolution=1.0)
 
     return on
 

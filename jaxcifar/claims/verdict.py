@@ -20,9 +20,10 @@ from jaxcifar.records.study import StudyResults
 
 _BROKEN = "The claim could not be judged"
 
-HARMLESS = ("name", "seed", "precision", "data.dir", "data.source", "checkpoint", "probes")
+HARMLESS = ("name", "seed", "precision", "data.dir", "data.source", "checkpoint", "probes", "evaluate_train")
 """What may differ without making it another study: it does not change what is trained, or no more than a seed does.
-Probes may be added, and snapshots where the study has none; its own must be there."""
+Probes may be added, and what `ADDED` names where the study has none; its own must be there."""
+ADDED = ("checkpoint.snapshots", "evaluate_train")
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def _changes(study: Study, results: StudyResults) -> list[str]:
             found += [
                 f"{path} is {_short(after)} instead of {_short(before)}"
                 for path, before, after in changes(to_json(expected), to_json(run.config))
-                if not path.startswith(HARMLESS) or (path == "checkpoint.snapshots" and before)
+                if not path.startswith(HARMLESS) or (path in ADDED and before)
             ]
             found += [f"probes lack {probe}" for probe in expected.probes if probe not in run.config.probes]
     return list(dict.fromkeys(found))

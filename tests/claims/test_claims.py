@@ -540,13 +540,19 @@ def test_what_leaves_a_claim_open(tmp_path: Path):
         "The runs are not the study's: epochs is 1 instead of 6; batch_size is 500 instead of 4. Run the study as it "
         "is to decide.; The numbers point for the statement."
     )
-    assert (
-        judged("d", {"cnn": M(test_accuracy=0.8, run=dataclasses.replace(run, precision="bfloat16"))}).verdict
-        == "holds"
-    )
+    for name, value in (("precision", "bfloat16"), ("evaluate_train", True)):
+        other = M(test_accuracy=0.8, run=dataclasses.replace(run, **{name: value}))
+        assert judged(name, {"cnn": other}).verdict == "holds"
     assert judged("f", {"cnn": dataclasses.replace(good["cnn"], data="cifar100")}).verdict == "not decided"
     shapes = judged("e", {"cnn": dataclasses.replace(good["cnn"], data="shapes")})
     assert (shapes.verdict, "run it on CIFAR-10" in shapes.decides) == ("not decided", True)
+
+
+def test_a_study_in_evaluation_mode_needs_it(tmp_path: Path):
+    spec = fitted(0.8, 1.0, 1.2)
+    run = dataclasses.replace(shipped_study("dropout").base, evaluate_train=False)
+    found = study(tmp_path, "dropout", {**spec, "cnn": dataclasses.replace(spec["cnn"], run=run)})
+    assert "evaluate_train is False instead of True" in judge_one(found, "falls more slowly").decides
 
 
 def test_a_study_of_other_images_is_judged_on_them(tmp_path: Path):
