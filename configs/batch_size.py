@@ -105,7 +105,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={},
                 seeds=3,
-                hours=2.8,
+                hours=2.3,
                 why="The full size: the text's levels are of all images. Three seeds, because epochs to a "
                 "level differ by a factor between the batches.",
             )
