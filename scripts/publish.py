@@ -14,6 +14,7 @@ import argparse
 import csv
 import dataclasses
 import json
+import math
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.claims import Judged
-from jaxcifar.claims.comparisons import Comparison, Equivalence, Fact, Level, Open, Order, all_of, decide_all
+from jaxcifar.claims.comparisons import Comparison, Equivalence, Fact, Level, Open, Order
+from jaxcifar.claims.decisions import all_of, decide_all
 from jaxcifar.config.stored import read_studies
 from jaxcifar.records import seal
 from jaxcifar.records.files import finite
@@ -35,7 +37,7 @@ Written by `scripts/publish.py` from the claims.json files of this folder. A com
 significant after adjustment and the measured difference is at least the size that the claim asks for; the true one may
 then still be somewhat smaller. *No difference larger than X* means that two one-sided tests exclude a difference of X
 or more; a smaller one may well be significant. A claim *does not hold* if one of its comparisons does not."""
-LAST = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+LAST = ("train_loss", "train_accuracy", "train_eval_loss", "train_eval_accuracy", "test_loss", "test_accuracy")
 
 
 def main() -> None:
@@ -62,7 +64,9 @@ def main() -> None:
 def join(folder: Path) -> None:
     """Decide the comparisons in the claims.json files of a folder again, adjusted for one another."""
     files = {file: _read(file) for file in sorted(folder.glob("*.claims.json"))}
-    claims = [row for stored in files.values() for rows in stored["judged"].values() for row in rows if row["tests"]]
+    claims = [
+        row for stored in files.values() for rows in stored["judged"].values() for row in rows if row.get("tests")
+    ]
     found = [[_comparison(test) for test in row["tests"]] for row in claims]
     decisions = iter(decide_all([comparison for comparisons in found for comparison in comparisons]))
     for row, comparisons in zip(claims, found, strict=True):
@@ -80,7 +84,9 @@ def _comparison(test: dict[str, Any]) -> Comparison:
         return Fact(test["what"], test["answer"] == "holds")
     kind = {each.__name__: each for each in (Order, Equivalence, Level, Open)}[test["kind"]]
     values = {field.name: test[field.name] for field in dataclasses.fields(kind)}
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    # A value that was not finite is stored as null.
+    lists = {name: tuple(math.nan if x is None else x for x in v) for name, v in values.items() if isinstance(v, list)}
+    return kind(**{**values, **lists})
 
 
 def write_seeds(runs: Sequence[Result], file: Path) -> None:
@@ -94,9 +100,9 @@ def write_seeds(runs: Sequence[Result], file: Path) -> None:
 def _rows(run: Result) -> Iterator[list[Any]]:
     start = [run.member, run.seed, run.status]
     for key in LAST:
-        values = run.column(key)
-        if len(values):
-            yield [*start, f"last {key}", f"{values[-1]:.6g}", *[""] * len(QUANTILES)]
+        rows = run.records.metrics if run.records else []
+        if rows and key in rows[-1]:
+            yield [*start, f"last {key}", f"{run.column(key)[-1]:.6g}", *[""] * len(QUANTILES)]
     steps = run.records.steps if run.records else {}
     for name in steps:
         values = run.step_values(name)

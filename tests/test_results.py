@@ -41,6 +41,17 @@ def test_deciding_again_changes_nothing(folder: Path, tmp_path: Path):
         assert (tmp_path / file.name).read_text() == file.read_text()
 
 
+def test_a_stored_value_that_was_not_finite_is_read(tmp_path: Path):
+    values = {"what": "x", "relation": "greater", "a": [1.0, None, 3.0], "b": [1.0, 2.0, 3.0], "by": 0.1, "log": False}
+    test = {"kind": "Order", **values, "resolution": 0.0, "negated": False}
+    rows = [{"verdict": "holds", "reasons": [], "tests": [test]}, {"verdict": "holds", "reasons": ["of old"]}]
+    (tmp_path / "x.claims.json").write_text(json.dumps({"judged": {"cifar10": rows}}))
+    publish.join(tmp_path)
+    first, second = json.loads((tmp_path / "x.claims.json").read_text())["judged"]["cifar10"]
+    assert (first["verdict"], first["reasons"]) == ("not decided", ["x: not finite"])
+    assert second == rows[1]
+
+
 def one_sided(test: dict[str, Any], shift: float, alternative: str) -> float:
     """SciPy's p value of a difference, or of a mean and its level, after a shift."""
     if "a" in test:

@@ -72,11 +72,14 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
     A rate is usable if its run neither diverges nor ends with a train loss more than `tolerance` nats above the best
     run, of all networks and rates, with the same seed. One usable rate, or none, has width 0.
 
-    The quantity raises `Missing` where a network or a rate of the study is not there.
+    The quantity raises `Missing` where a network, a rate or one of its seeds is not there, as each may be the best.
     """
 
     def on(study: StudyResults) -> Band:
         check_whole(study)
+        for seed, runs in by_seed(study.runs).items():
+            if lacking := [member for member in study.members if member not in {run.member for run in runs}]:
+                raise Missing(f"The run {lacking[0]}, seed {seed} is not there.")
         # The best of all seeds would fall as seeds are added, so that the same runs would be judged more strictly.
         best = {seed: min(map(last_loss, runs)) for seed, runs in by_seed(study.runs).items()}
 

@@ -32,13 +32,15 @@ def complete(study: StudyResults, member: str) -> list[Result]:
 
 
 def check_whole(study: StudyResults) -> None:
-    """Refuse a study without one of its members, for what depends on all of them.
+    """Refuse a study without one of its members, or with a run that has not ended, for what depends on all of them.
 
     Raises:
-        Missing: a member is not there.
+        Missing: a run is not there, or has not come to its end.
     """
     if study.absent:
         raise Missing(f"The run {study.absent[0]} is not there.")
+    for run in study.missing:
+        raise Missing(f"The run {run.member}, seed {run.seed} has not come to its end.")
 
 
 def ended_well(runs: Sequence[Result]) -> list[Result]:
@@ -111,8 +113,8 @@ def _config(run: Result) -> Run:
 
 
 def setting_of(config: Run, bare: Model, over_rates: bool) -> Run:
-    """Return what a pair shares: its arms may differ in how long they train, and in probes and snapshots."""
+    """Return what a pair shares: its arms may differ in how long they train, and in what is measured beside."""
     # Any constant takes the rate out of the comparison.
     optimizer = dataclasses.replace(config.optimizer, learning_rate=1.0) if over_rates else config.optimizer
     common = dataclasses.replace(config, name="", seed=0, model=bare, optimizer=optimizer, probes=(), epochs=1)
-    return dataclasses.replace(common, checkpoint=Checkpoint())
+    return dataclasses.replace(common, checkpoint=Checkpoint(), evaluate_train=False)

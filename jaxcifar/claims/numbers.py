@@ -41,7 +41,8 @@ def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -
     A seed that diverged enters no number; the label says how many did. Nor do seconds that cannot be compared.
 
     Raises:
-        Missing: the quantity is one of smoothness and the runs do not train, or of seconds and none has its own.
+        Missing: the quantity is one of smoothness and the runs do not train (of a band, two or more rates of a seed),
+            or of seconds and none has its own.
     """
     label = _label(study, runs)
     if isinstance(quantity, Band) and quantity.rates is not None:
@@ -51,7 +52,7 @@ def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -
         runs = _timed(study, runs, label)
     kept = list(runs) if quantity.of_diverged else ended_well(runs)
     if quantity.smoothness:
-        _check_trained(_smoothest(kept) if isinstance(quantity, Band) else kept, label, quantity.share)
+        _check_trained(_all_but_one(kept) if isinstance(quantity, Band) else kept, label, quantity.share)
     lost = len(by_seed(runs)) - len(by_seed(kept))
     note = f" ({lost} of {len(by_seed(runs))} seeds diverged)" if lost else ""
     return Number(quantity.name, label + note, quantity.values(kept) if kept else (), quantity.unit)
@@ -68,9 +69,10 @@ def _timed(study: StudyResults, runs: Sequence[Result], label: str) -> list[Resu
     return found
 
 
-def _smoothest(runs: Sequence[Result]) -> list[Result]:
-    """Each seed's run of the least last train loss: one rate on its plateau makes a band wider, all make it narrow."""
-    return [min(found, key=last_loss) for found in by_seed(runs).values()]
+def _all_but_one(runs: Sequence[Result]) -> list[Result]:
+    """The runs of each seed without the one of the greatest last train loss: one rate on its plateau widens a band."""
+    seeds = [sorted(found, key=last_loss) for found in by_seed(runs).values()]
+    return [run for found in seeds for run in found[: max(1, len(found) - 1)]]
 
 
 def _check_trained(runs: Sequence[Result], label: str, share: float) -> None:

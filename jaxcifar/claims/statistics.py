@@ -26,6 +26,8 @@ class Difference:
     """Its standard error."""
     freedom: float
     """Degrees of freedom of the error."""
+    arms: int
+    """2, or 1 where a mean is compared with a fixed number."""
 
     @property
     def p(self) -> float:
@@ -56,7 +58,8 @@ class Difference:
 
     def with_seeds(self, times: float) -> Difference:
         """Return the same difference with `times` as many seeds of the same deviation in each arm."""
-        return Difference(self.value, self.error / math.sqrt(times), self.freedom * times)
+        freedom = (self.freedom + self.arms) * times - self.arms
+        return Difference(self.value, self.error / math.sqrt(times), freedom, self.arms)
 
 
 def welch(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Difference:
@@ -83,13 +86,13 @@ def welch(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Di
     variance = va + vb
     # Without any variance the formula is 0 / 0, and the degrees of freedom are not used.
     freedom = variance**2 / (va**2 / fa + vb**2 / fb) if variance else fa + fb
-    return Difference(float(np.mean(a) - np.mean(b)), math.sqrt(variance), freedom)
+    return Difference(float(np.mean(a) - np.mean(b)), math.sqrt(variance), freedom, 2)
 
 
 def against_level(values: Sequence[float], level: float, resolution: float = 0.0) -> Difference:
     """Compare a mean with a fixed number: a one-sample t-test; arguments and errors as in `welch`."""
     variance, freedom = _variance_of_mean(values, resolution)
-    return Difference(float(np.mean(values)) - level, math.sqrt(variance), freedom)
+    return Difference(float(np.mean(values)) - level, math.sqrt(variance), freedom, 1)
 
 
 def adjusted(p_values: Sequence[float]) -> list[float]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from jaxcifar.claims.comparisons import Answer, Comparison, Decision, all_of, decide_all
+from jaxcifar.claims.comparisons import Comparison, pointing
+from jaxcifar.claims.decisions import Answer, Decision, all_of, decide_all
 from jaxcifar.claims.evidence import Evidence, Missing, Number
-from jaxcifar.claims.pointing import pointing
 from jaxcifar.claims.wording import amount
 from jaxcifar.config import Claim, Study, to_json
 from jaxcifar.config.serialize import changes
@@ -21,9 +21,10 @@ from jaxcifar.records.study import StudyResults
 _BROKEN = "The claim could not be judged"
 
 HARMLESS = ("name", "seed", "precision", "data.dir", "data.source", "checkpoint", "probes", "evaluate_train")
-"""What may differ without making it another study: it does not change what is trained, or no more than a seed does.
-Probes may be added, and what `ADDED` names where the study has none; its own must be there."""
+"""What may differ without making it another study: it does not change what is trained, or no more than a seed does. Of
+the study's own probes none may be missing."""
 ADDED = ("checkpoint.snapshots", "evaluate_train")
+"""Of these the study's own value must be there; where it has none, they may be added."""
 
 
 @dataclass(frozen=True)

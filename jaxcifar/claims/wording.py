@@ -6,8 +6,10 @@ import numpy as np
 
 Values = tuple[float, ...]
 """A value for each seed that trained to its end."""
-SEEDS = "several seeds (--seeds 5) would decide"
-SAME = "nothing varies between the seeds, so no test can decide; more seeds would"
+SEEDS = "several seeds are needed (--seeds 5)"
+"""What one seed lacks."""
+SAME = "nothing varies between the seeds, so no test can decide; more seeds may"
+"""What seeds of equal values lack."""
 
 
 def is_finite(values: Values) -> bool:

@@ -5,23 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from jaxcifar.claims.comparisons import (
-    Answer,
-    Comparison,
-    Decision,
-    Equivalence,
-    Fact,
-    Level,
-    Open,
-    Order,
-    all_of,
-    decide_all,
-)
-from jaxcifar.claims.pointing import pointing
+from jaxcifar.claims.comparisons import Comparison, Equivalence, Fact, Level, Open, Order, pointing
+from jaxcifar.claims.decisions import Answer, Decision, all_of, decide_all
 
 
 def decide(comparison: Comparison) -> Decision:
@@ -146,9 +136,9 @@ def test_a_sure_difference_that_is_too_small_does_not_hold_yet():
     assert decision.answer == "holds"
     (decision,) = decide_all([dataclasses.replace(small, by=0.39)])
     assert decision.answer == "not decided"
-    assert "smaller than 0.39; about 16 seeds like these would decide" in decision.how
+    assert "smaller than 0.39; about 16 seeds in all would decide" in decision.how
     (decision,) = decide_all([dataclasses.replace(small, by=0.3801)])
-    assert "smaller than 0.38; not even 150 seeds like these would decide" in decision.how
+    assert "smaller than 0.38; not even 150 seeds in all would decide" in decision.how
     (decision,) = decide_all([dataclasses.replace(small, by=0.39, relation="greater")])
     assert decision.answer == "does not hold"
     (decision,) = decide_all([dataclasses.replace(small, by=0.39, negated=True)])
@@ -167,25 +157,39 @@ def test_a_sure_difference_that_is_too_small_does_not_hold_yet():
     ids=repr,
 )
 def test_the_number_of_seeds_that_would_decide(comparison: Comparison):
-    """As many seeds as told decide, and half of them do not."""
-    others: list[Comparison] = [Order("y", "greater", (i + 1.0, 2.0, 3.0), (1.0, 2.0, 3.5), 0.1) for i in range(3)]
-    found = decide_all([comparison, *others])[0]
-    seeds = re.search(r"about (\d+) seeds like these would decide", found.how)
+    """With as many seeds as told on the whole page it is decided, with half of them not."""
+    page = [comparison, *(Order("y", "greater", (i + 1.0, 2.0, 3.0), (1.0, 2.0, 3.5), 0.1) for i in range(3))]
+    found = decide_all(page)[0]
+    seeds = re.search(r"about (\d+) seeds in all would decide, if they were like these", found.how)
     assert found.answer == "not decided"
     assert seeds
     times = int(seeds[1]) / 3
-    assert _with_seeds(comparison, math.ceil(1.2 * times), found) != "not decided"
-    assert _with_seeds(comparison, math.floor(times / 2), found) == "not decided"
+    assert _with_seeds(page, math.ceil(1.2 * times)).answer != "not decided"
+    assert _with_seeds(page, math.floor(times / 2)).answer == "not decided"
+
+
+def test_an_adjustment_that_ends_at_1_says_nothing_of_more_seeds():
+    """Adjusted it is about three times its p value today, but 21 times with more seeds."""
+    clear = Order("y", "greater", (10.0, 11.0, 12.0), (0.0, 1.0, 2.0), 0.1)
+    page = [Order("x", "greater", (0.0, 2.0, 1.1), (1.0, 0.0, 2.0), 0.4), *[clear] * 20]
+    found = decide_all(page)[0]
+    assert found.p_equal_adjusted == pytest.approx(1, abs=0.01)
+    seeds = re.search(r"about (\d+) seeds in all", found.how)
+    assert seeds
+    assert _with_seeds(page, math.ceil(1.2 * int(seeds[1]) / 3)).answer != "not decided"
+    assert _with_seeds(page, math.floor(int(seeds[1]) / 6)).answer == "not decided"
+
+
+def _with_seeds(page: Sequence[Comparison], times: int) -> Decision:
+    """How the first comparison is decided with every seed of the page repeated."""
+
+    def repeated(comparison: Comparison) -> Comparison:
+        values = {name: value * times for name, value in vars(comparison).items() if isinstance(value, tuple)}
+        return dataclasses.replace(comparison, **values)
+
+    return decide_all([repeated(comparison) for comparison in page])[0]
 
 
 def test_arms_of_unequal_numbers_of_seeds_need_some_times_as_many():
     found = decide(Order("x", "greater", (1.0, 2.0, 3.0, 2.0), (1.1, 1.3, 1.2), 0.1))
-    assert re.search(r"about [0-9.]+ times as many seeds like these would decide", found.how)
-
-
-def _with_seeds(comparison: Comparison, times: int, found: Decision) -> Answer:
-    """The answer with each seed repeated, among as many comparisons of nothing as make today's adjustment."""
-    fields = {name: value * times for name, value in vars(comparison).items() if isinstance(value, tuple)}
-    burden = round(max(found.p_adjusted / found.p, np.nan_to_num(found.p_equal_adjusted / found.p_equal)))
-    nothing: Comparison = Equivalence("z", (0.0, 1.0, 2.0), (1.0, 2.0, 3.0), 1.0)
-    return decide_all([dataclasses.replace(comparison, **fields), *[nothing] * (burden - 1)])[0].answer
+    assert re.search(r"about [0-9.]+ times as many seeds would decide, if they were like these", found.how)
