@@ -4,7 +4,7 @@ Rate 0.001 with momentum 0.9 at every batch, as in Table 1. Our choice: a fourth
 epochs, because the study says that a larger batch wants more epochs or a larger rate.
 
 Command:  python scripts/run.py --config configs/batch_size.py
-Cost:     96 epochs of the CNN; about 40 minutes on two CPU cores.
+Cost:     96 epochs of the CNN; about 45 minutes on two CPU cores.
 Expect:   71% at batch 4 within 6 epochs, 73% at 128 within 20 and at 256 within 50; epochs of 128 and 256 take alike.
 """
 
