@@ -13,7 +13,7 @@ Expect:   the paper: other normalisations train as fast as BatchNorm does, and w
 
 import numpy as np
 
-from jaxcifar.claims import ACCURACY, LOSS, best_accuracy, compare, mean, over_steps
+from jaxcifar.claims import ACCURACY, LOSS, best_accuracy, compare, mean, of_train_loss, over_steps
 from jaxcifar.config import SGD, VGG, Claim, Color, Data, Run, Size, Study, Variant
 from jaxcifar.measures import GammaOverSigma, ScaleFreeNorm, StepReliability
 
@@ -28,6 +28,8 @@ COLORS: dict[str, Color] = {
 RATES = (1e-3, 1e-2, 1e-1)
 NONE, BATCH = (f"vgg-a-{norm}-learning-rate-0.01" for norm in ("none", "batch"))
 OTHERS = tuple(f"vgg-a-{norm}-learning-rate-0.01" for norm in COLORS if norm != "batch")
+FAST = of_train_loss(mean)
+"""Low for a train loss, in evaluation mode, that falls fast."""
 CHANGE = over_steps("step_reliability/gradient_change/0.1", np.median, "median κ at c = 0.1")
 
 
@@ -40,6 +42,7 @@ def get_config() -> Study:
             optimizer=SGD(learning_rate=1e-2, momentum=0.9),
             epochs=25,
             batch_size=128,
+            evaluate_train=True,
             probes=(StepReliability(every=20), GammaOverSigma(every=20), ScaleFreeNorm(every=20)),
         ),
         variants=(
@@ -54,13 +57,13 @@ def get_config() -> Study:
         claims=(
             Claim(
                 "Every normalisation makes training faster.",
-                "Train loss, mean over all epochs, at rate 0.01, is lower with each than without any.",
-                compare(mean("train_loss"), smaller=(BATCH, *OTHERS), than=NONE, by=LOSS),
+                "Train loss in evaluation mode, mean over all epochs, at rate 0.01, is lower with each than without.",
+                compare(FAST, smaller=(BATCH, *OTHERS), than=NONE, by=LOSS),
             ),
             Claim(
                 "None makes it faster than BatchNorm does.",
                 "The same mean is with no other normalisation lower than with BatchNorm.",
-                compare(mean("train_loss"), smaller=OTHERS, than=BATCH, by=LOSS, negated=True),
+                compare(FAST, smaller=OTHERS, than=BATCH, by=LOSS, negated=True),
             ),
             Claim(
                 "With every normalisation the gradient can be trusted over a larger step.",
@@ -78,7 +81,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 16, "data.train_size": 10_000, "data.test_size": 2_000, "epochs": 5},
                 seeds=5,
-                hours=0.7,
+                hours=0.9,
                 why="390 steps, in which VGG-A of this width lowers its loss by more than a nat with and "
                 "without BatchNorm (the course); with five seeds, four of five differences of 2.5 seed "
                 "deviations are decided (simulated, 50 comparisons).",

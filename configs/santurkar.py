@@ -23,6 +23,7 @@ from jaxcifar.claims import (
     mean_over_layers,
     median_width,
     not_lowered_by_norm,
+    of_train_loss,
     orders_of_magnitude,
     over_steps,
 )
@@ -44,6 +45,7 @@ def get_config() -> Study:
             optimizer=SGD(learning_rate=1e-2, momentum=0.9),
             epochs=25,
             batch_size=128,
+            evaluate_train=True,
             probes=(GradientDirection(every=10, steps=(0.05, 0.4)), CovariateShift(every=25)),
         ),
         variants=(
@@ -76,7 +78,7 @@ def get_config() -> Study:
                 "Noise after BatchNorm, which unsettles the distributions of activations, leaves training faster than "
                 "without.",
                 "Train loss, mean over all epochs, is lower with noisy BatchNorm than without BatchNorm.",
-                compare(mean("train_loss"), smaller="vgg-a-noisy-bn", than="vgg-a", shown="vgg-a-bn", by=LOSS),
+                compare(of_train_loss(mean), smaller="vgg-a-noisy-bn", than="vgg-a", shown="vgg-a-bn", by=LOSS),
             ),
         ),
         sizes={

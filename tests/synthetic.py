@@ -34,7 +34,8 @@ class Member:
     train_accuracy: Any = 0.8
     test_loss: Any = 0.9
     train_loss: Any = 0.6
-    train_eval_loss: Any = 0.6
+    train_eval_loss: Any = None
+    """The train loss where it is None."""
     seconds: Any = 10.0
     status: str | None = "finished"
     parameters: int = 1000
@@ -61,7 +62,10 @@ def write_run(folder: Path, name: str, member: Member, seed: int = 0) -> None:
     keys = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "seconds", "train_eval_loss")
     # It differs a little from epoch to epoch, so that changes between epochs differ between seeds too.
     offsets = offset * (1 + 0.01 * (-1.0) ** np.arange(member.epochs))
-    columns = {key: np.asarray(getattr(member, key), float) + offsets for key in keys}
+    given = {key: getattr(member, key) for key in keys}
+    if member.train_eval_loss is None:
+        given["train_eval_loss"] = member.train_loss
+    columns = {key: np.asarray(values, float) + offsets for key, values in given.items()}
     rows: list[dict[str, Any]] = []
     for epoch in range(1, member.epochs + 1):
         figures = {key: float(columns[key][epoch - 1]) for key in keys}

@@ -42,6 +42,7 @@ from jaxcifar.claims.quantities import least as least
 from jaxcifar.claims.quantities import mean as mean
 from jaxcifar.claims.quantities import mean_over_layers as mean_over_layers
 from jaxcifar.claims.quantities import median_width as median_width
+from jaxcifar.claims.quantities import of_train_loss as of_train_loss
 from jaxcifar.claims.quantities import oscillation as oscillation
 from jaxcifar.claims.quantities import over_steps as over_steps
 from jaxcifar.claims.quantities import parameters as parameters

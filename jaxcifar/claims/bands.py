@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims.evidence import Missing
-from jaxcifar.claims.members import by_seed, check_whole, learning_rate
+from jaxcifar.claims.members import by_seed, check_whole, learning_rate, train_loss_of
+from jaxcifar.claims.quantities import words_of
 from jaxcifar.records.study import Result, StudyResults
 
 
@@ -72,7 +73,8 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
     A rate is usable if its run neither diverges nor ends with a train loss more than `tolerance` nats above the best
     run, of all networks and rates, with the same seed. One usable rate, or none, has width 0.
 
-    The quantity raises `Missing` where a network, a rate or one of its seeds is not there, as each may be the best.
+    Train losses are those of evaluation mode where all runs have them. The quantity raises `Missing` where a network, a
+    rate or one of its seeds is not there, as each may be the best.
     """
 
     def on(study: StudyResults) -> Band:
@@ -80,24 +82,25 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
         for seed, runs in by_seed(study.runs).items():
             if lacking := [member for member in study.members if member not in {run.member for run in runs}]:
                 raise Missing(f"The run {lacking[0]}, seed {seed} is not there.")
+        key = train_loss_of(study)
         # The best of all seeds would fall as seeds are added, so that the same runs would be judged more strictly.
-        best = {seed: min(map(last_loss, runs)) for seed, runs in by_seed(study.runs).items()}
+        best = {seed: min(last_loss(run, key) for run in runs) for seed, runs in by_seed(study.runs).items()}
 
         def width(runs: Sequence[Result]) -> float:
             level = best[runs[0].seed] + tolerance
-            rates = [learning_rate(run) for run in runs if last_loss(run) <= level]
+            rates = [learning_rate(run) for run in runs if last_loss(run, key) <= level]
             return math.log10(max(rates) / min(rates)) if rates else 0.0
 
-        name = f"usable rates (train loss within {tolerance:g} nats of the seed's best)"
+        name = f"usable rates ({words_of(key)} within {tolerance:g} nats of the seed's best)"
         # Rates stand about a factor of two apart, so a width that is equal for all seeds is no certainty.
         return Band(name, width, "decades", of_diverged=True, resolution=math.log10(2))
 
     return on
 
 
-def last_loss(run: Result) -> float:
+def last_loss(run: Result, key: str = "train_loss") -> float:
     """Return the last train loss; infinite for a diverged run, which is never usable."""
-    losses = run.column("train_loss")
+    losses = run.column(key)
     return float(losses[-1]) if run.status == "finished" and len(losses) else math.inf
 
 

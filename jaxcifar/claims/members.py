@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from jaxcifar.claims.evidence import Missing
 from jaxcifar.config import Checkpoint, Model, Run
 from jaxcifar.records.study import Result, StudyResults
@@ -41,6 +43,28 @@ def check_whole(study: StudyResults) -> None:
         raise Missing(f"The run {study.absent[0]} is not there.")
     for run in study.missing:
         raise Missing(f"The run {run.member}, seed {run.seed} has not come to its end.")
+
+
+def recorded(run: Result, key: str) -> np.ndarray:
+    """Return a figure of every epoch [epochs].
+
+    Raises:
+        Missing: it is one of evaluation mode, and the run has none.
+    """
+    values = run.column(key)
+    if key.startswith("train_eval") and np.isnan(values).all():
+        raise Missing(f"{run.member}, seed {run.seed} has no {key} on record; train it with --evaluate-train.")
+    return values
+
+
+def train_loss_of(study: StudyResults) -> str:
+    """Return the key of the train loss to judge by: in evaluation mode, where all runs have it, else the running one.
+
+    BatchNorm and dropout change the loss of training mode, so that it is no measure between networks with and without.
+    """
+    configs = [run.config for run in study.runs if run.config]
+    evaluated = bool(configs) and all(config.evaluate_train for config in configs)
+    return "train_eval_loss" if evaluated else "train_loss"
 
 
 def ended_well(runs: Sequence[Result]) -> list[Result]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims.evidence import Missing
-from jaxcifar.claims.members import complete, ended_well
+from jaxcifar.claims.members import complete, ended_well, recorded, train_loss_of
 from jaxcifar.records import pictures, snapshots
 from jaxcifar.records.study import Result, StudyResults
 
@@ -49,6 +49,10 @@ class Quantity:
         return dataclasses.replace(self, name=name, unit=unit, of=lambda run: self.of(run) / by)
 
 
+OfStudy = Callable[[StudyResults], Quantity]
+"""A quantity that depends on what the study's runs have reached."""
+
+
 def best_accuracy(until: int | None = None) -> Quantity:
     """Return the highest test accuracy of all epochs, or of the first `until`, in per cent; 0 if there is none."""
 
@@ -63,11 +67,21 @@ def last(key: str, epochs: int = 1, unit: str = "nats") -> Quantity:
     accuracy = "accuracy" in key
 
     def measure(run: Result) -> float:
-        values = run.column(key)[-epochs:]
+        values = recorded(run, key)[-epochs:]
         return float(np.mean(values)) * (100 if accuracy else 1) if len(values) else 0.0
 
     when = "at the end" if epochs == 1 else f"of the last {epochs} epochs"
-    return Quantity(f"{_words(key)} {when}", measure, "%" if accuracy else unit)
+    return Quantity(f"{words_of(key)} {when}", measure, "%" if accuracy else unit)
+
+
+def of_train_loss(make: Callable[[str], Quantity | OfStudy]) -> OfStudy:
+    """Return a quantity, such as `last`, of the train loss: in evaluation mode where all runs have it, else running."""
+
+    def on(study: StudyResults) -> Quantity:
+        made = make(train_loss_of(study))
+        return made if isinstance(made, Quantity) else made(study)
+
+    return on
 
 
 def share_of_guessing(key: str) -> Quantity:
@@ -78,23 +92,23 @@ def share_of_guessing(key: str) -> Quantity:
             raise Missing(f"The config of {run.folder} cannot be read.")
         return last(key).of(run) / run.config.loss.of_best_constant()
 
-    return Quantity(f"{_words(key)} at the end over that of guessing", measure)
+    return Quantity(f"{words_of(key)} at the end over that of guessing", measure)
 
 
 def mean(key: str) -> Quantity:
     """Return the mean of a loss over all epochs: low for a loss that falls fast."""
-    return Quantity(f"mean {_words(key)}", lambda run: float(np.mean(run.column(key))), "nats")
+    return Quantity(f"mean {words_of(key)}", lambda run: float(np.mean(recorded(run, key))), "nats")
 
 
 def least(key: str) -> Quantity:
     """Return the least value of a loss over the epochs."""
-    return Quantity(f"least {_words(key)}", lambda run: float(np.nanmin(run.column(key), initial=np.inf)), "nats")
+    return Quantity(f"least {words_of(key)}", lambda run: float(np.nanmin(run.column(key), initial=np.inf)), "nats")
 
 
 def rise(key: str) -> Quantity:
     """Return the mean of a loss over the last three epochs over its least: 1 where it ends at its least."""
     late, low = last(key, 3), least(key)
-    return Quantity(f"last over least {_words(key)}", lambda run: late.of(run) / low.of(run))
+    return Quantity(f"last over least {words_of(key)}", lambda run: late.of(run) / low.of(run))
 
 
 def timed(study: StudyResults, runs: Sequence[Result]) -> list[Result]:
@@ -153,10 +167,10 @@ def oscillation(key: str = "test_accuracy") -> Quantity:
         changes = np.diff(values[len(values) // 2 :])
         return float(np.std(changes)) if len(changes) > 1 else float("nan")
 
-    return Quantity(f"fluctuation of {_words(key)}", measure, "points" if accuracy else "nats")
+    return Quantity(f"fluctuation of {words_of(key)}", measure, "points" if accuracy else "nats")
 
 
-def epochs_to_common_level(key: str, members: Sequence[str]) -> Callable[[StudyResults], Quantity]:
+def epochs_to_common_level(key: str, members: Sequence[str]) -> OfStudy:
     """Return the epochs that a run needs to the best level of a figure that all of these members reach.
 
     The level is the lowest of their highest accuracies, or the highest of their lowest losses.
@@ -167,7 +181,7 @@ def epochs_to_common_level(key: str, members: Sequence[str]) -> Callable[[StudyR
         # A diverged run has no best level of its own.
         level = common_level([run for name in members for run in ended_well(complete(study, name))], key)
         shown = f"{100 * level:.1f}%" if key.endswith("accuracy") else f"{level:.3g} nats"
-        name = f"epochs to {'an' if _words(key).startswith('e') else 'a'} {_words(key)} of {shown}"
+        name = f"epochs to {'an' if words_of(key).startswith('e') else 'a'} {words_of(key)} of {shown}"
         return Quantity(name, lambda run: _first_epoch(run, key, level), "epochs", resolution=1.0)
 
     return on
@@ -280,5 +294,6 @@ def _finite(run: Result, values: np.ndarray, name: str) -> np.ndarray:
     return values
 
 
-def _words(key: str) -> str:
+def words_of(key: str) -> str:
+    """Return a figure's name for readers."""
     return key.replace("train_eval_", "evaluated_train_").replace("_", " ")

@@ -22,9 +22,7 @@ _BROKEN = "The claim could not be judged"
 
 HARMLESS = ("name", "seed", "precision", "data.dir", "data.source", "checkpoint", "probes", "evaluate_train")
 """What may differ without making it another study: it does not change what is trained, or no more than a seed does. Of
-the study's own probes none may be missing."""
-ADDED = ("checkpoint.snapshots", "evaluate_train")
-"""Of these the study's own value must be there; where it has none, they may be added."""
+the study's own probes and snapshots none may be missing."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +200,7 @@ def _changes(study: Study, results: StudyResults) -> list[str]:
             found += [
                 f"{path} is {_short(after)} instead of {_short(before)}"
                 for path, before, after in changes(to_json(expected), to_json(run.config))
-                if not path.startswith(HARMLESS) or (path in ADDED and before)
+                if not path.startswith(HARMLESS) or (path == "checkpoint.snapshots" and before)
             ]
             found += [f"probes lack {probe}" for probe in expected.probes if probe not in run.config.probes]
     return list(dict.fromkeys(found))

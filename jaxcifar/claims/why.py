@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxcifar.claims.bands import usable_decades
 from jaxcifar.claims.evidence import Missing, Number
-from jaxcifar.claims.numbers import number
+from jaxcifar.claims.numbers import On, number, on
 from jaxcifar.claims.quantities import Quantity, mean_over_layers, over_steps
 from jaxcifar.records.study import Result, StudyResults
 
@@ -34,15 +34,15 @@ _RATE = re.compile(r"(.+)-learning-rate-[\d.e+-]+")
 
 def why(study: StudyResults) -> tuple[Number, ...]:
     """Return the explaining numbers of every member of a study that has them on record and trains."""
-    measured = [(quantity, member) for quantity in EXPLAINING for member in study.members]
+    measured: list[tuple[On, str]] = [(quantity, member) for quantity in EXPLAINING for member in study.members]
     swept = [match[1] for member in study.members if (match := _RATE.fullmatch(member))]
     # Two rates only tell whether both are usable.
     networks = [network for network in dict.fromkeys(swept) if swept.count(network) > 2]
-    measured += [(usable_decades()(study), network) for network in networks]
+    measured += [(usable_decades(), network) for network in networks]
     found = []
     for quantity, member in measured:
         try:
-            found.append(number(study, quantity, member))
+            found.append(number(study, on(quantity, study), member))
         except Missing:
             continue
     return tuple(found)

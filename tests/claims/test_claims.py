@@ -562,11 +562,23 @@ def test_what_leaves_a_claim_open(tmp_path: Path):
     assert (shapes.verdict, "run it on CIFAR-10" in shapes.decides) == ("not decided", True)
 
 
-def test_a_study_in_evaluation_mode_needs_it(tmp_path: Path):
-    spec = fitted(0.8, 1.0, 1.2)
-    run = dataclasses.replace(shipped_study("dropout").base, evaluate_train=False)
-    found = study(tmp_path, "dropout", {**spec, "cnn": dataclasses.replace(spec["cnn"], run=run)})
-    assert "evaluate_train is False instead of True" in judge_one(found, "falls more slowly").decides
+def test_train_losses_are_those_of_evaluation_mode_where_all_runs_have_them(tmp_path: Path):
+    run = shipped_study("vgg_family").base
+
+    def quantity(folder: str, running: tuple[str, ...] = ()) -> str:
+        runs = {name: dataclasses.replace(run, evaluate_train=name not in running) for name in vgg()}
+        found = study(tmp_path / folder, "vgg_family", {name: M(run=own) for name, own in runs.items()})
+        return judge_one(found, "With Adam, VGG-A begins").numbers[0].quantity
+
+    assert quantity("all") == "evaluated train loss at the end"
+    assert quantity("some", running=("vgg-a-light",)) == "train loss at the end"
+
+
+def test_a_claim_on_evaluation_mode_needs_it(tmp_path: Path):
+    spec = {name: dataclasses.replace(each, train_eval_loss=math.nan) for name, each in fitted(0.8, 1.0, 1.2).items()}
+    claim = judge_one(study(tmp_path, "dropout", spec), "falls more slowly")
+    assert claim.verdict == "not decided"
+    assert "has no train_eval_loss on record; train it with --evaluate-train." in claim.decides
 
 
 def test_a_study_of_other_images_is_judged_on_them(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -50,3 +51,13 @@ def test_a_network_at_three_rates_tells_its_usable_decades(tmp_path: Path):
     numbers = {number.label: number for number in why(study(tmp_path, "s", runs))}
     assert {label: number.values for label, number in numbers.items()} == {"normed": (2.0,), "plain": (0.0,)}
     assert all(number.unit == "decades" for number in numbers.values())
+
+
+def test_a_study_that_is_not_whole_tells_no_usable_decades(tmp_path: Path):
+    runs = {
+        f"normed-learning-rate-{rate:g}": Member(run=Run(optimizer=SGD(learning_rate=rate)), train_loss=0.5)
+        for rate in (0.01, 0.1, 1.0)
+    }
+    found = study(tmp_path, "s", runs)
+    first, *others = found.runs
+    assert why(dataclasses.replace(found, runs=(dataclasses.replace(first, records=None), *others))) == ()
