@@ -24,6 +24,7 @@ def get_config() -> Study:
             optimizer=Adam(learning_rate=1e-3),
             epochs=25,
             batch_size=128,
+            evaluate_train=True,  # as in loss_landscape, which shares these runs
             probes=(Eigenvalues(), Trace(), Density(), Sharpness(), Plane(), Trajectory()),
             checkpoint=Checkpoint(snapshots=(0, 1, 2, 5, 12, 25)),
         ),

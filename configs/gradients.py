@@ -8,7 +8,7 @@ Our choice: 25 epochs, batch 128, Adam 1e-3, SGD 1e-2 with momentum 0.9.
 
 Command:  python scripts/run.py --config configs/gradients.py
           with --size cpu it is decided on two CPU cores.
-Cost:     200 epochs of VGG-A with about three gradients a step, 26 PFLOP; made for a GPU.
+Cost:     200 epochs of VGG-A with about three gradients a step, 29 PFLOP; made for a GPU.
 Expect:   the study says: a shorter distance and a lower maximum of β with BatchNorm; the same-batch figures may differ.
 """
 

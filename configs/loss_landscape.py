@@ -8,7 +8,7 @@ save time, by the running one); the band is of the losses of training mode, as i
 
 Command:  python scripts/run.py --config configs/loss_landscape.py
           with --size cpu it is decided on two CPU cores.
-Cost:     900 epochs of VGG-A, 44 PFLOP; made for a GPU.
+Cost:     900 epochs of VGG-A, 58 PFLOP; made for a GPU.
 Expect:   a narrower band, a lower loss and more usable rates with BatchNorm.
 """
 

@@ -7,7 +7,7 @@ choice: SGD with momentum 0.9, batch 128, 25 epochs.
 
 Command:  python scripts/run.py --config configs/normalizations.py
           with --size cpu it is decided on two CPU cores.
-Cost:     525 epochs of VGG-A, 35 PFLOP; made for a GPU.
+Cost:     525 epochs of VGG-A, 43 PFLOP; made for a GPU.
 Expect:   the paper: other normalisations train as fast as BatchNorm does, and widen the range of rates as it does.
 """
 

@@ -8,7 +8,7 @@ and CIFAR-10 in mini-batches for the linear network too (the paper takes synthet
 
 Command:  python scripts/run.py --config configs/santurkar.py
           with --size cpu it is decided on two CPU cores.
-Cost:     125 epochs of VGG-A and 50 of the linear network with two gradients a step, 14 PFLOP; made for a GPU.
+Cost:     125 epochs of VGG-A and 50 of the linear network with two gradients a step, 16 PFLOP; made for a GPU.
 Expect:   the paper: with BatchNorm nearly two orders of magnitude more predictive gradients early in training, a
           smaller effective β, no smaller covariate shift, and noise that hardly slows training.
 """

@@ -4,7 +4,7 @@ Our choice: 50 epochs, batch 128, Adam 0.001; SGD 0.01 without momentum; dropout
 those of evaluation mode, since BatchNorm and dropout change those of training mode (but in the course, to save time).
 
 Command:  python scripts/run.py --config configs/vgg_family.py
-Cost:     400 epochs, 15 PFLOP; made for a GPU (an epoch of VGG-A takes about 1.5 minutes on two CPU cores).
+Cost:     400 epochs, 19 PFLOP; made for a GPU (an epoch of VGG-A takes about 1.5 minutes on two CPU cores).
 Expect:   light is poorer; without dropout the test loss rises; by SGD plain VGG-A stays where it began while light and
           BatchNorm learn; BatchNorm learns faster and, with dropout, its late test loss is lower.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
 import json
 import math
@@ -124,3 +125,17 @@ def test_every_number_is_of_one_size_and_data_set(folder: Path):
     assert {data for each in stored for data in each["judged"]} == {"cifar10-jpeg"}
     rows = chain.from_iterable(each["judged"]["cifar10-jpeg"] for each in stored)
     assert len({row["size"].split(" ")[1] for row in rows if row["size"]}) <= 1
+
+
+def test_usable_rates_are_those_of_the_losses():
+    """Rates that end within 0.1 nats of the seed's best of both networks, in decades, by either train loss."""
+    folder = ROOT / "docs" / "results" / "usable_rates"
+    losses = list(csv.DictReader((folder / "losses.csv").open()))
+    for row in csv.DictReader((folder / "decades.csv").open()):
+        of_seed = [each for each in losses if each["seed"] == row["seed"]]
+        level = min(float(each[row["loss"]]) for each in of_seed) + 0.1
+        own = [each for each in of_seed if each["network"] == row["network"]]
+        assert len(own) == 9
+        rates = [float(each["rate"]) for each in own if float(each[row["loss"]]) <= level]
+        decades = math.log10(max(rates) / min(rates)) if rates else 0.0
+        assert float(row["decades"]) == pytest.approx(decades, abs=1e-3)
