@@ -80,8 +80,8 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
     def on(study: StudyResults) -> Band:
         check_whole(study)
         for seed, runs in by_seed(study.runs).items():
-            if lacking := [member for member in study.members if member not in {run.member for run in runs}]:
-                raise Missing(f"The run {lacking[0]}, seed {seed} is not there.")
+            if lacking := study.members.keys() - {run.member for run in runs}:
+                raise Missing(f"The run {min(lacking)}, seed {seed} is not there.")
         key = train_loss_of(study)
         # The best of all seeds would fall as seeds are added, so that the same runs would be judged more strictly.
         best = {seed: min(last_loss(run, key) for run in runs) for seed, runs in by_seed(study.runs).items()}

@@ -34,7 +34,7 @@ class Decision:
 
 
 def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
-    """Decide each comparison of a page.
+    """Return the answer to each comparison of a page, after adjusting its p values for all of them.
 
     Differences and levels form one family of tests, equivalences another; each is adjusted for its number, so that a
     page errs in at most 5% of cases where there is no effect at all. The answer to an `Order` is
@@ -56,9 +56,9 @@ def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
 def _times_needed(
     comparisons: Sequence[Comparison], tests: Sequence[Difference | None], undecided: Sequence[int]
 ) -> dict[int, float]:
-    """The multiple of its seeds at which a comparison would be decided, where there is one.
+    """From a comparison's index to the multiple of seeds that would decide it; one without such a multiple is left out.
 
-    All comparisons of the page have that multiple of seeds then, with the means and deviations of today.
+    All comparisons of the page get that multiple of seeds, with the means and deviations of today.
     """
     found: dict[int, float] = {}
     for times in MORE if undecided else ():

@@ -106,7 +106,7 @@ def lowered_by_norm(quantity: On, *, by: float, among: Names = ()) -> Judge:
     Args:
         quantity: what is compared.
         by: the smallest difference that counts, as in `compare`.
-        among: the members that count, each at all its learning rates; all where empty.
+        among: the members that count, each at all its learning rates; all where empty, and then none may be missing.
     """
     return _by_norm(quantity, "smaller", by, among)
 

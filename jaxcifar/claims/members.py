@@ -58,9 +58,9 @@ def recorded(run: Result, key: str) -> np.ndarray:
 
 
 def train_loss_of(study: StudyResults) -> str:
-    """Return the key of the train loss to judge by: in evaluation mode, where all runs have it, else the running one.
+    """Return `train_eval_loss`, the key of the train loss in evaluation mode, if all runs have it, else `train_loss`.
 
-    BatchNorm and dropout change the loss of training mode, so that it is no measure between networks with and without.
+    BatchNorm and dropout change the loss of training mode, so it cannot compare networks with and without them.
     """
     configs = [run.config for run in study.runs if run.config]
     evaluated = bool(configs) and all(config.evaluate_train for config in configs)
@@ -137,7 +137,7 @@ def _config(run: Result) -> Run:
 
 
 def setting_of(config: Run, bare: Model, over_rates: bool) -> Run:
-    """Return what a pair shares: its arms may differ in how long they train, and in what is measured beside."""
+    """Return the settings that both networks of a pair must share: all but epochs, measures and what is saved."""
     # Any constant takes the rate out of the comparison.
     optimizer = dataclasses.replace(config.optimizer, learning_rate=1.0) if over_rates else config.optimizer
     common = dataclasses.replace(config, name="", seed=0, model=bare, optimizer=optimizer, probes=(), epochs=1)

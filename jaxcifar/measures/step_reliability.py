@@ -1,4 +1,4 @@
-"""How far a step along the gradient can be trusted, whatever the scale of the weights."""
+"""Step reliability: how large a step the gradient predicts well. It does not depend on the scale of the weights."""
 
 from __future__ import annotations
 

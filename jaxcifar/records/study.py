@@ -167,7 +167,7 @@ class StudyResults:
 
 
 def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
-    """Read every study in a folder, once for each data set that its runs were trained on.
+    """Return the studies in a folder; one that was trained on several data sets is returned once for each of them.
 
     Args:
         folder: a paper's, a study's or a run's folder, or any folder above them.
