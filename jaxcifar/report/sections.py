@@ -129,7 +129,7 @@ def curves(study: StudyResults, words: Words, looks: dict[str, LineStyle], commo
     columns, rows = epochs.numbers(study)
     drawn = [member for member, runs in study.members.items() if any(run.records for run in runs)]
     several = any(len(runs) > 1 for runs in study.members.values())
-    caption = "Loss and accuracy after each epoch; train figures are means over the epoch's steps."
+    caption = "Loss and accuracy after each epoch; train figures are means over its steps, in training mode."
     caption += " Line: mean over seeds; band: least to greatest." if several else ""
     if any(run.status == "diverged" for run in study.runs):
         caption += " A cross marks where the loss stopped being finite."
