@@ -7,18 +7,27 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar.claims.members import train_loss_of
 from jaxcifar.config.words import LOSS_UNIT
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.figure import Panel, line, log_axis
 from jaxcifar.report.style import LineStyle
 
-KEYS = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+RUNNING = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+EVALUATED = ("train_eval_loss", "test_loss", "train_eval_accuracy", "test_accuracy")
 TITLES = {
     "train_loss": "Train loss",
+    "train_eval_loss": "Train loss, evaluation mode",
     "test_loss": "Test loss",
     "train_accuracy": "Train accuracy (%)",
+    "train_eval_accuracy": "Train accuracy, evaluation mode (%)",
     "test_accuracy": "Test accuracy (%)",
 }
+
+
+def keys(study: StudyResults) -> tuple[str, ...]:
+    """Return the figures that are drawn: the train figures by which claims are judged, and those of the test images."""
+    return EVALUATED if train_loss_of(study) in EVALUATED else RUNNING
 
 
 def panels(study: StudyResults, looks: dict[str, LineStyle], unit: str = LOSS_UNIT, log: bool = False) -> list[Panel]:
@@ -31,7 +40,7 @@ def panels(study: StudyResults, looks: dict[str, LineStyle], unit: str = LOSS_UN
         log: whether losses have a logarithmic axis; where one loss is far above all others they have it anyway.
     """
     found = []
-    for key in KEYS:
+    for key in keys(study):
         loss = key.endswith("loss")
         title = f"{TITLES[key]} ({unit})" if loss else TITLES[key]
         found.append(
@@ -46,12 +55,12 @@ def panels(study: StudyResults, looks: dict[str, LineStyle], unit: str = LOSS_UN
 
 def numbers(study: StudyResults) -> tuple[tuple[str, ...], list[list[Any]]]:
     """Return the columns and rows that the panels show, a row for each epoch of each run."""
-    rows = []
+    rows, shown = [], tuple(dict.fromkeys((*RUNNING, *keys(study))))
     for run in study.runs:
-        columns = [run.column(key) for key in ("epoch", *KEYS)]
+        columns = [run.column(key) for key in ("epoch", *shown)]
         for epoch, *figures in zip(*columns, strict=True):
             rows.append([run.member, run.seed, int(epoch) if np.isfinite(epoch) else "", *figures])
-    return ("member", "seed", "epoch", *KEYS), rows
+    return ("member", "seed", "epoch", *shown), rows
 
 
 def spread(runs: Sequence[Result], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -122,7 +131,7 @@ def _mark_end(axis: Any, run: Result, key: str, epochs: np.ndarray, mean: np.nda
     losses = run.step_values("loss")
     finite = np.minimum(losses[np.isfinite(losses)], top)
     per_epoch = steps_per_epoch(run)
-    if key == "train_loss" and len(finite) and per_epoch:
+    if key in ("train_loss", "train_eval_loss") and len(finite) and per_epoch:
         # The curve of epochs ends here; single steps continue it.
         done = int(epochs[-1] * per_epoch) if len(epochs) else 0
         times = (np.arange(done, len(finite)) + 1) / per_epoch

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims import quantities
+from jaxcifar.claims.members import train_loss_of
 from jaxcifar.claims.statistics import standard_error
 from jaxcifar.config import SGD, CrossEntropy, Data, Muon, Run, Words
 from jaxcifar.config.network import activation_title
@@ -47,12 +48,15 @@ def results(study: StudyResults, words: Words) -> Table:
     """Return what each member reached and what the text says; mean and standard error over seeds."""
     columns = ["run"]
     figures = [*_FIGURES, *(figure for figure in _OTHER_FIGURES if _is_taken(study, figure))]
+    if evaluated := train_loss_of(study) == "train_eval_loss":
+        figures = [(name, _last("train_eval_loss") if name == TRAIN else of, form) for name, of, form in figures]
     stated = {heading for said in words.members.values() for heading in said.reported}
     for heading, _, _ in figures:
         columns += [heading, f"{heading}, study"] if heading in stated else [heading]
     rows = [_member_row(study, member, words, figures) for member in study.members]
     several = any(len(runs) > 1 for runs in study.members.values())
     caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs. "
+    caption += "Train losses are of evaluation mode. " if evaluated else ""
     caption += "Mean ± standard error over seeds. " if several else ""
     if len(quantities.timed(study, study.runs)) < sum(run.records is not None for run in study.runs):
         caption += (
@@ -99,12 +103,12 @@ def _count(value: float) -> str:
 Measure = Callable[[Result], float]
 _Figure = tuple[str, Measure, Callable[[float], str]]
 """Heading, measure, how its mean is written."""
-SECONDS, IN_ALL = "s per epoch", "s in all"
+TRAIN, SECONDS, IN_ALL = "train loss", "s per epoch", "s in all"
 TIMED = (SECONDS, IN_ALL)
 _FIGURES: tuple[_Figure, ...] = (
     ("parameters", quantities.parameters.of, _count),
     ("epochs", lambda run: float(len(run.column("epoch"))), "{:.0f}".format),
-    ("train loss", _last("train_loss"), "{:.3f}".format),
+    (TRAIN, _last("train_loss"), "{:.3f}".format),
     ("test loss", _last("test_loss"), "{:.3f}".format),
     ("test accuracy", _last("test_accuracy"), "{:.2f}%".format),
     ("best", quantities.best_accuracy().of, "{:.2f}%".format),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure as Canvas
 from synthetic import Member, study
 
-from jaxcifar.config import Words
-from jaxcifar.report import epochs
+from jaxcifar.config import Run, Words
+from jaxcifar.report import epochs, tables
 from jaxcifar.report.line_styles import line_styles
 
 
@@ -34,3 +35,25 @@ def test_one_loss_far_above_all_others_flattens_no_line(tmp_path: Path):
         epochs.panels(results, line_styles(results, Words("wide")))[0].draw(axis)
         scales.append(axis.get_yscale())
     assert scales == ["linear", "log"]
+
+
+@pytest.mark.parametrize("evaluated", [True, False])
+def test_train_losses_are_drawn_in_the_mode_that_claims_are_judged_by(tmp_path: Path, evaluated: bool):
+    members = {
+        name: Member(train_loss=0.6, train_eval_loss=0.4, run=Run(evaluate_train=each))
+        for name, each in (("a", True), ("b", evaluated))
+    }
+    results = study(tmp_path, "modes", members)
+    words = Words("modes")
+    panel = epochs.panels(results, line_styles(results, words))[0]
+    axis = Canvas().add_subplot()
+    panel.draw(axis)
+    loss = 0.4 if evaluated else 0.6
+    assert {line.get_ydata()[-1] for line in axis.lines} == {loss}
+    assert panel.title.startswith("Train loss, evaluation mode (" if evaluated else "Train loss (")
+    columns, rows = epochs.numbers(results)
+    assert ("train_eval_loss" in columns) is evaluated
+    assert rows[0][columns.index("train_loss")] == 0.6
+    table = tables.results(results, words)
+    assert table.rows[0][table.columns.index("train loss")].text == f"{loss:.3f}"
+    assert ("evaluation mode" in table.caption) is evaluated
