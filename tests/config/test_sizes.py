@@ -29,8 +29,7 @@ def test_a_shipped_size_says_why_it_is_enough(study: Study):
     for name, size in study.sizes.items():
         sized = study.sized(name)
         assert size.why.endswith(".")
-        # The CNN on all images and ResNets of 101 layers take longer than the two hours that a study should.
-        assert size.hours <= (3 if (study.name, name) in {("batch_size", "cpu"), ("residual", "cpu")} else 2)
+        assert size.hours <= 2
         assert len(sized.seeds) == size.seeds >= 3
         assert sized.size_title.startswith(f"size {name} (")
         assert len({member.run for member in sized.members()}) == len(sized.members())
@@ -38,7 +37,7 @@ def test_a_shipped_size_says_why_it_is_enough(study: Study):
 
 def test_all_studies_have_a_size_for_two_cores():
     sizes = [each.sizes["cpu"] for each in shipped.sections(but="paper") if "cpu" in each.sizes]
-    assert sum(size.hours for size in sizes) <= 18
+    assert sum(size.hours for size in sizes) <= 16
     without = {each.name for each in shipped.sections(but="paper") if "cpu" not in each.sizes and each.claims}
     assert without == {"resnet18", "resnet18_long", "best", "speedrun_94", "speedrun_96"} & without
 
