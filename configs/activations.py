@@ -63,7 +63,7 @@ def get_config() -> Study:
                 seeds=4,
                 hours=1,
                 why="1,600 steps, and 20 epochs in the last half, over which fluctuations are taken; every choice "
-                "of four of five seeds gives the same verdicts (that two are alike stays open).",
+                "of four of five seeds gives the same verdicts (that two are alike needs about 20).",
             )
         },
     )
