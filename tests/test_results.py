@@ -139,3 +139,34 @@ def test_usable_rates_are_those_of_the_losses():
         rates = [float(each["rate"]) for each in own if float(each[row["loss"]]) <= level]
         decades = math.log10(max(rates) / min(rates)) if rates else 0.0
         assert float(row["decades"]) == pytest.approx(decades, abs=1e-3)
+
+
+def test_the_losses_by_mode_are_those_that_the_text_tells():
+    folder = ROOT / "docs" / "results"
+    found: dict[tuple[str, str, str], list[float]] = {}
+    for row in csv.DictReader((folder / "evaluation_mode" / "modes.csv").open()):
+        study, network = row.pop("study"), row.pop("network")
+        for column, value in row.items():
+            if column != "seed" and value:
+                found.setdefault((study, network, column), []).append(float(value))
+    assert {len(values) for values in found.values()} == {5}
+
+    def mean(study: str, network: str, column: str, digits: int = 2) -> str:
+        return f"{np.mean(found[study, network, column]):.{digits}f}"
+
+    noisy, plain, batch = "vgg-a-noisy-bn", "vgg-a", "vgg-a-bn"
+    running = [mean("santurkar", network, "mean_running") for network in (noisy, plain)]
+    evaluated = [mean("santurkar", network, "mean_evaluated") for network in (noisy, plain)]
+    ends = [mean("vgg_family", network, "training", 3) for network in (batch, plain)]
+    own = mean("santurkar", noisy, "training"), mean("santurkar", noisy, "batch_statistics_without_noise")
+    text = " ".join((folder / "README.md").read_text().split())
+    for told in (
+        f"the mean running loss is {running[0]} nats with noisy BatchNorm against {running[1]} without any",
+        f"in evaluation mode it is {evaluated[0]} against {evaluated[1]}",
+        f"is {own[0]} nats on 2,560 training images with the noise and each batch's own statistics, {own[1]} without",
+        f"and {mean('santurkar', noisy, 'evaluation')} with the running statistics",
+        f"{mean('santurkar', batch, 'evaluation')} nats in evaluation mode, "
+        f"{mean('santurkar', batch, 'training')} with the batch's own statistics",
+        f"it ends at {ends[0]}, where VGG-A has {ends[1]}",
+    ):
+        assert told in text, told
