@@ -167,7 +167,7 @@ class StudyResults:
 
 
 def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
-    """Return the studies in a folder; one that was trained on several data sets is returned once for each of them.
+    """Return the results in a folder, one for each study and data set.
 
     Args:
         folder: a paper's, a study's or a run's folder, or any folder above them.

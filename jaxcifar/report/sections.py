@@ -130,7 +130,7 @@ def curves(study: StudyResults, words: Words, looks: dict[str, LineStyle], commo
     drawn = [member for member, runs in study.members.items() if any(run.records for run in runs)]
     several = any(len(runs) > 1 for runs in study.members.values())
     evaluated = epochs.keys(study) == epochs.EVALUATED
-    train = "of evaluation mode, after it" if evaluated else "means over its steps, in training mode"
+    train = "measured after it, in evaluation mode" if evaluated else "means over its steps, in training mode"
     caption = f"Loss and accuracy after each epoch; train figures are {train}."
     caption += " Line: mean over seeds; band: least to greatest." if several else ""
     if any(run.status == "diverged" for run in study.runs):
