@@ -6,8 +6,10 @@ import csv
 import importlib
 import json
 import math
+import re
 import shutil
 import sys
+from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -159,7 +161,7 @@ def test_the_losses_by_mode_are_those_that_the_text_tells():
     evaluated = [mean("santurkar", network, "mean_evaluated") for network in (noisy, plain)]
     ends = [mean("vgg_family", network, "training", 3) for network in (batch, plain)]
     own = mean("santurkar", noisy, "training"), mean("santurkar", noisy, "batch_statistics_without_noise")
-    text = " ".join((folder / "README.md").read_text().split())
+    text = " ".join((folder / "size_cpu.md").read_text().split())
     for told in (
         f"the mean running loss is {running[0]} nats with noisy BatchNorm against {running[1]} without any",
         f"in evaluation mode it is {evaluated[0]} against {evaluated[1]}",
@@ -170,3 +172,66 @@ def test_the_losses_by_mode_are_those_that_the_text_tells():
         f"it ends at {ends[0]}, where VGG-A has {ends[1]}",
     ):
         assert told in text, told
+
+
+def stored_claims(study: str) -> list[dict[str, Any]]:
+    """The claims of a study at size cpu."""
+    stored = json.loads((ROOT / "docs" / "results" / "paper_cpu" / f"{study}.claims.json").read_text())
+    return stored["judged"]["cifar10-jpeg"]
+
+
+def table_rows(text: str) -> Iterator[list[str]]:
+    """The cells of every row of the tables in a text."""
+    for line in text.splitlines():
+        if line.startswith("| ") and line.endswith(" |"):
+            yield [cell.strip() for cell in line[1:-1].split("|")]
+
+
+def numbers_of(study: str) -> list[float]:
+    """The means of a study's claims, the levels that their quantities name, differences, factors and p values."""
+    numbers: list[float] = []
+    for row in stored_claims(study):
+        for each in row["numbers"]:
+            numbers += [float(np.mean(each["values"])), *map(float, re.findall(r"\d+\.\d+", each["quantity"]))]
+        for test in row["tests"]:
+            numbers += [test["p_adjusted"] or 0.0, test["p_equal_adjusted"] or 0.0]
+            numbers += [float(np.mean(test["values"]))] if "values" in test else []
+            if "a" in test:
+                difference = float(np.mean(test["a"]) - np.mean(test["b"]))
+                numbers += [10**difference if test["log"] else abs(difference)]
+    return numbers
+
+
+def test_the_counts_are_those_of_the_claims():
+    results = ROOT / "docs" / "results"
+    table = (results / "size_cpu.md").read_text().split("<!-- counts -->")[1].split("<!--")[0]
+    told = {row[1]: [int(cell) for cell in row[-5:]] for row in list(table_rows(table))[1:]}
+    found = {}
+    for file in (results / "paper_cpu").glob("*.claims.json"):
+        verdicts = [row["verdict"] for row in stored_claims(file.name.split(".")[0])]
+        kinds = [verdicts.count(kind) for kind in ("holds", "does not hold", "no difference", "not decided")]
+        found[file.name.split(".")[0]] = [len(verdicts), *kinds]
+    found["all"] = np.sum(list(found.values()), axis=0).tolist()
+    assert told == {study: counts for study, counts in found.items() if counts[0]}
+
+    claims, holds, wrong, same, undecided = found["all"]
+    assert claims == holds + wrong + same + undecided
+    sentence = f"{claims} claims {holds} hold, {wrong} do not hold, {same} show no difference "
+    sentence += f"of the size that they claim, and {undecided} are not decided"
+    for text in (results / "README.md", ROOT / "README.md"):
+        assert sentence in " ".join(text.read_text().split())
+
+
+def test_the_numbers_of_the_summary_are_those_of_the_claims():
+    rows = [row for row in table_rows((ROOT / "docs" / "results" / "README.md").read_text()) if row[1][:1] == "`"]
+    assert len(rows) == 28
+    superscript = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    for claim, study, told, _, p in rows:
+        numbers = numbers_of(study.strip("`"))
+        for number in re.findall(r"\d+\.\d+", told):
+            digits = len(number.split(".")[1])
+            assert any(f"{each:.{digits}f}" == number for each in numbers), (claim, number)
+        if power := re.fullmatch(r"(?:(\d)·)?10(⁻\S+)", p):
+            p = f"{power[1] or 1}e{power[2].translate(superscript)}"
+        digits = len(p.lstrip("0.").split("e")[0])
+        assert not p or any(f"{each:.{digits}g}" == f"{float(p):.{digits}g}" for each in numbers), (claim, p)
