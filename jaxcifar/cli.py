@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxcifar import __version__, records
-from jaxcifar.config import Paper, Run, Study, UserError, flags, load, shipped, vectorized
+from jaxcifar.config import Paper, Run, Study, UserError, load, shipped, vectorized
 from jaxcifar.config.parse import parse
 from jaxcifar.config.stored import read_run
 from jaxcifar.errors import memory_errors_told
 from jaxcifar.options import CopyOptions, ExportOptions, LandscapeOptions, ReportOptions, RunOptions
-from jaxcifar.process import in_huge_pages, open_streams, quiet_when_unread
+from jaxcifar.streams import in_huge_pages, open_streams, quiet_when_unread
 
 if TYPE_CHECKING:
     from jaxcifar.records.manifest import Invocation
@@ -178,6 +178,8 @@ def _run(argv: list[str], program: Sequence[str]) -> int:
     )
     flagged = [*rest, *(["--help"] if wants_help else [])]
     config = load(options.config, flagged, prog="jaxcifar run", usage=usage, size=options.size)
+    # A study has a name of its own, a run is named by its file.
+    name = options.config.stem if isinstance(config, Run) else ""
     if options.vectorize:
         config = vectorized(config, options.vectorize)
     if options.summary:
@@ -186,9 +188,7 @@ def _run(argv: list[str], program: Sequence[str]) -> int:
         return _plan(config, options)
     from jaxcifar.records.manifest import Invocation
 
-    # A study has a name of its own, a run is named by its file.
-    name = options.config.stem if isinstance(config, Run) else ""
-    return _train(config, options, Invocation.of(given, flags(rest), options.scale, name, program), rest)
+    return _train(config, options, Invocation.of(given, options.scale, name, program), rest)
 
 
 def _with_file(argv: list[str]) -> list[str]:

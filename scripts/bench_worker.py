@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from jaxcifar.config import Paper, Run, Vectorize, from_json, load, to_json
 from jaxcifar.errors import UserError
-from jaxcifar.process import huge_pages
+from jaxcifar.streams import huge_pages
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 IMAGES = 50_000

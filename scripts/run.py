@@ -3,7 +3,7 @@
 import sys
 
 from jaxcifar.cli import main
-from jaxcifar.process import in_huge_pages
+from jaxcifar.streams import in_huge_pages
 
 if __name__ == "__main__":
     in_huge_pages(__file__)

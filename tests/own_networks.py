@@ -82,6 +82,15 @@ class Counting(nn.Module):
         return nn.Dense(10)(x.reshape(x.shape[0], -1))
 
 
+class Bare(nn.Module):
+    """Two kernels at the top of the tree of parameters."""
+
+    @nn.compact
+    def __call__(self, x):
+        first = self.param("first", nn.initializers.lecun_normal(), (x[0].size, 4))
+        return x.reshape(x.shape[0], -1) @ first @ self.param("head", nn.initializers.lecun_normal(), (4, 10))
+
+
 def focal(logits: jax.Array, labels: jax.Array) -> jax.Array:
     """The focal loss of Lin et al. 2017 with γ = 2."""
     p = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)[:, 0]

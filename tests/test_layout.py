@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "jaxcifar"
 FLOORS = {"errors": 0, "records": 0, "landscape": 0, "config": 1, "measures": 1, "models": 2, "data": 2, "claims": 2}
-FLOORS |= {"training": 3, "runner": 4, "report": 4, "process": 0, "options": 5, "cli": 6, "__main__": 7}
+FLOORS |= {"training": 3, "runner": 4, "report": 4, "streams": 0, "options": 5, "cli": 6, "__main__": 7}
 
 
 def room(module: str) -> str:

@@ -24,7 +24,6 @@ from jaxcifar.claims.judges import at_least as at_least
 from jaxcifar.claims.judges import at_most as at_most
 from jaxcifar.claims.judges import both as both
 from jaxcifar.claims.judges import compare as compare
-from jaxcifar.claims.judges import for_every as for_every
 from jaxcifar.claims.judges import lowered_by_norm as lowered_by_norm
 from jaxcifar.claims.judges import not_lowered_by_norm as not_lowered_by_norm
 from jaxcifar.claims.judges import raised_by_norm as raised_by_norm

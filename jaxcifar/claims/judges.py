@@ -6,12 +6,11 @@ Every judge raises `Missing` where a member that it names is not there, or has n
 from __future__ import annotations
 
 import dataclasses
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from jaxcifar.claims.bands import Band
 from jaxcifar.claims.comparisons import Comparison, Equivalence, Level, Order, Relation, Side
-from jaxcifar.claims.evidence import Evidence, Judge, Missing, Number
+from jaxcifar.claims.evidence import Evidence, Judge, Number
 from jaxcifar.claims.members import check_whole, complete, norm_pairs
 from jaxcifar.claims.numbers import Measured, On, against, compared, number, number_of, on, scaled, titled
 from jaxcifar.errors import UserError
@@ -119,25 +118,6 @@ def raised_by_norm(quantity: On, *, by: float, among: Names = ()) -> Judge:
 def not_lowered_by_norm(quantity: On, *, by: float, among: Names = ()) -> Judge:
     """Judge whether normalisation does not lower a quantity: equality within `by` is a yes too."""
     return _by_norm(quantity, "smaller", by, among, negated=True)
-
-
-def for_every(pattern: str, make: Callable[[str], Judge]) -> Judge:
-    """Judge all of what `make` returns for every member of a name such as `plain-*`; it gets the part for the star.
-
-    Raises:
-        Missing: no member has such a name.
-    """
-    # The star is the only wildcard; the rest of the pattern is taken literally.
-    name = re.compile(re.escape(pattern).replace(r"\*", "(.+)"))
-
-    def judge(study: StudyResults) -> Evidence:
-        # The judge of a member that is not there says so.
-        found = [match.group(1) for match in map(name.fullmatch, (*study.members, *study.absent)) if match]
-        if not found:
-            raise Missing(f"No run {pattern} is there.")
-        return both(*(make(part) for part in found))(study)
-
-    return judge
 
 
 def show(quantity: On, *members: str) -> Judge:

@@ -85,7 +85,7 @@ def _check_trained(runs: Sequence[Result], label: str, share: float) -> None:
             # For a share of the steps, the mean of its last tenth takes its place.
             within = within[: max(1, round(len(within) * share))]
             losses = np.array([within[-max(1, len(within) // 10) :].mean()]) if len(within) else losses
-        guessing = run.config.loss.of_best_constant() if run.config else math.inf
+        guessing = run.config.loss.of_best_constant(run.config.model.classes) if run.config else math.inf
         if len(losses) and losses[-1] > PLATEAU * guessing:
             when = "" if share == 1 else f" in the first {share:.0%} of its steps"
             raise Missing(

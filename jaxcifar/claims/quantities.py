@@ -90,7 +90,7 @@ def share_of_guessing(key: str) -> Quantity:
     def measure(run: Result) -> float:
         if run.config is None:
             raise Missing(f"The config of {run.folder} cannot be read.")
-        return last(key).of(run) / run.config.loss.of_best_constant()
+        return last(key).of(run) / run.config.loss.of_best_constant(run.config.model.classes)
 
     return Quantity(f"{words_of(key)} at the end over that of guessing", measure)
 

@@ -29,11 +29,6 @@ class Difference:
     arms: int
     """2, or 1 where a mean is compared with a fixed number."""
 
-    @property
-    def p(self) -> float:
-        """Two-sided p value of the hypothesis that the difference is 0."""
-        return 2 * min(self.p_above(0.0), self.p_below(0.0))
-
     def p_above(self, bound: float) -> float:
         """Return the p value of the hypothesis that the true difference is at most `bound`."""
         return _upper_tail(self.value - bound, self.error, self.freedom)
@@ -45,7 +40,7 @@ class Difference:
     def p_beyond(self, margin: float) -> float:
         """Return the p value of the hypothesis that the true difference is at most `margin`, either way.
 
-        With a margin of 0 this is `p`.
+        With a margin of 0 this is the usual two-sided p value.
         """
         return min(1.0, 2 * min(self.p_above(margin), self.p_below(-margin)))
 

@@ -25,6 +25,10 @@ HARMLESS = ("name", "seed", "precision", "data.dir", "data.source", "checkpoint"
 the study's own probes and snapshots none may be missing."""
 
 
+FITTED = ("model.image", "model.classes", "data.train_size", "data.test_size", "data.mean", "data.deviation")
+"""What `data.fit` fills in for images of the user's own."""
+
+
 @dataclass(frozen=True)
 class Judged:
     """A claim, judged on the records of one data set."""
@@ -193,6 +197,7 @@ def _undecidable(study: Study, results: StudyResults) -> str | None:
 def _changes(study: Study, results: StudyResults) -> list[str]:
     """The fields in which recorded configs differ from the study's own, each once."""
     own = {member.name: member.run for member in study.members()}
+    own_images = not study.base.data.has_cifar_form
     found = []
     for run in results.runs:
         if run.config is not None and run.member in own:
@@ -200,10 +205,19 @@ def _changes(study: Study, results: StudyResults) -> list[str]:
             found += [
                 f"{path} is {_short(after)} instead of {_short(before)}"
                 for path, before, after in changes(to_json(expected), to_json(run.config))
-                if not path.startswith(HARMLESS) or (path == "checkpoint.snapshots" and before)
+                if not _is_harmless(path, before, own_images)
             ]
             found += [f"probes lack {probe}" for probe in expected.probes if probe not in run.config.probes]
     return list(dict.fromkeys(found))
+
+
+def _is_harmless(path: str, before: Any, own_images: bool) -> bool:
+    """Whether the study's value, `before`, may have become another one."""
+    if path == "checkpoint.snapshots":
+        return not before
+    # Images of the user's own decide what a study leaves open.
+    filled = path.startswith("model.") or before is None
+    return path.startswith(HARMLESS) or (own_images and filled and path.startswith(FITTED))
 
 
 def _short(value: Any) -> str:

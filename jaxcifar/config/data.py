@@ -35,9 +35,10 @@ class Data:
     holdout: int = 0
     """Hold the last N training images out and evaluate on them instead of the test set."""
     normalization: Normalization = "channel"
-    """`channel`: the training set's mean and deviation per channel; `half`: mean 0.5 and deviation 0.5."""
+    """`channel`: mean and deviation per channel, those of CIFAR-10 for its images and for `shapes`, else those of the
+    training images; `half`: mean 0.5 and deviation 0.5."""
     mean: tuple[float, ...] | None = None
-    """Each channel's mean for pixels in [0, 1]; by default that of the training images."""
+    """Each channel's mean for pixels in [0, 1]; by default what `normalization` says."""
     deviation: tuple[float, ...] | None = None
     """Each channel's standard deviation; given together with the mean."""
     crop: int = 0
@@ -69,6 +70,11 @@ class Data:
         check_count("data.holdout", self.holdout, 0)
         check_count("data.crop", self.crop, 0, 16)
         check_count("data.cutout", self.cutout, 0, 96)
+
+    @property
+    def has_cifar_form(self) -> bool:
+        """Whether the images are 32 x 32 x 3 in ten classes, 50,000 and 10,000, whatever their files hold."""
+        return self.source in ("auto", "cifar10", "shapes")
 
     def _check_statistics(self) -> None:
         for name in ("mean", "deviation"):

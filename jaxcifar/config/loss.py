@@ -23,7 +23,7 @@ class CrossEntropy:
     def __post_init__(self):
         check_number("loss.label_smoothing", self.label_smoothing, 0, 0.99)
 
-    def of_best_constant(self, classes: int = 10) -> float:
+    def of_best_constant(self, classes: int) -> float:
         """Return the least loss of a network that ignores its images, with equally frequent classes: ln(classes)."""
         return math.log(classes)
 
@@ -35,7 +35,7 @@ class MSE:
     title: ClassVar[str] = "MSE"
     unit: ClassVar[str] = ""
 
-    def of_best_constant(self, classes: int = 10) -> float:
+    def of_best_constant(self, classes: int) -> float:
         """Return the least loss of a constant: (1 - 1/K) / K, the variance of a one-hot label."""
         return (1 - 1 / classes) / classes
 
@@ -47,7 +47,7 @@ class SmoothL1:
     title: ClassVar[str] = "SmoothL1"
     unit: ClassVar[str] = ""
 
-    def of_best_constant(self, classes: int = 10) -> float:
+    def of_best_constant(self, classes: int) -> float:
         """Return the least loss of a constant: half of MSE's, because no label is further away than 1."""
         return MSE().of_best_constant(classes) / 2
 
@@ -59,7 +59,7 @@ class BCEWithLogits:
     title: ClassVar[str] = "BCE with logits"
     unit: ClassVar[str] = "nats"
 
-    def of_best_constant(self, classes: int = 10) -> float:
+    def of_best_constant(self, classes: int) -> float:
         """Return the least loss of a constant: the entropy of a coin that falls on one side in 1 of K cases."""
         p = 1 / classes
         return -p * math.log(p) - (1 - p) * math.log(1 - p)
@@ -88,7 +88,7 @@ class OwnLoss:
         """The loss's name for readers."""
         return self.function_name
 
-    def of_best_constant(self, classes: int = 10) -> float:
+    def of_best_constant(self, classes: int) -> float:
         """Return NaN: nothing is known of the loss."""
         return math.nan
 

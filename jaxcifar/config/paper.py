@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -21,6 +22,11 @@ class Paper:
         names = [study.name for study in self.studies]
         if not names:
             raise UserError(f"Paper {self.name!r} has no studies; give at least one.")
+        wrong = next((name for name in names if not re.fullmatch(r"\w[\w.+-]*", name)), None)
+        if wrong is not None:
+            raise UserError(
+                f"Paper {self.name!r} has a study {wrong!r}; names become folder names: use letters, digits and . + - _"
+            )
         if len(set(names)) < len(names):
             raise UserError(f"Paper {self.name!r} has two studies of one name in {names}; names must differ.")
 

@@ -8,7 +8,6 @@ from jaxcifar.data.dataset import Dataset as Dataset
 from jaxcifar.data.dataset import train_size as train_size
 from jaxcifar.data.fit import fit as fit
 from jaxcifar.data.fit import fitted as fitted
-from jaxcifar.data.fit import has_cifar_form as has_cifar_form
 from jaxcifar.data.own import arrays as arrays
 from jaxcifar.data.sources import load as load
 from jaxcifar.data.sources import located as located

@@ -10,10 +10,7 @@ import numpy as np
 
 from jaxcifar.config import Data
 from jaxcifar.errors import UserError
-
-TRAIN_SIZE, TEST_SIZE = 50_000, 10_000
-CIFAR_FORM = ("auto", "cifar10", "shapes")
-"""Sources of 50,000 and 10,000 images, 32 x 32 x 3, in ten classes."""
+from jaxcifar.records.study import TEST_SIZE, TRAIN_SIZE
 
 
 # Comparing arrays gives an array and no truth value, so data sets are equal only if they are the same object.
@@ -90,7 +87,7 @@ def split_rows(config: Data, sizes: tuple[int, int] | None = None) -> tuple[rang
 
 def _sizes(config: Data) -> tuple[int, int]:
     """Training and test images of a source; those of the user's own are in a config that was fitted to its data."""
-    if config.source in CIFAR_FORM:
+    if config.has_cifar_form:
         return TRAIN_SIZE, TEST_SIZE
     if config.train_size is None or config.test_size is None:
         raise UserError(f"The number of images of the source {config.source!r} is not known before they are loaded.")
@@ -100,7 +97,7 @@ def _sizes(config: Data) -> tuple[int, int]:
 
 def subset(data: Dataset, config: Data) -> Dataset:
     """Return the images that the config asks for, from a whole data set."""
-    own = None if config.source in CIFAR_FORM else (len(data.train_labels), len(data.test_labels))
+    own = None if config.has_cifar_form else (len(data.train_labels), len(data.test_labels))
     train, evaluation, held_out = split_rows(config, own)
     train, evaluation = slice(train.start, train.stop), slice(evaluation.start, evaluation.stop)
     images, labels = (data.train_images, data.train_labels) if held_out else (data.test_images, data.test_labels)

@@ -8,12 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from jaxcifar.config import Data, Run
-from jaxcifar.data.dataset import CIFAR_FORM, Dataset
-
-
-def has_cifar_form(config: Data) -> bool:
-    """Return whether the images are 32 x 32 x 3 in ten classes, 50,000 and 10,000, whatever their files hold."""
-    return config.source in CIFAR_FORM
+from jaxcifar.data.dataset import Dataset
 
 
 def fitted(run: Run, load: Callable[[Data], Dataset]) -> Run:
@@ -26,7 +21,7 @@ def fitted(run: Run, load: Callable[[Data], Dataset]) -> Run:
     Raises:
         UserError: the images are too small for the network, or cannot be loaded.
     """
-    if has_cifar_form(run.data):
+    if run.data.has_cifar_form:
         return replace(run, model=run.model.for_data((32, 32, 3), 10))
     return fit(run, load(run.data))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jaxcifar.config import Data
 from jaxcifar.data import download, formats, official, own, prepared, shapes
-from jaxcifar.data.dataset import CIFAR_FORM, Dataset, split_rows, subset
+from jaxcifar.data.dataset import Dataset, split_rows, subset
 from jaxcifar.errors import UserError
 
 VARIABLE = "JAXCIFAR_DATA"
@@ -61,7 +61,7 @@ def load(config: Data, notify: Callable[[str], None] = _to_stderr) -> Dataset:
 
 
 def _load(config: Data, notify: Callable[[str], None]) -> Dataset:
-    if config.source not in CIFAR_FORM:
+    if not config.has_cifar_form:
         return subset(_own(config), config)
     # Before the images are looked for, so that a subset that is too large does not cost a download.
     rows = split_rows(config)
@@ -76,7 +76,7 @@ def _load(config: Data, notify: Callable[[str], None]) -> Dataset:
         case "cifar10":
             folder = data_folder(notify)
             return subset(_on_disk(folder, notify) or download.fetch(folder, notify), config)
-        case "auto":
+        case _:  # auto
             if found := _on_disk(data_folder(notify), notify):
                 return subset(found, config)
             notify(FALLBACK)
@@ -112,7 +112,7 @@ def located(config: Data, moved: Path | None) -> Data:
     """
     if moved is not None:
         return replace(config, dir=str(moved))
-    gone = config.source in CIFAR_FORM and config.dir is not None and not _expanded(config.dir).exists()
+    gone = config.has_cifar_form and config.dir is not None and not _expanded(config.dir).exists()
     return replace(config, dir=None) if gone else config
 
 

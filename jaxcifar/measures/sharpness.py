@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxcifar.measures.base import SnapshotMeasure
-from jaxcifar.measures.context import Snapshots
+from jaxcifar.measures.context import Loss, Snapshot, Snapshots
 from jaxcifar.measures.display import Axis, Display
+
+if TYPE_CHECKING:
+    import jax
 
 ITERATIONS = 10
 
@@ -29,10 +32,16 @@ class Sharpness(SnapshotMeasure):
 
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return `sharpness` [snapshots, layers] and what it is made of."""
+        from flax.traverse_util import flatten_dict
+
         from jaxcifar import landscape
 
-        return snapshots.each(
-            lambda loss, state, key: landscape.block_sharpness(
-                loss, state.params, list(state.params), key, iterations=ITERATIONS
-            )._asdict()
-        )
+        def sharpness(loss: Loss, state: Snapshot, key: jax.Array) -> dict[str, Any]:
+            layers: dict[tuple[str, ...], list[str]] = {}
+            for path in flatten_dict(state.params):
+                # A parameter at the top of a user's own network is a layer by itself.
+                layers.setdefault(path[:-1] or path, []).append("/".join(path))
+            blocks = list(layers.values())
+            return landscape.block_sharpness(loss, state.params, blocks, key, iterations=ITERATIONS)._asdict()
+
+        return snapshots.each(sharpness)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from jaxcifar.errors import UserError
 from jaxcifar.records.disk import refusals_told, tried
-from jaxcifar.records.process import MACHINE, is_alive, started
+from jaxcifar.records.liveness import MACHINE, is_alive, started
 
 BEAT_SECONDS = 10.0
 """A holder touches its files this often."""

@@ -13,6 +13,11 @@ from jaxcifar.records import seal
 from jaxcifar.records.run import CONFIG, read_summary
 
 FILE = "study.json"
+OF_ONE_PROCESS = (
+    *("--out", "--data.dir", "--worker", "--max-minutes"),
+    *("--coordinator", "--processes", "--process", "--connect-seconds"),
+)
+"""Flags with a value that the command which repeats a study does not have."""
 
 
 @dataclass(frozen=True)
@@ -21,16 +26,12 @@ class Invocation:
 
     command: str = ""
     """The command that repeats it."""
-    changed: tuple[str, ...] = ()
-    """Dotted paths of the fields that flags changed."""
     scale: float = 1.0
     name: str = ""
     """Of a single run's config file, under which its records stand as a study; empty for a study, which has its own."""
 
     @classmethod
-    def of(
-        cls, argv: Sequence[str], changed: Sequence[str], scale: float, name: str, program: Sequence[str]
-    ) -> Invocation:
+    def of(cls, argv: Sequence[str], scale: float, name: str, program: Sequence[str]) -> Invocation:
         """Return it for a command, such as `jaxcifar run`, and its arguments, without those of one process."""
         kept, skip = [], False
         for token in argv:
@@ -38,12 +39,12 @@ class Invocation:
                 skip = False
                 continue
             flag, equals, _ = token.partition("=")
-            if flag in ("--out", "--data.dir", "--worker", "--max-minutes"):
+            if flag in OF_ONE_PROCESS:
                 # `--out DIR` has its value in the next argument, `--out=DIR` in the same one.
                 skip = not equals
             elif flag not in ("--restart", "--wait"):
                 kept.append(token)
-        return cls(shlex.join([*program, *kept]), tuple(changed), scale, name)
+        return cls(shlex.join([*program, *kept]), scale, name)
 
 
 def value(
@@ -62,7 +63,6 @@ def value(
     return {
         "study": study,
         "command": invocation.command,
-        "changed": list(invocation.changed),
         "scale": invocation.scale,
         **({"size": size} if size else {}),
         "alone": alone,

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from jaxcifar.errors import UserError
 from jaxcifar.records import pictures, run, snapshots
 from jaxcifar.records.files import read_json, remove_partial, write_json
-from jaxcifar.records.process import started
+from jaxcifar.records.liveness import started
 
 FOLDER = "report"
 PAGE = "index.html"

@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from jaxcifar.errors import UserError
-from jaxcifar.records import judged, lock, manifest, pictures, report, run
+from jaxcifar.records import judged, lock, manifest, pictures, report, run, snapshots
+from jaxcifar.records.files import local_path
 
 EARLIER = "speed.json"
 """Written by the first version."""
@@ -18,7 +19,7 @@ FILES = {
     *(report.CURVES, run.EXPORTED),
 }
 PARTIAL = ".partial"
-FOLDERS = (run.CHECKPOINTS, report.FOLDER, "views", "curvature", "tensorboard", "wandb", lock.WORKERS)
+FOLDERS = (run.CHECKPOINTS, report.FOLDER, pictures.FOLDER, snapshots.FOLDER, "tensorboard", "wandb", lock.WORKERS)
 
 
 def clear(
@@ -38,7 +39,7 @@ def clear(
     roots = [root for root in [out / name for name in only] or [out] if root.is_dir()]
     for root in roots:
         for source in filter(None, needed):
-            if Path(source).resolve().is_relative_to(root.resolve()):
+            if local_path("init_from", source).resolve().is_relative_to(root.resolve()):
                 raise UserError(
                     f"A restart would delete {source}, from whose weights the run starts; give another --out."
                 )

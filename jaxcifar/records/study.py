@@ -18,6 +18,7 @@ import numpy as np
 from jaxcifar.errors import UserError
 from jaxcifar.records import forms, seal
 from jaxcifar.records import run as run_records
+from jaxcifar.records.manifest import FILE
 from jaxcifar.records.run import Records
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 Decode = Callable[[Any], Any]
 """From the JSON of a config.json to a config."""
-MANIFEST = "study.json"
 TRAIN_SIZE, TEST_SIZE = 50_000, 10_000
 CIFAR10 = ("cifar10", "cifar10-jpeg", "cifar10-unverified")
 """Names under which CIFAR-10 is recorded: proven official files, a JPEG copy, files without proof."""
@@ -109,8 +109,6 @@ class StudyResults:
     """The data set's name, `unknown` where no record says it."""
     runs: tuple[Result, ...]
     command: str = ""
-    changed: tuple[str, ...] = ()
-    """Dotted paths of the fields that flags changed."""
     scale: float = 1.0
     size: str = ""
     """Name of the study's size; empty for the full one."""
@@ -137,8 +135,7 @@ class StudyResults:
     def is_scaled(self) -> bool:
         """Whether images or epochs are fewer than the study's."""
         # The numbers of images of other sources are those of their files.
-        known = ("auto", "cifar10", "shapes")
-        data = [run.config.data for run in self.runs if run.config and run.config.data.source in known]
+        data = [run.config.data for run in self.runs if run.config and run.config.data.has_cifar_form]
         sizes = [Wanted("", images.train_size, images.test_size).sizes for images in data]
         train, test = self.wanted.sizes
         return self.scale < 1 or any(own < train or own_test < test for own, own_test in sizes)
@@ -182,7 +179,7 @@ def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
     for run_folder in _run_folders(folder):
         by_study[_study_folder(run_folder)].append(run_folder)
     # A study of which no run has begun has only a manifest.
-    for manifest in _walk(folder, MANIFEST):
+    for manifest in _walk(folder, FILE):
         by_study.setdefault(manifest.parent, [])
     studies = [study for place, runs in by_study.items() for study in _read_study(place, runs, decode)]
     if not any(run.records for study in studies for run in study.runs):
@@ -222,7 +219,7 @@ def _study_folder(run_folder: Path) -> Path:
 
 def _read_study(folder: Path, run_folders: Sequence[Path], decode: Decode) -> list[StudyResults]:
     problems: list[str] = []
-    manifest = _read_manifest(folder / MANIFEST, problems)
+    manifest = _read_manifest(folder / FILE, problems)
     rows = {row["folder"]: row for row in manifest.get("runs", [])}
     found = {os.path.relpath(path, folder): path for path in run_folders}
     results = []
@@ -235,7 +232,6 @@ def _read_study(folder: Path, run_folders: Sequence[Path], decode: Decode) -> li
         "name": manifest.get("study", folder.name),
         "folder": folder,
         "command": manifest.get("command", ""),
-        "changed": tuple(manifest.get("changed", ())),
         "scale": manifest.get("scale", 1.0),
         "size": manifest.get("size", ""),
     }

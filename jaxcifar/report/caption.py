@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jaxcifar import config
-from jaxcifar.records.study import Result, StudyResults
+from jaxcifar.records.study import TRAIN_SIZE, Result, StudyResults
 
 DATA_NAMES = {
     "cifar10": "CIFAR-10",
@@ -69,7 +69,7 @@ def scaled(study: StudyResults) -> str:
     if not (study.is_scaled or study.size):
         return ""
     configs = [run.config for run in study.runs if run.config]
-    images = _span([config.data.train_size or 50_000 for config in configs])
+    images = _span([config.data.train_size or TRAIN_SIZE for config in configs])
     epochs = _span([config.epochs for config in configs])
     how = f"size {study.size}" if study.size else f"scaled to {study.scale:g}" if study.scale < 1 else "scaled"
     return f"{how}: {images} images, {epochs} epoch{'' if epochs == '1' else 's'}"

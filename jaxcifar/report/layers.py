@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxcifar.claims.quantities import SMALLEST
 from jaxcifar.records import pictures
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
@@ -68,7 +69,8 @@ def ratio_table(study: StudyResults) -> Table | None:
 
 def _ratio(measured: tuple[list[str], np.ndarray]) -> float:
     _, norms = measured
-    return float(norms[0] / norms[-1])
+    # As the claims do: what is below float32's range enters as its smallest number.
+    return float(max(norms[0], SMALLEST) / max(norms[-1], SMALLEST))
 
 
 def _measured(study: StudyResults, *roles: str) -> Measured:

@@ -203,12 +203,16 @@ def _settings_of(run: Run) -> dict[str, str]:
         "schedule": schedule.title + warmup,
         "loss": run.loss.title + (f", smoothing {smoothing:g}" if smoothing else ""),
         "augmentation": _augmentation(run.data),
-        "normalisation": {
-            "channel": "training set's mean and deviation per channel",
-            "half": "mean 0.5, deviation 0.5",
-        }[run.data.normalization],
+        "normalisation": _normalization(run.data),
         "precision": run.precision,
     }
+
+
+def _normalization(data: Data) -> str:
+    if data.mean is not None and data.deviation is not None:
+        mean, deviation = (", ".join(f"{value:g}" for value in values) for values in (data.mean, data.deviation))
+        return f"mean {mean}, deviation {deviation} per channel"
+    return "mean 0.5, deviation 0.5" if data.normalization == "half" else "CIFAR-10's mean and deviation per channel"
 
 
 def _augmentation(data: Data) -> str:

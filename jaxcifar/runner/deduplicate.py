@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jaxcifar import records
-from jaxcifar.config import Checkpoint, Paper, Run, Study
+from jaxcifar.config import Checkpoint, Paper, Run, Study, UserError
 from jaxcifar.measures import Beta
 from jaxcifar.runner.plan import Planned, PlannedStudy, make_plan
+from jaxcifar.training import probes
 
 
 def plan(
@@ -32,12 +33,13 @@ def plan(
     Raises:
         UserError: an option is out of its range or names what is not there.
     """
-    if only:
-        # Checks the names. The plan itself is of the whole paper, in which duplicates are looked for.
-        make_plan(config, seeds, scale, only)
+    if only and not isinstance(config, Paper):
+        raise UserError(f"--only {','.join(only)} chooses among a paper's studies; {config.name!r} is not a paper.")
     whole = make_plan(config, seeds, scale)
     if not isinstance(config, Paper):
         return whole
+    if only:
+        config.only(only)  # checks the names; duplicates are looked for in the whole paper
     is_complete = (lambda folder: records.is_complete(out / folder)) if out else (lambda folder: False)
     return deduplicate(whole, only, is_complete)
 
@@ -50,6 +52,7 @@ def deduplicate(
     Of equal runs one trains: one that is complete already, else one whose study compares seconds (and trains alone),
     else the first. A run whose seconds are compared is never replaced by one that trains in a group. Equal
     runs get the union of their snapshots and, where all have step measures, of these: neither changes the training.
+    Runs whose step measures would write one array in two ways are not equal.
 
     Args:
         whole: the plan of the whole paper, so that a slice gives its runs the same configs as the whole.
@@ -59,25 +62,39 @@ def deduplicate(
     Returns:
         The studies that train, with `same_as` set and snapshots united.
     """
-    equal: dict[Run, list[tuple[PlannedStudy, Planned]]] = defaultdict(list)
+    alike: dict[Run, list[_Alike]] = defaultdict(list)
+    equal: dict[Path, _Alike] = {}
     for study in whole:
         for item in study.runs:
-            equal[_key(item.run)].append((study, item))
+            known = alike[_key(item.run)]
+            own = next((runs for runs in known if not probes.rivals(_united(item.run, runs))), None)
+            if own is None:
+                known.append(own := [])
+            own.append((study, item))
+            equal[study.folder / item.folder] = own
     chosen = [study for study in whole if not names or study.study.name in names]
     return [
-        dataclasses.replace(study, runs=tuple(_mark(study, item, equal, chosen, is_complete) for item in study.runs))
+        dataclasses.replace(
+            study, runs=tuple(_mark(study, i, equal[study.folder / i.folder], chosen, is_complete) for i in study.runs)
+        )
         for study in chosen
     ]
 
 
-def _mark(study: PlannedStudy, item: Planned, equal, chosen: list[PlannedStudy], is_complete) -> Planned:
-    alike = equal[_key(item.run)]
+_Alike = list[tuple[PlannedStudy, Planned]]
+
+
+def _united(run: Run, alike: _Alike) -> Run:
+    """The run with the step measures of all that are alike."""
+    # Snapshot measures stay each run's own: they are taken after training, in its own folder.
+    shared = dict.fromkeys((*(probe for _, other in alike for probe in other.run.step_measures), *run.step_measures))
+    return dataclasses.replace(run, probes=(*shared, *run.snapshot_measures))
+
+
+def _mark(study: PlannedStudy, item: Planned, alike: _Alike, chosen: list[PlannedStudy], is_complete) -> Planned:
     snapshots = tuple(sorted({epoch for _, other in alike for epoch in other.run.checkpoint.snapshots}))
     checkpoint = dataclasses.replace(item.run.checkpoint, snapshots=snapshots)
-    # Snapshot measures stay each run's own: they are taken after training, in its own folder.
-    shared = dict.fromkeys(probe for _, other in alike for probe in other.run.step_measures)
-    probes = (*shared, *item.run.snapshot_measures)
-    item = dataclasses.replace(item, run=dataclasses.replace(item.run, checkpoint=checkpoint, probes=probes))
+    item = dataclasses.replace(item, run=dataclasses.replace(_united(item.run, alike), checkpoint=checkpoint))
     own = study.folder / item.folder
     if is_complete(own):
         return item

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +25,8 @@ from jaxcifar.runner.follow import shared_group
 from jaxcifar.runner.pictures import make
 from jaxcifar.runner.plan import Planned, PlannedStudy, choose_vectorize, programs
 from jaxcifar.runner.speed import Speed
-from jaxcifar.runner.worker import Worker, joined, share
-from jaxcifar.training import Interrupted, Member, interrupt, progress, train_members
+from jaxcifar.runner.worker import POLL_SECONDS, Worker, joined, share
+from jaxcifar.training import Interrupted, Member, interrupt, progress, start, train_members
 from jaxcifar.training.group import Group
 from jaxcifar.training.interrupt import Stop
 from jaxcifar.training.loggers import Log, check_installed
@@ -114,6 +114,9 @@ def _remove_partial(out: Path, planned: Sequence[PlannedStudy], worker: Worker) 
         folders += [out / study.folder, out / study.folder / pictures.FOLDER]
         for item in study.runs:
             run = out / study.folder / item.folder
+            # `jaxcifar.train` and `jaxcifar landscape` are not among the workers.
+            if any(run.is_dir() and worker.locks.holder(run, name) for name in (lock.RUN, lock.MEASURES)):
+                continue
             folders += [run, run / snapshots.FOLDER, *(run / records.CHECKPOINTS).glob("*")]
     if any(records.has_partial(folder) for folder in folders):
         with worker.planning():
@@ -135,7 +138,11 @@ def _check(planned: Sequence[PlannedStudy], out: Path | None, load: Callable) ->
     for run in left:
         check_batch_size(run, data.train_size(run.data))
         check_measures(run)
-    if out is not None:
+    if out is None:
+        # A run that trains checks it by itself, before it writes anything.
+        for run in left:
+            start.check(run)
+    else:
         for folder, run in own:
             check_records(out / folder, run)
     if left:
@@ -253,12 +260,30 @@ class _Session:
             if holder is not None:
                 self.worker.met = True
                 return
-            make(study, self.out, self.load, self.shown.message, lambda: self.stop.signal_number is not None)
+            make(
+                study,
+                self.out,
+                self.load,
+                self.shown.message,
+                lambda: self.stop.signal_number is not None,
+                self._measuring,
+            )
         if self.stop.signal_number is not None:
             raise Interrupted(
                 "Stopped between two measures; give the same command again to continue.", self.stop.signal_number
             )
         self.viewed.add(study.folder)
+
+    @contextmanager
+    def _measuring(self, run: Path) -> Iterator[None]:
+        """Wait until no `jaxcifar landscape` measures a run, and keep it from beginning."""
+        while True:
+            with self.worker.holding([run], lock.MEASURES, self._stopped) as holder:
+                if holder is None:
+                    yield
+                    return
+            time.sleep(POLL_SECONDS)
+            self._stopped()
 
     def _is_open(self, study: PlannedStudy) -> bool:
         """Whether a program of the study has not ended."""

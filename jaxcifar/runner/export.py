@@ -18,7 +18,7 @@ import jaxcifar
 from jaxcifar import data, records
 from jaxcifar.config import Module, Run, Study, UserError, load
 from jaxcifar.config.stored import read_run
-from jaxcifar.models import build, layers, whitened
+from jaxcifar.models import build, layers, roles, whitened
 from jaxcifar.runner import safetensors
 from jaxcifar.training import state as states
 from jaxcifar.training.optimizers import hyperparams
@@ -86,7 +86,9 @@ def read(source: Path, flags: Sequence[str], notify: Callable[[str], None]) -> N
 
 
 def _initial(run: Run) -> Any:
-    state = jax.jit(lambda: states.create(run, hyperparams(run)))()
+    # The filters of a whitening layer are made from the images.
+    images = data.load(run.data).train_images if roles(run.model).whitening else None
+    state = jax.jit(lambda images: states.create(run, hyperparams(run), images))(images)
     return {"params": state.params, "batch_stats": state.batch_stats}
 
 

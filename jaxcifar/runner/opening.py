@@ -92,7 +92,6 @@ def _differ(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
         (
             value.get("scale"),
             [{**row, "same_as": None} for row in value.get("runs", [])],
-            value.get("changed"),
             value.get("configs", new["configs"]),
         )
         for value in (old, new)

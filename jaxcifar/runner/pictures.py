@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def make(
     load: Callable[..., Dataset],
     notify: Callable[[str], None],
     stopped: Callable[[], bool] = lambda: False,
+    measuring: Callable[[Path], AbstractContextManager[object]] = nullcontext,
 ) -> None:
     """Write the study's pictures and its runs' snapshot measures.
 
@@ -45,13 +47,14 @@ def make(
         load: from a config's data to the data set.
         notify: told what is being computed.
         stopped: whether the user asked to stop; then the rest is left for the next time.
+        measuring: from a run's folder to a block in which no other process measures that run.
     """
     folder = out / planned.folder
     runs = [
         TrainedRun(item.run, folder / item.folder, out / item.same_as if item.same_as else folder / item.folder)
         for item in planned.runs
     ]
-    _snapshot_measures(runs, load, notify, stopped)
+    _snapshot_measures(runs, load, notify, stopped, measuring)
     for picture in planned.study.pictures:
         match picture:
             case "samples":
@@ -125,12 +128,17 @@ def _gradients(
 
 
 def _snapshot_measures(
-    runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: Callable[[str], None], stopped: Callable[[], bool]
+    runs: Sequence[TrainedRun],
+    load: Callable[..., Dataset],
+    notify: Callable[[str], None],
+    stopped: Callable[[], bool],
+    measuring: Callable[[Path], AbstractContextManager[object]],
 ) -> None:
     for item in runs:
         measures = item.run.snapshot_measures
         if measures and not stopped() and read_records(item.trained).status == "finished":
-            measure_run(item.run, item.folder, item.trained, measures, load, notify, stopped=stopped)
+            with measuring(item.folder):
+                measure_run(item.run, item.folder, item.trained, measures, load, notify, stopped=stopped)
 
 
 def _features(runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: Callable[[str], None]) -> None:

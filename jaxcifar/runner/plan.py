@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxcifar import data
-from jaxcifar.config import SGD, CrossEntropy, Paper, Run, Study, UserError, Vectorize, labels
+from jaxcifar.config import SGD, CrossEntropy, Paper, Run, Study, Vectorize, labels
 from jaxcifar.errors import check_count
 from jaxcifar.runner.scale import check_scale, scale_run
 
@@ -39,34 +39,28 @@ class PlannedStudy:
     runs: tuple[Planned, ...]
 
 
-def make_plan(
-    config: Run | Study | Paper, seeds: int | range | None = None, scale: float = 1.0, only: Sequence[str] = ()
-) -> list[PlannedStudy]:
+def make_plan(config: Run | Study | Paper, seeds: int | range | None = None, scale: float = 1.0) -> list[PlannedStudy]:
     """Return what a config file trains, study by study.
 
     Args:
         config: a run, a study or a paper.
         seeds: number of seeds for every member, or the seeds themselves; 1 by default if scale is below 1.
         scale: multiplies images and epochs.
-        only: names of a paper's studies; empty means all.
 
     Returns:
         The studies and their runs; equal runs are not marked yet, see `deduplicate`.
 
     Raises:
-        UserError: seeds below 1, a scale outside (0, 1], or a name that is not a study of the paper.
+        UserError: seeds below 1, or a scale outside (0, 1].
     """
     check_scale(scale)
-    if only and not isinstance(config, Paper):
-        raise UserError(f"--only {','.join(only)} chooses among a paper's studies; {config.name!r} is not a paper.")
     if isinstance(config, Run):
         config = Study(config.name, config, seeds=(config.seed,))
     single = isinstance(config, Study) and config.is_single and seeds is None
     if scale < 1 and seeds is None and not single:
         seeds = 1
     if isinstance(config, Paper):
-        chosen = config.only(only) if only else config
-        return [_plan_study(_with_seeds(study, seeds), Path(study.name), scale) for study in chosen.studies]
+        return [_plan_study(_with_seeds(study, seeds), Path(study.name), scale) for study in config.studies]
     planned = _plan_study(_with_seeds(config, seeds), Path(), scale)
     if single:
         # The records of a single run are in OUT itself.

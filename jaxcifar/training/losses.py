@@ -15,9 +15,9 @@ from jaxcifar.errors import slips_told
 def per_example(loss: Loss, logits: jax.Array, labels: jax.Array, label_smoothing: jax.Array | float) -> jax.Array:
     r"""Return the loss of each example; its mean over the batch is PyTorch's value.
 
-    cross-entropy: -Σ_c q_c log p_c with q = (1 - s) onehot + s/10; MSE: (1/10) Σ_c (z_c - y_c)²;
-    SmoothL1 (β = 1): (1/10) Σ_c h(z_c - y_c) with h(d) = d²/2 below |d| = 1, else |d| - ½;
-    BCE with logits: (1/10) Σ_c [softplus(z_c) - y_c z_c]; y is the one-hot label.
+    cross-entropy: -Σ_c q_c log p_c with q = (1 - s) onehot + s/C; MSE: (1/C) Σ_c (z_c - y_c)²;
+    SmoothL1 (β = 1): (1/C) Σ_c h(z_c - y_c) with h(d) = d²/2 below |d| = 1, else |d| - ½;
+    BCE with logits: (1/C) Σ_c [softplus(z_c) - y_c z_c]; y is the one-hot label.
 
     Args:
         loss: the loss function.

@@ -86,12 +86,17 @@ def _decay(optimizer: config.Optimizer, weight_decay: jax.Array, roles: Roles) -
 
 def _matrices(params: Any, roles: Roles) -> Any:
     """Which parameters Muon takes as matrices: all kernels but the output layer's."""
-    return jax.tree_util.tree_map_with_path(lambda path, w: w.ndim > 1 and _layer(path) != roles.output, params)
+    return jax.tree_util.tree_map_with_path(lambda path, w: w.ndim > 1 and not _is_output(path, roles), params)
 
 
 def _layer(path: Any) -> str:
     """The path of a parameter's layer, such as `stage1_block1/conv1`."""
     return "/".join(key.key for key in path[:-1])
+
+
+def _is_output(path: Any, roles: Roles) -> bool:
+    """Whether a parameter is of the output layer, or is it: a network of one's own may hold its kernels at the top."""
+    return roles.output in (_layer(path), "/".join(key.key for key in path))
 
 
 def rate_factors(optimizer: config.Optimizer, params: Any, roles: Roles) -> Any:
@@ -104,7 +109,7 @@ def rate_factors(optimizer: config.Optimizer, params: Any, roles: Roles) -> Any:
             case config.Muon():
                 if w.ndim == 1:
                     return optimizer.bias_factor
-                return optimizer.output_factor if _layer(path) == roles.output else 1.0
+                return optimizer.output_factor if _is_output(path, roles) else 1.0
             case config.Adagrad() | config.Adadelta() | config.Adam() | config.Optax():
                 return 1.0
             case unknown:
@@ -186,11 +191,11 @@ def _adagrad(epsilon: float) -> optax.GradientTransformation:
 
 
 def schedule_factor(schedule: config.Schedule, step: jax.Array, steps_per_epoch: int, epochs: int) -> jax.Array:
-    """Return the factor on the learning rate at a step, in [0, 1].
+    """Return the factor on the learning rate at a step.
 
-    With W warm-up steps, T all steps and f the final factor: (t + 1)/W while t < W; after that `Constant` 1,
-    `StepDecay` factor^⌊t / epochs⌋, `Cosine` f + (1 - f)(1 + cos πu)/2 and `Triangular` 1 - (1 - f)u, where
-    u = (t - W)/(T - 1 - W) goes from 0 to 1.
+    With W warm-up steps, S steps per epoch, T steps in all and f the final factor: (t + 1)/W while t < W; after that
+    `Constant` 1, `StepDecay` factor^⌊t / (epochs S)⌋, `Cosine` f + (1 - f)(1 + cos πu)/2 and `Triangular`
+    1 - (1 - f)u, where u = (t - W)/(T - 1 - W) goes from 0 to 1.
     """
     t = step.astype(float)
     warm = schedule.warmup * steps_per_epoch

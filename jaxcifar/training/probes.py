@@ -27,6 +27,18 @@ def names(run: Run) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def rivals(run: Run) -> str:
+    """Return the name of an array that two step measures compute differently; empty where there is none."""
+    owners: dict[str, StepMeasure] = {}
+    for measure in run.step_measures:
+        # The same measure at two intervals computes the same values.
+        alike = dataclasses.replace(measure, every=1)
+        for name in measure.told("names", layers(run.model)):
+            if owners.setdefault(name, alike) != alike:
+                return name
+    return ""
+
+
 def displays(run: Run) -> list[dict[str, Any]]:
     """Return the JSON of the figures that the run's step measures ask for."""
     found = [shown for measure in run.step_measures for shown in measure.told("displays", layers(run.model))]
@@ -104,7 +116,9 @@ def take(
         )
         values: dict[str, jax.Array] = {}
         for measures in _groups(run):
-            values |= _when_due(measures, number, step)
+            for name, value in _when_due(measures, number, step).items():
+                # One measure at two intervals: where one of them is not due, the other one's value stands.
+                values[name] = jnp.where(jnp.isnan(value), values.get(name, value), value)
         # `Previous` is a tuple and so always true; where no measure needs it, the empty tuple is carried.
         if previous:
             previous = Previous(gradient, landscape.tree_distance(after, before).astype(jnp.float32))

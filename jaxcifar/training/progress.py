@@ -101,7 +101,7 @@ class TerminalProgress:
         self._bar.update(self._tasks[status.name], completed=status.step, description=describe(status))
 
     def message(self, text: str) -> None:
-        self._bar.console.print(text, style="yellow")
+        self._bar.console.print(text, style="yellow", markup=False)
 
     @contextmanager
     def working(self, text: str) -> Iterator[None]:
@@ -140,7 +140,7 @@ def showing() -> Iterator[Progress]:
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (BarColumn(bar_width=20), TextColumn("{task.description}"))
+    columns = (BarColumn(bar_width=20), TextColumn("{task.description}", markup=False))
     with Bar(*columns, console=Console(stderr=True)) as bar:
         yield TerminalProgress(bar)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,6 +11,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxcifar.config import Run, UserError
 from jaxcifar.models import roles
+from jaxcifar.records import local_path
 from jaxcifar.training import averaging
 from jaxcifar.training.averaging import Weights
 from jaxcifar.training.optimizers import direction, hyperparams
@@ -40,7 +40,7 @@ def started(run: Run, state: State) -> State:
 
 
 def _merged(run: Run, params: Any, batch_stats: Any) -> tuple[Any, Any]:
-    _, other_params, other_stats = weights(Path(run.init_from or ""))
+    _, other_params, other_stats = weights(local_path("init_from", run.init_from or ""))
     head = roles(run.model).output
     return _taken(run, params, other_params, head), _taken(run, batch_stats, other_stats, None)
 
@@ -48,11 +48,10 @@ def _merged(run: Run, params: Any, batch_stats: Any) -> tuple[Any, Any]:
 def _taken(run: Run, own: Any, other: Any, head: str | None) -> Any:
     """The other network's leaves in the structure of ours; `head` is the layer that may differ in its outputs."""
     ours, theirs = flatten_dict(own, sep="/"), flatten_dict(other, sep="/")
-    new = head is not None and any(
-        _shape(ours, path) != _shape(theirs, path) for path in ours if path.startswith(f"{head}/")
-    )
+    of_head = {path for path in (*ours, *theirs) if head is not None and f"{path}/".startswith(f"{head}/")}
+    new = any(_shape(ours, path) != _shape(theirs, path) for path in ours if path in of_head)
     for path in dict.fromkeys((*ours, *theirs)):
-        if new and path.startswith(f"{head}/"):
+        if new and path in of_head:
             continue
         if _shape(ours, path) != _shape(theirs, path):
             raise UserError(
@@ -61,7 +60,7 @@ def _taken(run: Run, own: Any, other: Any, head: str | None) -> Any:
                 "only the output layer may differ."
             )
 
-    kept = {path: leaf for path, leaf in ours.items() if new and path.startswith(f"{head}/")}
+    kept = {path: leaf for path, leaf in ours.items() if new and path in of_head}
     return unflatten_dict({path: np.asarray(theirs[path]) for path in ours if path not in kept} | kept, sep="/")
 
 

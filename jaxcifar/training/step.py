@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxcifar.config import Run
+from jaxcifar.config import Run, UserError
 from jaxcifar.measures import SHIPPED
 from jaxcifar.models import inside, roles
 from jaxcifar.training import averaging, probes
@@ -123,10 +123,12 @@ def check_measures(run: Run) -> None:
     """Trace one step without computing it, so that mistakes in a user's own measures are told before training.
 
     Raises:
-        UserError: a measure fails, or computes other arrays than it announces.
+        UserError: a measure fails, computes other arrays than it announces, or two write the same one.
     """
     for measure in run.snapshot_measures:
         measure.told("displays")
+    if name := probes.rivals(run):
+        raise UserError(f"probes holds two step measures that write {name} and differ in more than `every`; keep one.")
     # The package's own measures need no check, and tracing a step takes a while.
     if all(type(measure).__name__ in SHIPPED for measure in run.step_measures):
         return

@@ -61,16 +61,20 @@ class Trained:
         Raises:
             UserError: the images have another type or shape.
         """
+        found = self._checked(images, "predict")
+        parts = [self._probabilities(found[first : first + BATCH]) for first in range(0, len(found), BATCH)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.config.model.classes), np.float32)
+
+    def _checked(self, images: Any, method: str) -> np.ndarray:
         found = np.asarray(images)
         height, width, channels = self.config.model.image
         found = found[..., None] if found.ndim == 3 and channels == 1 else found
         if found.dtype != np.uint8 or found.shape[1:] != (height, width, channels):
             raise UserError(
-                f"predict(…) got images {found.dtype} {found.shape}; this network takes uint8 [N, {height}, {width}, "
+                f"{method}(…) got images {found.dtype} {found.shape}; this network takes uint8 [N, {height}, {width}, "
                 f"{channels}], 0 to 255."
             )
-        parts = [self._probabilities(found[first : first + BATCH]) for first in range(0, len(found), BATCH)]
-        return np.concatenate(parts) if parts else np.zeros((0, self.config.model.classes), np.float32)
+        return found
 
     def _probabilities(self, images: np.ndarray) -> np.ndarray:
         # Padded to powers of two, so that few shapes are compiled.
@@ -97,12 +101,12 @@ class Trained:
             UserError: the data cannot be found, are not those of the run, or have another shape or more classes.
         """
         images, labels = self._split(on)
-        classes = self.config.model.classes
+        images, classes = self._checked(images, "evaluate"), self.config.model.classes
         outside = np.flatnonzero((labels < 0) | (labels >= classes))
-        if images.shape[1:] != self.config.model.image or outside.size:
-            wrong = f"the label {labels[outside[0]]} at index {outside[0]:,}" if outside.size else f"{images.shape}"
+        if outside.size:
             raise UserError(
-                f"evaluate(…) got {wrong}; this network takes images {self.config.model.image} in {classes} classes."
+                f"evaluate(…) got the label {labels[outside[0]]} at index {outside[0]:,}; this network has {classes} "
+                "classes."
             )
         run, zero = self.config, jnp.zeros((), jnp.int32)
         if isinstance(run.loss, OwnLoss) and run.loss.function is None:

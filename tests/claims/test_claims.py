@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,10 @@ from synthetic import write_run, write_study
 
 from jaxcifar import records
 from jaxcifar.claims import Evidence, Judged, at_least, best_accuracy, compare, first_over_last_gradient, judge
-from jaxcifar.config import Claim, Data, Run, Study, UserError, shipped
+from jaxcifar.claims.evidence import Missing
+from jaxcifar.claims.numbers import _check_trained
+from jaxcifar.claims.quantities import share_of_guessing
+from jaxcifar.config import CNN, Claim, Data, Run, Study, UserError, Variant, shipped
 from jaxcifar.config.stored import read_records, read_studies
 from jaxcifar.measures import Beta, NoiseFloor
 from jaxcifar.records import pictures, snapshots
@@ -470,6 +474,41 @@ def test_a_network_on_its_plateau_is_not_smooth(tmp_path: Path):
     claim = judge_one(study(tmp_path, "gradients", flat), "greatly decreases")
     assert claim.verdict == "not decided"
     assert "does not train: its last train loss is 2.3, guessing gives 2.3" in claim.decides
+
+
+def test_the_plateau_is_that_of_the_own_number_of_classes(tmp_path: Path):
+    hundred = Run(model=CNN(classes=100))
+    quantity = share_of_guessing("train_loss")
+    for name, loss, trains in (("a", 2.5, True), ("b", 4.6, False)):
+        run = study(tmp_path, name, {"x": M(run=hundred, train_loss=loss)}).runs[0]
+        assert quantity.of(run) == pytest.approx(loss / math.log(100), rel=0.01)
+        with nullcontext() if trains else pytest.raises(Missing, match=r"guessing gives 4\.61"):
+            _check_trained([run], "x", 1)
+
+
+def test_a_study_of_own_images_is_decided(tmp_path: Path):
+    data = Data(source="npz", dir="images.npz")
+    own = Study(
+        "own",
+        Run(data=data),
+        (Variant("a"), Variant("b", {"epochs": 7})),
+        seeds=(0, 1, 2),
+        claims=(Claim("a", "b", compare(best_accuracy(), greater="a", than="b", by=1.0)),),
+    )
+    fitted = dataclasses.replace(data, train_size=40, test_size=20, mean=(0.5,), deviation=(0.2,))
+
+    def judged(folder: str, **changes: Any) -> Judged:
+        spec = {}
+        for member, accuracy in (("a", 0.7), ("b", 0.5)):
+            base = next(each.run for each in own.members() if each.name == member)
+            model = dataclasses.replace(base.model, image=(16, 16, 1), classes=4)
+            run = dataclasses.replace(base, model=model, data=fitted, **changes)
+            spec[member] = M(run=run, test_accuracy=accuracy, spread=THREE_SEEDS, data="images", own_epochs=True)
+        found = synthetic.study(tmp_path / folder, "own", spec)
+        return judge(own, dataclasses.replace(found, wanted=Wanted("npz")))[0]
+
+    assert judged("a").verdict == "holds"
+    assert "batch_size is 7 instead of" in judged("b", batch_size=7).decides
 
 
 @pytest.mark.parametrize("flat", [1, 2, 4])

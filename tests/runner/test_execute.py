@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -51,7 +52,7 @@ def test_a_paper_in_slices(tmp_path: Path, cache: Path, capsys: pytest.CaptureFi
     assert not list(tmp_path.rglob(records.METRICS))
 
     store_speed(0.01)
-    command = Invocation("python scripts/run.py --config p.py", ("epochs",))
+    command = Invocation("python scripts/run.py --config p.py")
     folders = execute(paper(), tmp_path, only=("one",), max_minutes=5.0, invocation=command)
     assert [folder.relative_to(tmp_path).as_posix() for folder in folders] == [
         "one/a-learning-rate-0.1/seed-0",
@@ -79,7 +80,8 @@ def test_limits_out_of_range(tmp_path: Path):
 
 def test_the_command_leaves_out_places_on_ones_own_machine():
     argv = ["--config", "c.py", "--out", "/x", "--data.dir=/y", "--restart", "--epochs", "2", "--only", "a,b"]
-    command = Invocation.of(argv, ("epochs",), 1.0, "c", ("jaxcifar", "run")).command
+    argv += ["--coordinator", "a:1", "--processes=2", "--process", "1", "--connect-seconds", "9", "--worker", "1/2"]
+    command = Invocation.of(argv, 1.0, "c", ("jaxcifar", "run")).command
     assert command == "jaxcifar run --config c.py --epochs 2 --only a,b"
 
 
@@ -138,3 +140,16 @@ def test_a_long_study_is_told_of_its_small_size():
     assert told.startswith("About 38 h 00 min on this device; `--size cpu` takes about ")
     assert foretold(make_plan(study), 3600) == "About 1 h 00 min on this device."
     assert "--size" not in foretold(make_plan(study.sized("cpu")), 38 * 3600)
+
+
+def test_a_restart_that_cannot_begin_deletes_nothing(tmp_path: Path):
+    run = Run(
+        model=CNN(widths=(2,), head=(4,)),
+        data=Data(source="shapes", train_size=64, test_size=20),
+        batch_size=32,
+        epochs=1,
+    )
+    execute(run, tmp_path)
+    with pytest.raises(UserError, match="nothere"):
+        execute(dataclasses.replace(run, init_from=str(tmp_path.parent / "nothere")), tmp_path, restart=True)
+    assert records.is_complete(tmp_path)

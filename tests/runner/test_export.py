@@ -22,6 +22,8 @@ from jaxcifar.config import Run, UserError
 from jaxcifar.config.stored import begin_records
 from jaxcifar.models import roles
 from jaxcifar.runner import export
+from jaxcifar.training.optimizers import hyperparams
+from jaxcifar.training.state import create
 
 MISSING = [name for name in export.PACKAGES if importlib.util.find_spec(name) is None]
 needs_onnx = pytest.mark.skipif(
@@ -173,3 +175,18 @@ def test_the_missing_extra_is_named(tmp_path: Path, capsys: pytest.CaptureFixtur
     error = capsys.readouterr().err
     assert "pip install -e '.[onnx]'" in error
     assert error.count("\n") == 1
+
+
+def test_an_untrained_network_has_the_weights_with_which_training_starts(tmp_path: Path):
+    model = "WhitenedCNN(widths=(4, 6, 6))"
+    images = 'Data(source="shapes", train_size=200, test_size=10)'
+    file = tmp_path / "whitened.py"
+    file.write_text(
+        "from jaxcifar.config import Data, Run, WhitenedCNN\n\n\n"
+        f"def get_config():\n    return Run(model={model}, data={images})\n"
+    )
+    given = export.read(file, [], print)
+    images = data.load(given.run.data).train_images
+    start = jax.jit(lambda images: create(given.run, hyperparams(given.run), images))(images)
+    expected = {"params": start.params, "batch_stats": start.batch_stats}
+    jax.tree.map(np.testing.assert_array_equal, given.variables, expected)

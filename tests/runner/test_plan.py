@@ -9,13 +9,14 @@ import pytest
 
 from jaxcifar.cli import main
 from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Paper, ResNet, Run, Study, UserError, Variant, load
-from jaxcifar.measures import Beta, GradientDistance, Trace
+from jaxcifar.measures import Beta, GradientDirection, GradientDistance, Trace
 from jaxcifar.runner.deduplicate import plan
 from jaxcifar.runner.estimate import outline
 from jaxcifar.runner.plan import make_plan, programs
 from jaxcifar.runner.scale import scale_run
 from jaxcifar.runner.speed import Rate, Speed
 from jaxcifar.training.cost import cost_of
+from jaxcifar.training.step import check_measures
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 STUDIES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem != "paper")
@@ -128,7 +129,7 @@ def test_options_that_do_not_fit():
     with pytest.raises(UserError, match="--seeds is 0"):
         make_plan(Run(), seeds=0)
     with pytest.raises(UserError, match="--only a chooses among a paper's studies"):
-        make_plan(Run(), only=("a",))
+        plan(Run(), only=("a",))
     with pytest.raises(UserError, match="two studies of one name"):
         Paper("p", (_two_studies().studies[0],) * 2)
 
@@ -143,3 +144,24 @@ def test_the_cost_of_a_run():
     assert cost.disk == 2 * 2 * 4 * 11_173_962 + 4 * 780 * 2
     probed = dataclasses.replace(run, probes=(Beta(batch="same_batch", every=2), Beta(batch="cross_batch")))
     assert cost_of(probed).flops - cost.flops == 0.5 * 2 * (3 * multiply_adds - first) * images
+
+
+def test_measures_that_write_one_array_in_two_ways_are_not_united():
+    base = Run(model=CNN(widths=(4,), head=(8,)), probes=(GradientDirection(every=2), Beta()))
+    given, rarer = (
+        Variant(name, {"probes": (measure,)})
+        for name, measure in (("b", GradientDirection(steps=(0.05, 0.4))), ("c", GradientDirection(every=4)))
+    )
+    one, two = plan(Paper("p", (Study("one", base, (Variant("a"),)), Study("two", base, (given, rarer)))))
+    assert [item.same_as for item in two.runs] == [None, Path("one/a/seed-0")]
+    assert two.runs[0].run.probes == (GradientDirection(steps=(0.05, 0.4)),)
+    assert one.runs[0].run.probes == (GradientDirection(every=2), Beta(), GradientDirection(every=4))
+    check_measures(one.runs[0].run)
+    rivals = dataclasses.replace(base, probes=(GradientDirection(), GradientDirection(steps=(0.05, 0.4))))
+    with pytest.raises(UserError, match="two step measures that write gradient_direction/loss_low and differ in more"):
+        check_measures(rivals)
+
+
+def test_a_study_of_a_paper_has_the_name_of_a_folder():
+    with pytest.raises(UserError, match=r"has a study '\.\./x'; names become folder names"):
+        Paper("p", (Study("../x", Run()),))

@@ -14,14 +14,15 @@ from jaxcifar import records
 from jaxcifar.cli import main
 from jaxcifar.config import CNN, SGD, Checkpoint, Data, Run, Study, UserError, Variant
 from jaxcifar.config.stored import begin_records
-from jaxcifar.measures import SNAPSHOT_MEASURES
+from jaxcifar.measures import SNAPSHOT_MEASURES, Trace
 from jaxcifar.records import Holder, lock, manifest
 from jaxcifar.records.manifest import Invocation
-from jaxcifar.runner import execute, opening, snapshots
+from jaxcifar.runner import execute, opening, pictures, snapshots
 from jaxcifar.runner.deduplicate import plan
 from jaxcifar.runner.plan import Planned, PlannedStudy
 from jaxcifar.runner.worker import joined, share
 
+SUMMARY = {"status": "finished", "epochs": 1, "steps": 2}
 HELD = Holder(7, "", certain=True)
 STUDY = Study(
     "s",
@@ -40,7 +41,7 @@ STUDY = Study(
 def finish(folder: Path) -> None:
     """What training leaves in the end, as far as other workers look at it."""
     folder.mkdir(parents=True, exist_ok=True)
-    records.write_summary(folder, {"status": "finished", "epochs": 1, "steps": 2})
+    records.write_summary(folder, SUMMARY)
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_other_values_are_refused_while_another_is_at_work_also_before_a_run_has
 
     trained: list[str] = []
     training(trained.append)
-    given = Invocation("jaxcifar run s", ("optimizer.learning_rate",))
+    given = Invocation("jaxcifar run s")
     with joined(tmp_path) as worker, joined(tmp_path):
         opening.write(tmp_path, plan(changed(0.1), tmp_path), given, worker)
         with pytest.raises(UserError, match="with other runs, other settings or another --scale"):
@@ -158,3 +159,38 @@ def test_what_does_not_change_the_training_may_differ_between_workers(tmp_path: 
     with joined(tmp_path) as worker, joined(tmp_path):
         opening.write(tmp_path, plan(STUDY, tmp_path), Invocation(), worker)
         opening.write(tmp_path, plan(dataclasses.replace(STUDY, base=base), tmp_path), Invocation("x"), worker)
+
+
+@pytest.mark.parametrize("name", [lock.RUN, lock.MEASURES])
+def test_what_another_command_is_writing_stays(tmp_path: Path, training: Callable, name: str):
+    training(lambda name: None)
+    with records.locked(tmp_path / "a/seed-0", name), joined(tmp_path) as worker:
+        for seed in (0, 1):
+            (tmp_path / f"a/seed-{seed}").mkdir(parents=True, exist_ok=True)
+            (tmp_path / f"a/seed-{seed}/steps.npz.partial").write_text("")
+        execute._remove_partial(tmp_path, plan(STUDY, tmp_path), worker)
+    assert [path.parent.name for path in tmp_path.rglob("*.partial")] == ["seed-0"]
+
+
+def test_a_study_and_a_command_do_not_measure_one_run_at_once(tmp_path: Path, training: Callable, monkeypatch):
+    training(lambda name: None)
+    study = dataclasses.replace(STUDY, base=dataclasses.replace(STUDY.base, probes=(Trace(),)), seeds=(0,))
+    finish(tmp_path / "a/seed-0")
+    held, waits = records.locked(tmp_path / "a/seed-0", lock.MEASURES), []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        held.__exit__(None, None, None)
+
+    def measure(run: Run, folder: Path, *arguments: object, **options: object) -> None:
+        assert waits
+        with pytest.raises(UserError, match="is in use by"), records.locked(folder, lock.MEASURES):
+            pass
+        waits.append(0.0)
+
+    monkeypatch.setattr(execute.time, "sleep", wait)
+    monkeypatch.setattr(pictures, "measure_run", measure)
+    monkeypatch.setattr(pictures, "read_records", lambda folder: records.Records(folder, None, {}, [], {}, SUMMARY))
+    held.__enter__()
+    execute.execute(study, tmp_path)
+    assert len(waits) == 2

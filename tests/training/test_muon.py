@@ -8,11 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import own_networks
 import pytest
 
-from jaxcifar.config import CNN, SGD, Cosine, Muon, Run, WhitenedCNN
+from jaxcifar.config import CNN, SGD, Cosine, Module, Muon, Run, WhitenedCNN
 from jaxcifar.models import roles
-from jaxcifar.training.optimizers import apply_update, direction, hyperparams
+from jaxcifar.training.optimizers import _matrices, apply_update, direction, hyperparams, rate_factors
 
 RNG = np.random.default_rng(2)
 SHAPES = {
@@ -130,3 +131,11 @@ def test_muon_is_one_program_for_several_rates():
 
     assert shape_of(run) == shape_of(other)
     assert shape_of(run) != shape_of(dataclasses.replace(run, optimizer=Muon(momentum=0.5)))
+
+
+def test_the_output_kernel_may_stand_at_the_top_of_an_own_network():
+    params = {"first": jnp.ones((3, 4)), "head": jnp.ones((4, 2))}
+    run = Run(model=Module(own_networks.Bare()), optimizer=Muon(0.1, output_factor=3.0))
+    assert roles(run.model).output == "head"
+    assert _matrices(params, roles(run.model)) == {"first": True, "head": False}
+    assert rate_factors(run.optimizer, params, roles(run.model)) == {"first": 1.0, "head": 3.0}

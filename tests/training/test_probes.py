@@ -305,3 +305,14 @@ def test_probes_do_not_change_training(probed: records.Records, tmp_path: Path):
 def test_what_is_no_measure_names_the_measures():
     with pytest.raises(UserError, match="probes holds 'beta'; each must be one of Beta, GradientDistance, NoiseFloor"):
         Run(probes=("beta",))  # type: ignore[arg-type]
+
+
+def test_one_measure_at_two_intervals_has_the_values_of_both(tmp_path: Path):
+    both = (StepReliability(every=2), StepReliability(every=3))
+    run = dataclasses.replace(RUN, model=CNN(widths=(4,), head=(8,)), probes=both)
+    steps = fit(run, tmp_path / "both").steps
+    alone = fit(dataclasses.replace(run, probes=both[1:]), tmp_path / "alone").steps
+    for name in probes.names(run):
+        found = np.flatnonzero(~np.isnan(steps[name]))
+        assert found.tolist() == [0, 2, 3, 4, 6, 8], name
+        np.testing.assert_array_equal(steps[name][::3], alone[name][::3])

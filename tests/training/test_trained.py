@@ -15,6 +15,8 @@ from jaxcifar.cli import main
 from jaxcifar.config import CNN, Data, Module, Run, UserError
 from jaxcifar.config.stored import read_records
 from jaxcifar.data import load as load_data
+from jaxcifar.records.restart import clear
+from jaxcifar.training.start import check
 
 SHAPES = Data(source="shapes", train_size=128, test_size=60)
 
@@ -50,7 +52,7 @@ def test_it_refuses_other_images_steps_and_folders(records, tmp_path):
     for images in (np.zeros((2, 28, 28, 1), np.uint8), np.zeros((2, 32, 32, 3), np.float32)):
         with pytest.raises(UserError, match=r"takes uint8 \[N, 32, 32, 3\]"):
             network.predict(images)
-    with pytest.raises(UserError, match=r"the label 10 at index 1; .*in 10 classes"):
+    with pytest.raises(UserError, match=r"the label 10 at index 1; this network has 10 classes"):
         network.evaluate((np.zeros((2, 32, 32, 3), np.uint8), np.array([0, 10])))
     with pytest.raises(UserError, match="has no checkpoint of step 3; it has"):
         jaxcifar.load(records.folder, step=3)
@@ -161,3 +163,19 @@ def test_restart_trains_anew_and_deletes_records_alone(run, tmp_path):
     records = jaxcifar.train(run, tmp_path / "out", restart=True)
     assert (records.status, records.config) == ("finished", run)
     assert jaxcifar.train(run, tmp_path / "out").summary == records.summary
+
+
+def test_the_folder_to_start_from_may_be_below_the_home(records, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(records.folder.parent))
+    start = dataclasses.replace(run, init_from=f"~/{records.folder.name}", epochs=1)
+    check(start)
+    with pytest.raises(UserError, match="would delete ~/"):
+        clear(records.folder, needed=(start.init_from,))
+
+
+def test_images_in_another_range_are_refused(records, run):
+    found = load_data(run.data)
+    network = records.load()
+    with pytest.raises(UserError, match=r"evaluate\(…\) got images float64"):
+        network.evaluate((found.test_images / 255, found.test_labels))
+    assert network.evaluate((found.test_images, found.test_labels)) == network.evaluate()
