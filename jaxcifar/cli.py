@@ -221,6 +221,7 @@ def _plan(config: Run | Study | Paper, options: RunOptions) -> int:
     from jaxcifar.runner import speed
     from jaxcifar.runner.deduplicate import plan
     from jaxcifar.runner.estimate import outline
+    from jaxcifar.runner.pictures import decided_untrained
     from jaxcifar.runner.plan import programs
     from jaxcifar.training import runtime
 
@@ -230,6 +231,8 @@ def _plan(config: Run | Study | Paper, options: RunOptions) -> int:
         print(sum(len(programs(study)) for study in planned))
         return 0
     plan_table(outline(planned, speed.of_plan(planned)))
+    for judged in [judged for study in planned for judged in decided_untrained(study.study)]:
+        print(f"Without training, {judged.label}: {judged.statement} {judged.decides}.")
     return 0
 
 

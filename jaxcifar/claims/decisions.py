@@ -218,11 +218,12 @@ def _level(level: Level, test: Difference | None, p: float, p_equal: float) -> D
         return Decision("not decided", text if test else f"{text}; {SAME if len(level.values) > 1 else SEEDS}")
     answer: Answer = "holds" if reached(level) else "does not hold"
     if test is None:
+        # Without a spread of their own, chance does not explain a distance of more than four deviations.
+        seeds = f"{len(level.values)} equal seeds" if len(level.values) > 1 else "one seed"
+        if abs(distance) > level.by:
+            return Decision(answer, f"{text}, {seeds}, more than four seed deviations ({level.by:g}) away")
         if len(level.values) > 1:
             return Decision("not decided", f"{text}; {SAME}")
-        # One seed has no spread of its own; chance does not explain a distance of more than four deviations.
-        if abs(distance) > level.by:
-            return Decision(answer, f"{text}, one seed, more than four seed deviations ({level.by:g}) away")
         return Decision("not decided", f"{text} is within four seed deviations ({level.by:g}) of one seed; {SEEDS}")
     if p < LEVEL:
         return Decision(answer, f"{text} (t-test, {len(level.values)} seeds, adjusted p = {p:.2g})")

@@ -43,10 +43,20 @@ class Evidence:
 
     numbers: tuple[Number, ...]
     comparisons: tuple[Comparison, ...]
+    untrained: bool = False
+    """Counted from the networks themselves: decided before training, and whatever was trained."""
 
 
 class Missing(Exception):
     """A member that a claim needs is not there, or has not come to its end."""
+
+
+class Absent(Missing):
+    """A member that a claim names is not there at all."""
+
+    def __init__(self, member: str) -> None:
+        super().__init__(f"The run {member} is not there.")
+        self.member = member
 
 
 Judge = Callable[[StudyResults], Evidence]

@@ -91,7 +91,7 @@ def table_says(
             abs(found[depth] - value) <= within * value if within else round(found[depth], digits) == value
             for depth, value in stated.items()
         ]
-        return Evidence(numbers, (Fact(f"{sum(equal)} of {len(equal)} agree", all(equal)),))
+        return Evidence(numbers, (Fact(f"{sum(equal)} of {len(equal)} agree", all(equal)),), untrained=True)
 
     return judge
 

@@ -6,6 +6,7 @@ Every judge raises `Missing` where a member that it names is not there, or has n
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from jaxcifar.claims.bands import Band
@@ -13,7 +14,7 @@ from jaxcifar.claims.comparisons import Comparison, Equivalence, Level, Order, R
 from jaxcifar.claims.evidence import Evidence, Judge, Number
 from jaxcifar.claims.members import check_whole, complete, norm_pairs
 from jaxcifar.claims.numbers import Measured, On, against, compared, number, number_of, on, scaled, titled
-from jaxcifar.errors import UserError
+from jaxcifar.errors import UserError, check_number
 from jaxcifar.records.study import StudyResults
 
 Names = str | Sequence[str]
@@ -45,6 +46,7 @@ def compare(
     """
     if bool(smaller) is bool(greater):
         raise UserError(f"compare(…) got smaller={smaller!r} and greater={greater!r}; give exactly one of the two.")
+    check_number("by", by, 0)
 
     def judge(study: StudyResults) -> Evidence:
         measured = on(quantity, study)
@@ -60,6 +62,7 @@ def compare(
 
 def alike(quantity: On, a: str, b: str, *, within: float) -> Judge:
     """Judge whether a quantity of two members differs by at most `within`."""
+    check_number("within", within, 0, above=True)
 
     def judge(study: StudyResults) -> Evidence:
         measured = on(quantity, study)
@@ -144,6 +147,9 @@ def both(*judges: Judge) -> Judge:
 
 
 def _reaches(quantity: On, side: Side, level: float, by: float, of: Names | None) -> Judge:
+    check_number("the level of a claim", level, -math.inf)
+    check_number("by" if side != "about" else "within", by, 0)
+
     def judge(study: StudyResults) -> Evidence:
         measured = on(quantity, study)
         numbers = [number(study, measured, name) for name in (_only(study) if of is None else _names(of))]
@@ -153,6 +159,8 @@ def _reaches(quantity: On, side: Side, level: float, by: float, of: Names | None
 
 
 def _by_norm(quantity: On, relation: Relation, by: float, among: Names, negated: bool = False) -> Judge:
+    check_number("by", by, 0)
+
     def judge(study: StudyResults) -> Evidence:
         numbers: list[Number] = []
         orders: list[Order] = []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxcifar.claims.evidence import Missing
+from jaxcifar.claims.evidence import Absent, Missing
 from jaxcifar.config import Checkpoint, Model, Run
 from jaxcifar.records.study import Result, StudyResults
 
@@ -24,10 +24,10 @@ def complete(study: StudyResults, member: str) -> list[Result]:
     runs = [run for run in study.runs if run.member == member]
     runs = runs or [run for run in study.runs if swept.fullmatch(run.member)]
     if not runs:
-        raise Missing(f"The run {member} is not there.")
+        raise Absent(member)
     for run in runs:
         if not run.ended:
-            raise Missing(f"The run {run.member}, seed {run.seed} has not come to its end.")
+            raise Missing(_unended(run))
         if run.status == "finished" and not len(run.column("epoch")):
             raise Missing(f"The run {run.member}, seed {run.seed} has no epoch on record.")
     return runs
@@ -40,20 +40,26 @@ def check_whole(study: StudyResults) -> None:
         Missing: a run is not there, or has not come to its end.
     """
     if study.absent:
-        raise Missing(f"The run {study.absent[0]} is not there.")
+        raise Absent(study.absent[0])
     for run in study.missing:
-        raise Missing(f"The run {run.member}, seed {run.seed} has not come to its end.")
+        raise Missing(_unended(run))
+
+
+def _unended(run: Result) -> str:
+    return f"The run {run.member}, seed {run.seed} has not come to its end; give the study's command again to continue."
 
 
 def recorded(run: Result, key: str) -> np.ndarray:
     """Return a figure of every epoch [epochs].
 
     Raises:
-        Missing: it is one of evaluation mode, and the run has none.
+        Missing: the run has none of this name.
     """
-    values = run.column(key)
+    rows, values = run.records.metrics if run.records else [], run.column(key)
     if key.startswith("train_eval") and np.isnan(values).all():
         raise Missing(f"{run.member}, seed {run.seed} has no {key} on record; train it with --evaluate-train.")
+    if rows and not any(key in row for row in rows):
+        raise Missing(f"{run.member}, seed {run.seed} has no {key!r} on record; it has {', '.join(rows[0])}.")
     return values
 
 

@@ -102,7 +102,7 @@ def mean(key: str) -> Quantity:
 
 def least(key: str) -> Quantity:
     """Return the least value of a loss over the epochs."""
-    return Quantity(f"least {words_of(key)}", lambda run: float(np.nanmin(run.column(key), initial=np.inf)), "nats")
+    return Quantity(f"least {words_of(key)}", lambda run: float(np.nanmin(recorded(run, key), initial=np.inf)), "nats")
 
 
 def rise(key: str) -> Quantity:
@@ -189,7 +189,7 @@ def epochs_to_common_level(key: str, members: Sequence[str]) -> OfStudy:
 
 def common_level(runs: Sequence[Result], key: str) -> float:
     """Return the best level of a figure that all runs reach; NaN where a run has no finite value."""
-    columns = [values[np.isfinite(values)] for values in (run.column(key) for run in runs)]
+    columns = [values[np.isfinite(values)] for values in (recorded(run, key) for run in runs)]
     if any(len(values) == 0 for values in columns):
         return float("nan")
     if key.endswith("loss"):

@@ -6,21 +6,22 @@ import dataclasses
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from jaxcifar.claims.comparisons import Comparison, pointing
 from jaxcifar.claims.decisions import Answer, Decision, all_of, decide_all
-from jaxcifar.claims.evidence import Evidence, Missing, Number
+from jaxcifar.claims.evidence import Absent, Evidence, Missing, Number
 from jaxcifar.claims.wording import amount
-from jaxcifar.config import Claim, Study, to_json
+from jaxcifar.config import Claim, Study, UserError, shipped, to_json
 from jaxcifar.config.serialize import changes
 from jaxcifar.records import forms
 from jaxcifar.records.files import finite
-from jaxcifar.records.study import StudyResults
+from jaxcifar.records.study import Result, StudyResults
 
 _BROKEN = "The claim could not be judged"
 
-HARMLESS = ("name", "seed", "precision", "data.dir", "data.source", "checkpoint", "probes", "evaluate_train")
+HARMLESS = ("name", "seed", "precision", "data.dir", "data.source", "checkpoint", "probes")
 """What may differ without making it another study: it does not change what is trained, or no more than a seed does. Of
 the study's own probes and snapshots none may be missing."""
 
@@ -52,6 +53,13 @@ class Judged:
     def decides(self) -> str:
         """The reasons in one line."""
         return "; ".join(self.reasons)
+
+    @property
+    def smallest(self) -> str:
+        """The smallest differences that count, of one arm from another, in words."""
+        compared = [test for test in self.tests if test.get("kind") in ("Order", "Equivalence")]
+        found = [(float(test.get("by") or test.get("within") or 0), bool(test.get("log"))) for test in compared]
+        return " or ".join(dict.fromkeys(amount(by, log, sign=False) for by, log in found if by))
 
     @property
     def answer(self) -> str:
@@ -102,31 +110,34 @@ def judge_page(sources: Sequence[tuple[Study, StudyResults]]) -> list[list[Judge
     """Return the verdicts on the claims of every study of a page; their tests are adjusted for one another.
 
     A verdict stays open where members are missing, where the runs are not the study's own, and on other images; the
-    numbers are shown all the same. A claim whose judge raises is not decided and says why.
+    numbers that are there are shown all the same. A claim whose judge raises is not decided and says why.
     """
-    sources = [(study, _with_absent(study, results)) for study, results in sources]
+    sources = [(study, with_absent(study, results)) for study, results in sources]
     found = [[_evidence(claim, results) for claim in study.claims] for study, results in sources]
-    reasons = [_undecidable(study, results) for study, results in sources]
+    reasons = [
+        [None if _is_untrained(evidence) else reason for evidence, reason in zip(row, _reasons(*source), strict=True)]
+        for row, source in zip(found, sources, strict=True)
+    ]
     # Only comparisons that can be decided count in the number of tests.
     counted = [
         evidence.comparisons
-        for row, reason in zip(found, reasons, strict=True)
-        for evidence in row
+        for row, why in zip(found, reasons, strict=True)
+        for evidence, reason in zip(row, why, strict=True)
         if isinstance(evidence, Evidence) and not reason
     ]
     # The claims below take their decisions in the order in which `counted` lists the comparisons.
     decisions = iter(decide_all([comparison for comparisons in counted for comparison in comparisons]))
     return [
         [
-            dataclasses.replace(_judged(claim, evidence, reason, results, decisions), size=study.size_title)
-            for claim, evidence in zip(study.claims, row, strict=True)
+            _judged(claim, evidence, reason, study, results, decisions)
+            for claim, evidence, reason in zip(study.claims, row, why, strict=True)
         ]
-        for (study, results), row, reason in zip(sources, found, reasons, strict=True)
+        for (study, results), row, why in zip(sources, found, reasons, strict=True)
     ]
 
 
-def _with_absent(study: Study, results: StudyResults) -> StudyResults:
-    """The results, with the members that a study of fewer variants or rates, under the same name, never had."""
+def with_absent(study: Study, results: StudyResults) -> StudyResults:
+    """Return the results with the members that a study of fewer variants or rates, under the same name, never had."""
     absent = tuple(member.name for member in study.members() if member.name not in results.members)
     return dataclasses.replace(results, absent=absent)
 
@@ -146,8 +157,17 @@ def _evidence(claim: Claim, study: StudyResults) -> Evidence | str:
     return found if found.comparisons else "The claim compares nothing."
 
 
+def _is_untrained(found: Evidence | str) -> bool:
+    return isinstance(found, Evidence) and found.untrained
+
+
 def _judged(
-    claim: Claim, found: Evidence | str, reason: str | None, study: StudyResults, decisions: Iterator[Decision]
+    claim: Claim,
+    found: Evidence | str,
+    reason: str | None,
+    study: Study,
+    results: StudyResults,
+    decisions: Iterator[Decision],
 ) -> Judged:
     """The verdict; it takes as many of the page's decisions as the claim has comparisons."""
     answer: Answer = "not decided"
@@ -169,10 +189,11 @@ def _judged(
         definition=claim.definition,
         numbers=numbers,
         seeds=min((len(number.values) for number in numbers), default=0),
-        data=study.data,
+        data=results.data,
         verdict=answer,
         reasons=reasons,
-        scaled=study.is_scaled,
+        scaled=results.is_scaled and not _is_untrained(found),
+        size="" if _is_untrained(found) else study.size_title,
         tests=tests,
     )
 
@@ -182,6 +203,19 @@ def _as_json(comparison: Comparison, decision: Decision) -> dict[str, Any]:
     return finite({"kind": type(comparison).__name__, **asdict(comparison), **asdict(decision)})
 
 
+def _reasons(study: Study, results: StudyResults) -> list[str | None]:
+    """For each claim why no verdict is drawn on it, whatever the numbers are."""
+    reason = _undecidable(study, results)
+    # An edited copy of a shipped file keeps its name and its claims, but no longer trains what they are on.
+    original = shipped.find(study.name)
+    if reason or original is None or results.size not in ("", *original.sizes):
+        return [reason] * len(study.claims)
+    original = original.sized(results.size) if results.size else original
+    changed, theirs = _changes(original, results), {claim.statement for claim in original.claims}
+    edited = f"The runs are not those of the shipped {study.name}: {'; '.join(changed)}. Run that one to decide."
+    return [edited if changed and claim.statement in theirs else None for claim in study.claims]
+
+
 def _undecidable(study: Study, results: StudyResults) -> str | None:
     """Why no verdict is drawn from these records at all."""
     if results.is_scaled:
@@ -189,6 +223,9 @@ def _undecidable(study: Study, results: StudyResults) -> str | None:
     changed = _changes(study, results)
     if changed:
         return f"The runs are not the study's: {'; '.join(changed)}. Run the study as it is to decide."
+    lost = [run.folder for run in results.runs if run.records is not None and run.config is None]
+    if lost:
+        return f"The config of {lost[0]} cannot be read, so that run may not be the study's; train it again to decide."
     if not results.has_own_data:
         return f"The images are {results.data}, not the study's; run it on {results.wanted.name} to decide."
     return None
@@ -213,7 +250,8 @@ def _changes(study: Study, results: StudyResults) -> list[str]:
 
 def _is_harmless(path: str, before: Any, own_images: bool) -> bool:
     """Whether the study's value, `before`, may have become another one."""
-    if path == "checkpoint.snapshots":
+    # What a study has on record besides what it asks for takes nothing from it.
+    if path in ("checkpoint.snapshots", "evaluate_train"):
         return not before
     # Images of the user's own decide what a study leaves open.
     filled = path.startswith("model.") or before is None
@@ -222,3 +260,26 @@ def _is_harmless(path: str, before: Any, own_images: bool) -> bool:
 
 def _short(value: Any) -> str:
     return str(value["class"]) if isinstance(value, dict) else repr(value)
+
+
+def check_claims(study: Study) -> None:
+    """Raise UserError if a claim of a study names a member that the study does not have."""
+    members = [member.name for member in study.members()]
+    planned = tuple(Result(name, seed, Path(name), None) for name in members for seed in study.seeds)
+    results = StudyResults(study.name, Path(), "unknown", planned, size=study.size)
+    for claim in study.claims:
+        try:
+            claim.judge(results)
+        except Absent as absent:
+            raise UserError(
+                f"The study {study.name!r} has the claim {claim.statement!r} on {absent.member!r}, which is not "
+                f"among its members; they are {', '.join(members)}."
+            ) from None
+        except Exception:
+            continue
+
+
+def untrained(study: Study, folder: Path) -> list[Judged]:
+    """Return the verdicts that need no training, from a folder with the table of the networks."""
+    nothing = StudyResults(study.name, folder, "unknown", ())
+    return [judged for judged in judge(study, nothing) if judged.verdict != "not decided"]

@@ -45,4 +45,5 @@ def why(study: StudyResults) -> tuple[Number, ...]:
             found.append(number(study, on(quantity, study), member))
         except Missing:
             continue
-    return tuple(found)
+    # Of a member all of whose seeds diverged nothing was measured.
+    return tuple(each for each in found if each.values)

@@ -33,6 +33,13 @@ class Claim:
     members: tuple[str, ...] = ()
     """Members that it is about, where they are not all: a size that leaves one of them out leaves the claim out."""
 
+    def __post_init__(self):
+        if not callable(self.judge):
+            raise UserError(
+                f"The claim {self.statement!r} has the judge {self.judge!r}; give a function of the study's results, "
+                "such as compare(…) of jaxcifar.claims makes."
+            )
+
 
 @dataclass(frozen=True)
 class Variant:

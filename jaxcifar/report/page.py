@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -39,17 +40,29 @@ def write_report(folder: Path, config: Run | Study | Paper | None = None) -> Pat
         UserError: the folder holds no records, or the config is of none of its studies.
         OSError: the report cannot be written.
     """
+    problems: list[str] = []
     with own_files.dated(folder):
         sources = gather(folder, config)
-        return own_files.replace(folder, lambda out: _write(folder, sources, out))
+        page = own_files.replace(folder, lambda out: _write(folder, sources, out, problems))
+    if problems:
+        more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+        print(f"The records have a fault: {problems[0]}{more}. The end of the page names all.", file=sys.stderr)
+    return page
 
 
-def _write(folder: Path, sources: Sequence[Source], out: Path) -> None:
-    (out / own_files.PAGE).write_text(render(folder, sources, out), encoding="utf-8")
+def _write(folder: Path, sources: Sequence[Source], out: Path, problems: list[str]) -> None:
+    (out / own_files.PAGE).write_text(render(folder, sources, out, problems), encoding="utf-8")
 
 
-def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
-    """Return the page's HTML; figures and tables are written to their folders on the way."""
+def render(folder: Path, sources: Sequence[Source], out: Path, told: list[str] | None = None) -> str:
+    """Return the page's HTML; figures and tables are written to their folders on the way.
+
+    Args:
+        folder: the records'.
+        sources: what the page shows.
+        out: the folder of the report.
+        told: receives a sentence for each fault of the records.
+    """
     studies = [source.results for source in sources]
     problems = [problem for study in studies for problem in study.problems]
     for study in studies:
@@ -69,6 +82,9 @@ def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
         panels |= drawn
         sections.append(replace(section, figures=tuple(each for each in section.figures if each.name in drawn)))
         _save_tables(section, out)
+    problems = list(dict.fromkeys(problems))
+    if told is not None:
+        told += problems
     # Names and labels come from records and may hold any text, so everything is escaped unless marked as safe.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -86,7 +102,7 @@ def render(folder: Path, sources: Sequence[Source], out: Path) -> str:
         data=", ".join(dict.fromkeys(data_name(study) for study in studies)),
         scaled=any(study.is_scaled for study in studies),
         runs=_runs(studies),
-        problems=list(dict.fromkeys(problems)),
+        problems=problems,
         policy=f"{POLICY}; style-src {_hash(css)}; script-src {_hash(script)}",
         css=css,
         script=script,

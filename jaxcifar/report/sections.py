@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -57,14 +58,27 @@ class Section:
 
 def build(sources: Sequence[Source], problems: list[str]) -> list[Section]:
     """Return a section for every study on one data set; what damaged records do not allow is left out and told."""
-    names = [source.results.name for source in sources]
-    return [_section(source, names.count(source.results.name) > 1, problems) for source in sources]
+    everyone = [source.results for source in sources]
+    return [_section(source, _apart(source.results, everyone), problems) for source in sources]
 
 
-def _section(source: Source, mixed: bool, problems: list[str]) -> Section:
+def _apart(study: StudyResults, everyone: Sequence[StudyResults]) -> list[str]:
+    """What tells a study from others of its name on the page: its size, its data set, in the end its folder."""
+    alike = [other for other in everyone if other.name == study.name]
+    size = f"size {study.size}" if study.size else "full size"
+    parts = [size] * any(other.size != study.size for other in alike)
+    alike = [other for other in alike if other.size == study.size]
+    parts += [f"on {study.data}"] * any(other.data != study.data for other in alike)
+    alike = [other for other in alike if other.data == study.data]
+    if len(alike) > 1:
+        parts.append(os.path.relpath(study.folder, os.path.commonpath([other.folder for other in alike])))
+    return parts
+
+
+def _section(source: Source, apart: Sequence[str], problems: list[str]) -> Section:
     study, words = source.results, source.words
-    title = f"{words.title}, on {study.data}" if mixed else words.title
-    key = file_name(f"{study.name}-{study.data}" if mixed else study.name)
+    title = ", ".join((words.title, *apart))
+    key = file_name("-".join((study.name, *(part.removeprefix("on ") for part in apart))))
     origin = provenance(study)
     settings = _told(problems, study, tables.settings, study, words)
     return Section(

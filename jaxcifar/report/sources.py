@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxcifar.claims import Judged, judge_page
+from jaxcifar.claims.verdict import with_absent
 from jaxcifar.config import Paper, Run, Study, UserError, Words, shipped
 from jaxcifar.config.stored import read_studies
 from jaxcifar.records import judged as stored_claims
@@ -100,7 +101,7 @@ def _told(results: StudyResults, own: dict[str, Study]) -> _Told:
     if study is not None and results.size in study.sizes:
         study = study.sized(results.size)
     if study is not None:
-        return _Told(_described(results, study.words), study.words, study)
+        return _Told(with_absent(study, _described(results, study.words)), study.words, study)
     try:
         words = Words.from_json(stored["words"]) if stored else _plain_words(results)
         claims = tuple(Judged.from_json(row) for row in stored["judged"].get(results.data, ())) if stored else ()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from jaxcifar import records
-from jaxcifar.config import Module, Run
+from jaxcifar.claims import Judged
+from jaxcifar.claims.verdict import untrained
+from jaxcifar.config import Module, Run, Study
 from jaxcifar.config.stored import read_records
 from jaxcifar.data import Dataset
 from jaxcifar.models import layer_rows
@@ -93,6 +96,15 @@ def _samples(folder: Path, run: Run, load: Callable[..., Dataset]) -> None:
     path = folder / pictures.FOLDER / pictures.SAMPLES
     if not path.is_file():
         records.write_arrays(path, samples(load(run.data)))
+
+
+def decided_untrained(study: Study) -> list[Judged]:
+    """Return the verdicts on a study's claims that need no training, such as those on numbers of parameters."""
+    if "architecture" not in study.pictures:
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        _architecture(Path(folder))
+        return untrained(study, Path(folder))
 
 
 def _architecture(folder: Path) -> None:

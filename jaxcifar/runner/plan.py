@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxcifar import data
+from jaxcifar.claims.verdict import check_claims
 from jaxcifar.config import SGD, CrossEntropy, Paper, Run, Study, Vectorize, labels
 from jaxcifar.errors import check_count
 from jaxcifar.runner.scale import check_scale, scale_run
@@ -71,6 +72,7 @@ def make_plan(config: Run | Study | Paper, seeds: int | range | None = None, sca
 def _plan_study(study: Study, folder: Path, scale: float) -> PlannedStudy:
     # What own data decide is needed before anything is planned; equal data are read once.
     load = functools.lru_cache(maxsize=1)(data.load)
+    check_claims(study)
     fitted = [dataclasses.replace(item, run=data.fitted(item.run, load)) for item in expand(study)]
     runs = [dataclasses.replace(item, run=scale_run(item.run, scale)) for item in fitted]
     names = labels({item.member: item.run for item in runs}, study.own_labels)

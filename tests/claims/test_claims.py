@@ -16,7 +16,19 @@ from synthetic import Member as M
 from synthetic import write_run, write_study
 
 from jaxcifar import records
-from jaxcifar.claims import Evidence, Judged, at_least, best_accuracy, compare, first_over_last_gradient, judge
+from jaxcifar.claims import (
+    Evidence,
+    Judged,
+    alike,
+    at_least,
+    best_accuracy,
+    compare,
+    first_over_last_gradient,
+    judge,
+    last,
+    lowered_by_norm,
+)
+from jaxcifar.claims.comparisons import Order, pointing
 from jaxcifar.claims.evidence import Missing
 from jaxcifar.claims.numbers import _check_trained
 from jaxcifar.claims.quantities import share_of_guessing
@@ -27,6 +39,8 @@ from jaxcifar.records import pictures, snapshots
 from jaxcifar.records.files import finite
 from jaxcifar.records.study import StudyResults, Wanted
 from jaxcifar.runner import residual_blocks
+from jaxcifar.runner.pictures import decided_untrained
+from jaxcifar.runner.plan import make_plan
 
 RISING = [0.3, 0.4, 0.5, 0.6, 0.65, 0.7]
 SLOW = [0.1, 0.2, 0.3, 0.4, 0.5, 0.7]
@@ -167,11 +181,11 @@ CASES = {
     ],
     "resnet18": [
         ({"r": M(test_accuracy=0.835)}, {"r": M(test_accuracy=0.82)}),
-        ({"r": M(test_loss=0.0024 * 128)}, {"r": M(test_loss=0.0026 * 128)}),
+        *(({"r": M(test_loss=0.002 * b)}, {"r": M(test_loss=0.003 * b)}) for b in (100, 128, 200, 256)),
     ],
     "resnet18_long": [
         ({"r": M(test_accuracy=0.967)}, {"r": M(test_accuracy=0.955)}),
-        ({"r": M(test_loss=0.0011 * 128)}, {"r": M(test_loss=0.002 * 128)}),
+        *(({"r": M(test_loss=0.0009 * b)}, {"r": M(test_loss=0.002 * b)}) for b in (100, 128, 200, 256)),
     ],
     "resnet_depth": [
         COUNTED,
@@ -658,7 +672,7 @@ def test_missing_members_leave_it_open(tmp_path: Path):
     assert (claim.verdict, claim.decides) == ("not decided", "The run vgg-a-light is not there.")
     running = vgg(vgg_a_light=M(status=None))
     claim = judge_one(study(tmp_path / "b", "vgg_family", running), "light performs")
-    assert claim.decides == "The run vgg-a-light, seed 0 has not come to its end."
+    assert claim.decides.startswith("The run vgg-a-light, seed 0 has not come to its end; give")
 
 
 def test_json_of_a_manifest_that_is_none(tmp_path: Path):
@@ -768,3 +782,90 @@ def test_gradients_on_a_plateau_predict_nothing(tmp_path: Path, early: float):
 def test_a_stored_verdict_without_its_tests_says_no_difference(tests: tuple[dict[str, Any], ...]):
     stored = Judged("s", "d", (), 3, "cifar10", "no difference", (), tests=tests)
     assert Judged.from_json(stored.to_json()).label == "no difference"
+
+
+def test_an_edited_copy_of_a_shipped_study_is_not_that_study(tmp_path: Path):
+    own = shipped_study("cnn")
+    edited = dataclasses.replace(own, base=dataclasses.replace(own.base, batch_size=100))
+    runs = {member.name: M(run=member.run, own_epochs=True, test_accuracy=0.2) for member in edited.members()}
+    results = synthetic.study(tmp_path, "cnn", runs)
+    first = judge(edited, results)[0]
+    assert first.verdict == "not decided"
+    assert first.decides.startswith("The runs are not those of the shipped cnn: batch_size is 100 instead of 4")
+    other = dataclasses.replace(edited, claims=(dataclasses.replace(own.claims[0], statement="My own claim."),))
+    assert judge(other, results)[0].verdict == "does not hold"
+
+
+def test_runs_without_a_config_decide_nothing(tmp_path: Path):
+    results = study(tmp_path, "vgg_family", vgg())
+    (results.folder / "vgg-a/seed-0/config.json").write_text("{")
+    (found,) = read_studies(tmp_path)
+    assert "cannot be read" not in judge_one(results, "light performs").decides
+    claim = judge_one(found, "light performs")
+    assert claim.verdict == "not decided"
+    assert "cannot be read, so that run may not be the study's" in claim.decides
+
+
+def test_a_study_in_evaluation_mode_is_not_judged_by_running_losses(tmp_path: Path):
+    own = shipped_study("vgg_family")
+    bare = {
+        member.name: M(run=dataclasses.replace(member.run, evaluate_train=False), own_epochs=True)
+        for member in own.members()
+    }
+    claim = judge_one(synthetic.study(tmp_path, "vgg_family", bare), "light performs")
+    assert "evaluate_train is False instead of True" in claim.decides
+
+
+def test_equal_seeds_far_from_a_level_decide_as_one_does(tmp_path: Path):
+    def verdict(folder: str, accuracy: float) -> Judged:
+        equal = M(test_accuracy=accuracy, spread=(0.0, 0.0, 0.0))
+        return judge_one(study(tmp_path / folder, "cnn", {"cnn": equal}), "reaches 71% after 6")
+
+    assert verdict("a", 0.1).decides.endswith("3 equal seeds, more than four seed deviations (2.1) away")
+    assert (verdict("b", 0.1).verdict, verdict("c", 0.71).verdict) == ("does not hold", "not decided")
+
+
+def test_equal_arms_point_nowhere():
+    for relation in ("smaller", "greater"):
+        order = Order("x", relation, (1.0, 1.0), (1.0, 1.0), 0.5)
+        assert pointing([order]) == "The numbers point nowhere."
+        assert pointing([dataclasses.replace(order, negated=True)]) == "The numbers point for the statement."
+
+
+def test_a_figure_that_no_run_has_is_named(tmp_path: Path):
+    misspelt = Claim("a", "b", compare(last("tset_accuracy"), smaller="vgg-a", than="vgg-a-bn", by=1.0))
+    own = dataclasses.replace(shipped_study("vgg_family"), claims=(misspelt,))
+    (claim,) = judge(own, study(tmp_path, "vgg_family", vgg()))
+    assert "vgg-a, seed 0 has no 'tset_accuracy' on record; it has epoch, step, train_loss" in claim.decides
+
+
+@pytest.mark.parametrize("by", [-1.0, math.nan, "1"])
+def test_a_smallest_difference_is_a_number(by: Any):
+    for make in (
+        lambda: compare(best_accuracy(), smaller="a", than="b", by=by),
+        lambda: at_least(best_accuracy(), 70, by=by),
+        lambda: alike(best_accuracy(), "a", "b", within=by),
+        lambda: lowered_by_norm(best_accuracy(), by=by),
+    ):
+        with pytest.raises(UserError, match="it must be a finite number"):
+            make()
+
+
+def test_claims_are_on_members_of_their_study():
+    typo = Claim("x", "y", compare(best_accuracy(), greater="vgg-a-bnn", than="vgg-a", by=1))
+    own = dataclasses.replace(shipped_study("vgg_family"), claims=(typo,))
+    with pytest.raises(UserError, match=r"'x' on 'vgg-a-bnn', which is not among its members; they are vgg-a,"):
+        make_plan(own)
+    with pytest.raises(UserError, match="has the judge Quantity"):
+        Claim("x", "y", best_accuracy())  # pyright: ignore[reportArgumentType]
+
+
+def test_what_needs_no_training_is_decided_by_a_plan_and_at_every_scale(tmp_path: Path):
+    own = shipped_study("resnet_depth")
+    found = decided_untrained(own)
+    assert [(judged.verdict, judged.label) for judged in found] == [("holds", "holds")] * 2
+    scaled = study(tmp_path, "resnet_depth", {"resnet-18": M()}, scale=0.1)
+    pictures.write_architecture(scaled.folder, residual_blocks.tables())
+    labels = [judged.label for judged in judge(own.sized("cpu"), scaled)]
+    assert labels[:2] == ["holds", "holds"]
+    assert set(labels[2:]) == {"not decided (scaled)"}

@@ -189,7 +189,19 @@ def test_mixed_data_sets_are_drawn_apart(tmp_path: Path):
     assert "adam" not in (page.parent / "figures" / "optimizers-cifar10-jpeg-epochs.csv").read_text()
 
 
-def test_damaged_records_are_listed(tmp_path: Path):
+def test_sizes_and_folders_of_one_study_are_told_apart(tmp_path: Path):
+    for folder, accuracy, size in (("a", 0.5, ""), ("b", 0.6, "cpu"), ("c", 0.7, "cpu")):
+        changes = {"size": size} if size else {}
+        write_study(tmp_path / folder, "optimizers", {"sgd": Member(test_accuracy=accuracy)}, **changes)
+    page = write_report(tmp_path)
+    text = text_of(page)
+    for title in ("full size", "size cpu, b/optimizers", "size cpu, c/optimizers"):
+        assert f"Optimizers, {title}" in text
+    for key, accuracy in (("full-size", 0.5), ("size-cpu-b-optimizers", 0.6), ("size-cpu-c-optimizers", 0.7)):
+        assert f"{accuracy:.0%}"[:2] in (page.parent / "tables" / f"optimizers-{key}-results.csv").read_text()
+
+
+def test_damaged_records_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     folder = write_study(tmp_path, "cnn", {"cnn": Member()})
     with open(folder / "cnn" / "seed-0" / records.METRICS, "a") as file:
         file.write('{"epoch": 7, "st')
@@ -198,6 +210,9 @@ def test_damaged_records_are_listed(tmp_path: Path):
     assert "What could not be read" in text
     assert "line 7 is cut off or damaged" in text
     assert "6 of 6 epochs" in text
+    assert re.search(
+        r"The records have a fault: .*, and \d more\. The end of the page names all\.", capsys.readouterr().err
+    )
 
 
 HOSTILE = '"><img src=x onerror=alert(1)>'
