@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxcifar.claims.comparisons import Fact, Level, Order, Relation
 from jaxcifar.claims.evidence import Evidence, Judge, Missing, Number
-from jaxcifar.claims.members import complete, ended_well
+from jaxcifar.claims.members import check_members, complete, ended_well
 from jaxcifar.claims.numbers import number
 from jaxcifar.claims.quantities import Quantity
 from jaxcifar.records import pictures
@@ -21,6 +21,7 @@ def ratio(quantity: Quantity, a: str, b: str, *, least: float, most: float = mat
     """Judge whether a positive quantity of one member lies between `least` and `most` times that of another."""
 
     def judge(study: StudyResults) -> Evidence:
+        check_members(study, (a, b))
         pair = number(study, quantity, a), number(study, quantity, b)
         limits: list[tuple[Relation, float]] = [("greater", least)]
         if math.isfinite(most):
@@ -41,6 +42,7 @@ def orders_of_magnitude(quantity: Quantity, a: str, b: str, *, least: float, by:
     """Judge whether a quantity of one member is 10^least times that of another or more, seed by seed."""
 
     def judge(study: StudyResults) -> Evidence:
+        check_members(study, (a, b))
         pair = number(study, quantity, a), number(study, quantity, b)
         first, second = ({run.seed: quantity.of(run) for run in ended_well(complete(study, name))} for name in (a, b))
         orders = tuple(float(np.log10(first[seed] / second[seed])) for seed in first if seed in second)
@@ -56,6 +58,7 @@ def grows(quantity: Quantity, members: Sequence[str], *, by: float) -> Judge:
     """Judge whether a positive quantity grows from each member to the next, by a factor of `by` at least."""
 
     def judge(study: StudyResults) -> Evidence:
+        check_members(study, members)
         numbers = tuple(number(study, quantity, name) for name in members)
         return Evidence(numbers, tuple(_factor("greater", b, a, 1, by) for a, b in itertools.pairwise(numbers)))
 
@@ -100,6 +103,7 @@ def every_run(quantity: Quantity, members: Sequence[str]) -> Judge:
     """Judge whether a quantity that is 0 or 1 is 1 in every run of the members; a plain fact."""
 
     def judge(study: StudyResults) -> Evidence:
+        check_members(study, members)
         numbers = tuple(number(study, quantity, name) for name in members)
         values = [value for n in numbers for value in n.values]
         return Evidence(numbers, (Fact(f"{sum(values):.0f} of {len(values)} runs {quantity.name}", all(values)),))

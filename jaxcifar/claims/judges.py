@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from jaxcifar.claims.bands import Band
 from jaxcifar.claims.comparisons import Comparison, Equivalence, Level, Order, Relation, Side
-from jaxcifar.claims.evidence import Evidence, Judge, Number
-from jaxcifar.claims.members import check_whole, complete, norm_pairs
+from jaxcifar.claims.evidence import Absent, Evidence, Judge, Missing, Number
+from jaxcifar.claims.members import check_members, check_whole, complete, norm_pairs
 from jaxcifar.claims.numbers import Measured, On, against, compared, number, number_of, on, scaled, titled
 from jaxcifar.errors import UserError, check_number
 from jaxcifar.records.study import StudyResults
@@ -49,6 +49,7 @@ def compare(
     check_number("by", by, 0)
 
     def judge(study: StudyResults) -> Evidence:
+        check_members(study, [*_names(smaller or greater), *_names(than), *_names(shown)])
         measured = on(quantity, study)
         ours = [number(study, measured, name) for name in _names(smaller or greater)]
         others = [number(study, measured, name) for name in _names(than)]
@@ -65,6 +66,7 @@ def alike(quantity: On, a: str, b: str, *, within: float) -> Judge:
     check_number("within", within, 0, above=True)
 
     def judge(study: StudyResults) -> Evidence:
+        check_members(study, (a, b))
         measured = on(quantity, study)
         pair = number(study, measured, a), number(study, measured, b)
         first, second = (compared(measured, each) for each in pair)
@@ -137,7 +139,17 @@ def both(*judges: Judge) -> Judge:
     """Judge whether all of these hold, two or more; a number that several of them need is shown once."""
 
     def judge(study: StudyResults) -> Evidence:
-        found = [each(study) for each in judges]
+        found: list[Evidence] = []
+        first: Missing | None = None
+        for each in judges:
+            try:
+                found.append(each(study))
+            except Absent:
+                raise
+            except Missing as missing:
+                first = first or missing
+        if first is not None:
+            raise first
         # A dictionary keeps the order of the numbers, which a set does not.
         numbers = dict.fromkeys(n for evidence in found for n in evidence.numbers)
         comparisons: list[Comparison] = [c for evidence in found for c in evidence.comparisons]
@@ -151,8 +163,10 @@ def _reaches(quantity: On, side: Side, level: float, by: float, of: Names | None
     check_number("by" if side != "about" else "within", by, 0)
 
     def judge(study: StudyResults) -> Evidence:
+        members = _only(study) if of is None else _names(of)
+        check_members(study, members)
         measured = on(quantity, study)
-        numbers = [number(study, measured, name) for name in (_only(study) if of is None else _names(of))]
+        numbers = [number(study, measured, name) for name in members]
         return Evidence(tuple(numbers), tuple(Level(titled(n), side, n.values, level, by) for n in numbers))
 
     return judge
@@ -164,6 +178,7 @@ def _by_norm(quantity: On, relation: Relation, by: float, among: Names, negated:
     def judge(study: StudyResults) -> Evidence:
         numbers: list[Number] = []
         orders: list[Order] = []
+        check_members(study, _names(among))
         if not among:
             check_whole(study)
         runs = tuple(run for name in _names(among) for run in complete(study, name))

@@ -20,16 +20,27 @@ def complete(study: StudyResults, member: str) -> list[Result]:
     Raises:
         Missing: no such run is there, or one of them has neither diverged nor come to its end with an epoch on record.
     """
-    swept = re.compile(rf"{re.escape(member)}-learning-rate-[\d.e+-]+")
-    runs = [run for run in study.runs if run.member == member]
-    runs = runs or [run for run in study.runs if swept.fullmatch(run.member)]
-    if not runs:
-        raise Absent(member)
+    runs = _of_member(study, member)
     for run in runs:
         if not run.ended:
             raise Missing(_unended(run))
         if run.status == "finished" and not len(run.column("epoch")):
             raise Missing(f"The run {run.member}, seed {run.seed} has no epoch on record.")
+    return runs
+
+
+def check_members(study: StudyResults, members: Sequence[str]) -> None:
+    """Raise Absent for the first of these members that is not there."""
+    for member in members:
+        _of_member(study, member)
+
+
+def _of_member(study: StudyResults, member: str) -> list[Result]:
+    swept = re.compile(rf"{re.escape(member)}-learning-rate-[\d.e+-]+")
+    runs = [run for run in study.runs if run.member == member]
+    runs = runs or [run for run in study.runs if swept.fullmatch(run.member)]
+    if not runs:
+        raise Absent(member)
     return runs
 
 

@@ -22,6 +22,7 @@ from jaxcifar.claims import (
     alike,
     at_least,
     best_accuracy,
+    both,
     compare,
     first_over_last_gradient,
     judge,
@@ -852,7 +853,14 @@ def test_a_smallest_difference_is_a_number(by: Any):
 
 
 def test_claims_are_on_members_of_their_study():
-    typo = Claim("x", "y", compare(best_accuracy(), greater="vgg-a-bnn", than="vgg-a", by=1))
+    typo = Claim(
+        "x",
+        "y",
+        both(
+            at_least(best_accuracy(), 1, by=1, of="vgg-a"),
+            compare(best_accuracy(), greater="vgg-a", than="vgg-a-bnn", by=1),
+        ),
+    )
     own = dataclasses.replace(shipped_study("vgg_family"), claims=(typo,))
     with pytest.raises(UserError, match=r"'x' on 'vgg-a-bnn', which is not among its members; they are vgg-a,"):
         make_plan(own)
