@@ -13,6 +13,9 @@ from jaxcifar.measures import Beta
 from jaxcifar.runner.plan import Planned, PlannedStudy, make_plan
 from jaxcifar.training import probes
 
+_Alike = list[tuple[PlannedStudy, Planned]]
+"""Runs of which one trains for all."""
+
 
 def plan(
     config: Run | Study | Paper,
@@ -79,9 +82,6 @@ def deduplicate(
         )
         for study in chosen
     ]
-
-
-_Alike = list[tuple[PlannedStudy, Planned]]
 
 
 def _united(run: Run, alike: _Alike) -> Run:
