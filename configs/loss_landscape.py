@@ -98,8 +98,9 @@ def _claims(initialization: str, among: tuple[str, ...]) -> tuple[Claim, ...]:
         ),
         Claim(
             f"BatchNorm allows a wider range of learning rates without compromising convergence {under}.",
-            "The highest rate over the lowest, of those that end with a train loss within 0.1 nats of the best run of "
-            "all networks with the same seed, in decades; neighbouring rates are factors of 1.5 to 5 apart.",
+            "The highest rate over the lowest, in decades, of those that end with a train loss within 0.1 nats of the "
+            "best run, with or without BatchNorm, of the same seed and initialisation. Neighbouring rates are factors "
+            "of 1.5 to 5 apart.",
             raised_by_norm(usable_decades(), by=0.3, among=among),
             members=among,
         ),

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims.evidence import Missing
-from jaxcifar.claims.members import by_seed, check_whole, learning_rate, train_loss_of
+from jaxcifar.claims.members import by_seed, check_whole, learning_rate, setting_of_band, train_loss_of
 from jaxcifar.claims.quantities import words_of
+from jaxcifar.config import Run
 from jaxcifar.records.study import Result, StudyResults
 
 
@@ -71,7 +72,8 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
     """Return the width of the range of usable learning rates in decades, log10 of the highest over the lowest.
 
     A rate is usable if its run neither diverges nor ends with a train loss more than `tolerance` nats above the best
-    run, of all networks and rates, with the same seed. One usable rate, or none, has width 0.
+    run of the same seed and settings: of all rates, with and without normalisation. One usable rate, or none, has width
+    0.
 
     Train losses are those of evaluation mode where all runs have them. The quantity raises `Missing` where a network, a
     rate or one of its seeds is not there, as each may be the best.
@@ -84,10 +86,13 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
                 raise Missing(f"The run {min(lacking)}, seed {seed} is not there.")
         key = train_loss_of(study)
         # The best of all seeds would fall as seeds are added, so that the same runs would be judged more strictly.
-        best = {seed: min(last_loss(run, key) for run in runs) for seed, runs in by_seed(study.runs).items()}
+        best: dict[tuple[int, Run], float] = {}
+        for run in study.runs:
+            place = run.seed, setting_of_band(run)
+            best[place] = min(last_loss(run, key), best.get(place, math.inf))
 
         def width(runs: Sequence[Result]) -> float:
-            level = best[runs[0].seed] + tolerance
+            level = best[runs[0].seed, setting_of_band(runs[0])] + tolerance
             rates = [learning_rate(run) for run in runs if last_loss(run, key) <= level]
             return math.log10(max(rates) / min(rates)) if rates else 0.0
 

@@ -153,6 +153,12 @@ def _config(run: Result) -> Run:
     return run.config
 
 
+def setting_of_band(run: Result) -> Run:
+    """Return what the runs of a band and those of the network that it is compared with share."""
+    config = _config(run)
+    return setting_of(config, config.model.without_norm() or config.model, over_rates=True)
+
+
 def setting_of(config: Run, bare: Model, over_rates: bool) -> Run:
     """Return the settings that both networks of a pair must share: all but epochs, measures and what is saved."""
     # Any constant takes the rate out of the comparison.

@@ -537,6 +537,22 @@ def test_one_rate_on_its_plateau_makes_no_band_smooth(tmp_path: Path, flat: int)
     assert ("does not train" in claim.decides) is (flat > 1)
 
 
+def test_usable_rates_of_one_initialisation_do_not_depend_on_the_other(tmp_path: Path):
+    found = band(0.2, 0.8, start=HE)
+    for rate in RATES:
+        name = f"vgg-a-bn-learning-rate-{rate:g}"
+        found[name] = dataclasses.replace(found[name], train_loss=0.01)
+    results = study(tmp_path, "loss_landscape", found)
+    xavier, he = (
+        judge_one(results, f"wider range of learning rates without compromising convergence ({start}")
+        for start in ("Xavier", "He")
+    )
+    assert [number.values[0] for number in xavier.numbers] == pytest.approx([math.log10(0.3 / 1e-4), 0.0])
+    assert [number.values[0] for number in he.numbers] == pytest.approx(
+        [math.log10(0.3 / 1e-4), math.log10(2e-3 / 1e-4)]
+    )
+
+
 def test_usable_rates_need_all_rates_of_the_study(tmp_path: Path):
     found = {name: figures for name, figures in band(0.2, 0.8).items() if not name.endswith("-0.3")}
     claim = judge_one(study(tmp_path, "loss_landscape", found), "wider range")
