@@ -70,7 +70,7 @@ def deduplicate(
     for study in whole:
         for item in study.runs:
             known = alike[_key(item.run)]
-            own = next((runs for runs in known if not probes.rivals(_united(item.run, runs))), None)
+            own = next((runs for runs in known if not _clash(_united(item.run, runs))), None)
             if own is None:
                 known.append(own := [])
             own.append((study, item))
@@ -89,6 +89,15 @@ def _united(run: Run, alike: _Alike) -> Run:
     # Snapshot measures stay each run's own: they are taken after training, in its own folder.
     shared = dict.fromkeys((*(probe for _, other in alike for probe in other.run.step_measures), *run.step_measures))
     return dataclasses.replace(run, probes=(*shared, *run.snapshot_measures))
+
+
+def _clash(run: Run) -> bool:
+    """Whether two step measures of a run would write one array in two ways."""
+    try:
+        # The names of the layers are left out: finding them starts JAX, and a plan is made before processes meet.
+        return bool(probes.rivals(run.step_measures, {}))
+    except UserError:  # a user's own measure that cannot do without
+        return len({type(measure) for measure in run.step_measures}) < len(run.step_measures)
 
 
 def _mark(study: PlannedStudy, item: Planned, alike: _Alike, chosen: list[PlannedStudy], is_complete) -> Planned:

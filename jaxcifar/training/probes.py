@@ -27,13 +27,13 @@ def names(run: Run) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def rivals(run: Run) -> str:
+def rivals(measures: Sequence[StepMeasure], layers: Layers) -> str:
     """Return the name of an array that two step measures compute differently; empty where there is none."""
     owners: dict[str, StepMeasure] = {}
-    for measure in run.step_measures:
+    for measure in measures:
         # The same measure at two intervals computes the same values.
         alike = dataclasses.replace(measure, every=1)
-        for name in measure.told("names", layers(run.model)):
+        for name in measure.told("names", layers):
             if owners.setdefault(name, alike) != alike:
                 return name
     return ""

@@ -127,7 +127,7 @@ def check_measures(run: Run) -> None:
     """
     for measure in run.snapshot_measures:
         measure.told("displays")
-    if name := probes.rivals(run):
+    if name := probes.rivals(run.step_measures, probes.layers(run.model)):
         raise UserError(f"probes holds two step measures that write {name} and differ in more than `every`; keep one.")
     # The package's own measures need no check, and tracing a step takes a while.
     if all(type(measure).__name__ in SHIPPED for measure in run.step_measures):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,3 +167,17 @@ def test_measures_that_write_one_array_in_two_ways_are_not_united():
 def test_a_study_of_a_paper_has_the_name_of_a_folder():
     with pytest.raises(UserError, match=r"has a study '\.\./x'; names become folder names"):
         Paper("p", (Study("../x", Run()),))
+
+
+def test_a_plan_does_not_start_jax():
+    """Processes that train one run together plan it before they meet, and JAX can be started only once."""
+    code = """
+from jaxcifar.config import shipped
+from jaxcifar.runner.deduplicate import plan
+from jaxcifar.config import Paper
+plan(Paper("p", (shipped.study("gradients"), shipped.study("santurkar"))))
+from jax._src import xla_bridge
+print(sorted(xla_bridge._backends))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
