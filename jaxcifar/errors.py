@@ -34,6 +34,12 @@ def check_choice(name: str, value: Any, literal: Any) -> None:
         raise UserError(f"{name} is {value!r}; allowed are {allowed}.")
 
 
+def check_name(what: str, name: Any) -> None:
+    """Raises UserError unless the name of a file or a folder has letters, digits and . + - _ only."""
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.+-]*", name):
+        raise UserError(f"{what} {name!r}, which names files: use letters, digits and . + - _")
+
+
 @contextmanager
 def slips_told(whose: str) -> Iterator[None]:
     """Turn what a user's own code raises into one sentence."""

@@ -55,7 +55,7 @@ class ViT(nn.Module):
 
 
 class SmallNNX(nnx.Module):
-    """The same kind of network in nnx: it keeps its mode, and its blocks in a list."""
+    """A network like `Small`, written in nnx, which stores its mode and holds its blocks in a list."""
 
     def __init__(self, width: int, classes: int = 10, *, rngs: nnx.Rngs):
         self.conv = nnx.Conv(3, width, (3, 3), strides=2, rngs=rngs)

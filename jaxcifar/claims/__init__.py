@@ -24,6 +24,7 @@ from jaxcifar.claims.judges import at_least as at_least
 from jaxcifar.claims.judges import at_most as at_most
 from jaxcifar.claims.judges import both as both
 from jaxcifar.claims.judges import compare as compare
+from jaxcifar.claims.judges import loss_in_any_batch as loss_in_any_batch
 from jaxcifar.claims.judges import lowered_by_norm as lowered_by_norm
 from jaxcifar.claims.judges import not_lowered_by_norm as not_lowered_by_norm
 from jaxcifar.claims.judges import raised_by_norm as raised_by_norm

@@ -107,10 +107,11 @@ def pointing(comparisons: Sequence[Comparison]) -> str:
 
 def _points(comparison: Comparison) -> bool | None:
     match comparison:
-        case Order(a=a, b=b, negated=negated) if is_finite(a) and is_finite(b) and np.mean(a) == np.mean(b):
-            return True if negated else None
-        case Order(a=a, b=b) if is_finite(a) and is_finite(b):
-            return (bool(np.mean(a) > np.mean(b)) == (comparison.relation == "greater")) is not comparison.negated
+        case Order(a=a, b=b, negated=negated) if is_finite(a) and is_finite(b):
+            difference = float(np.mean(a) - np.mean(b))
+            if difference == 0:
+                return True if negated else None
+            return ((difference > 0) == (comparison.relation == "greater")) is not negated
         case Equivalence(a=a, b=b) if is_finite(a) and is_finite(b):
             return bool(abs(np.mean(a) - np.mean(b)) < comparison.within)
         case Level(values=values) if is_finite(values):

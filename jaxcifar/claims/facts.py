@@ -10,8 +10,8 @@ import numpy as np
 
 from jaxcifar.claims.comparisons import Fact, Level, Order, Relation
 from jaxcifar.claims.evidence import Evidence, Judge, Missing, Number
-from jaxcifar.claims.members import check_members, complete, ended_well
-from jaxcifar.claims.numbers import number
+from jaxcifar.claims.members import complete, ended_well
+from jaxcifar.claims.numbers import numbers
 from jaxcifar.claims.quantities import Quantity
 from jaxcifar.records import pictures
 from jaxcifar.records.study import StudyResults
@@ -21,12 +21,11 @@ def ratio(quantity: Quantity, a: str, b: str, *, least: float, most: float = mat
     """Judge whether a positive quantity of one member lies between `least` and `most` times that of another."""
 
     def judge(study: StudyResults) -> Evidence:
-        check_members(study, (a, b))
-        pair = number(study, quantity, a), number(study, quantity, b)
+        _, pair = numbers(study, quantity, (a, b))
         limits: list[tuple[Relation, float]] = [("greater", least)]
         if math.isfinite(most):
             limits.append(("smaller", most))
-        return Evidence(pair, tuple(_factor(relation, *pair, limit) for relation, limit in limits))
+        return Evidence(pair, tuple(_factor(relation, pair[0], pair[1], limit) for relation, limit in limits))
 
     return judge
 
@@ -42,8 +41,7 @@ def orders_of_magnitude(quantity: Quantity, a: str, b: str, *, least: float, by:
     """Judge whether a quantity of one member is 10^least times that of another or more, seed by seed."""
 
     def judge(study: StudyResults) -> Evidence:
-        check_members(study, (a, b))
-        pair = number(study, quantity, a), number(study, quantity, b)
+        _, pair = numbers(study, quantity, (a, b))
         first, second = ({run.seed: quantity.of(run) for run in ended_well(complete(study, name))} for name in (a, b))
         orders = tuple(float(np.log10(first[seed] / second[seed])) for seed in first if seed in second)
         if not orders:
@@ -58,9 +56,8 @@ def grows(quantity: Quantity, members: Sequence[str], *, by: float) -> Judge:
     """Judge whether a positive quantity grows from each member to the next, by a factor of `by` at least."""
 
     def judge(study: StudyResults) -> Evidence:
-        check_members(study, members)
-        numbers = tuple(number(study, quantity, name) for name in members)
-        return Evidence(numbers, tuple(_factor("greater", b, a, 1, by) for a, b in itertools.pairwise(numbers)))
+        _, found = numbers(study, quantity, members)
+        return Evidence(found, tuple(_factor("greater", b, a, 1, by) for a, b in itertools.pairwise(found)))
 
     return judge
 
@@ -89,12 +86,12 @@ def table_says(
         except (LookupError, TypeError, ValueError):
             raise Missing(f"The table of {key.replace('_', '-')} has not been computed.") from None
         name = key.replace("_", "-")
-        numbers = tuple(Number(name, f"ResNet-{depth}", (value,), unit) for depth, value in found.items())
+        shown = tuple(Number(name, f"ResNet-{depth}", (value,), unit) for depth, value in found.items())
         equal = [
             abs(found[depth] - value) <= within * value if within else round(found[depth], digits) == value
             for depth, value in stated.items()
         ]
-        return Evidence(numbers, (Fact(f"{sum(equal)} of {len(equal)} agree", all(equal)),), untrained=True)
+        return Evidence(shown, (Fact(f"{sum(equal)} of {len(equal)} agree", all(equal)),), untrained=True)
 
     return judge
 
@@ -103,9 +100,8 @@ def every_run(quantity: Quantity, members: Sequence[str]) -> Judge:
     """Judge whether a quantity that is 0 or 1 is 1 in every run of the members; a plain fact."""
 
     def judge(study: StudyResults) -> Evidence:
-        check_members(study, members)
-        numbers = tuple(number(study, quantity, name) for name in members)
-        values = [value for n in numbers for value in n.values]
-        return Evidence(numbers, (Fact(f"{sum(values):.0f} of {len(values)} runs {quantity.name}", all(values)),))
+        _, found = numbers(study, quantity, members)
+        values = [value for each in found for value in each.values]
+        return Evidence(found, (Fact(f"{sum(values):.0f} of {len(values)} runs {quantity.name}", all(values)),))
 
     return judge

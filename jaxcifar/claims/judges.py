@@ -13,7 +13,9 @@ from jaxcifar.claims.bands import Band
 from jaxcifar.claims.comparisons import Comparison, Equivalence, Level, Order, Relation, Side
 from jaxcifar.claims.evidence import Absent, Evidence, Judge, Missing, Number
 from jaxcifar.claims.members import check_members, check_whole, complete, norm_pairs
-from jaxcifar.claims.numbers import Measured, On, against, compared, number, number_of, on, scaled, titled
+from jaxcifar.claims.numbers import Measured, On, against, compared, number_of, numbers, on, scaled, titled
+from jaxcifar.claims.quantities import least
+from jaxcifar.config import Claim
 from jaxcifar.errors import UserError, check_number
 from jaxcifar.records.study import StudyResults
 
@@ -49,14 +51,12 @@ def compare(
     check_number("by", by, 0)
 
     def judge(study: StudyResults) -> Evidence:
-        check_members(study, [*_names(smaller or greater), *_names(than), *_names(shown)])
-        measured = on(quantity, study)
-        ours = [number(study, measured, name) for name in _names(smaller or greater)]
-        others = [number(study, measured, name) for name in _names(than)]
-        others_shown = [number(study, measured, name) for name in _names(shown)]
+        first, second = _names(smaller or greater), _names(than)
+        measured, found = numbers(study, quantity, (*first, *second, *_names(shown)))
+        ours, others = found[: len(first)], found[len(first) : len(first) + len(second)]
         relation: Relation = "smaller" if smaller else "greater"
         orders = [_order(measured, relation, a, b, by, negated) for a in ours for b in others]
-        return Evidence((*ours, *others, *others_shown), tuple(orders))
+        return Evidence(found, tuple(orders))
 
     return judge
 
@@ -66,9 +66,7 @@ def alike(quantity: On, a: str, b: str, *, within: float) -> Judge:
     check_number("within", within, 0, above=True)
 
     def judge(study: StudyResults) -> Evidence:
-        check_members(study, (a, b))
-        measured = on(quantity, study)
-        pair = number(study, measured, a), number(study, measured, b)
+        measured, pair = numbers(study, quantity, (a, b))
         first, second = (compared(measured, each) for each in pair)
         return Evidence(
             pair, (Equivalence(against(measured, *pair), first, second, scaled(measured, within), measured.log),)
@@ -129,10 +127,30 @@ def show(quantity: On, *members: str) -> Judge:
     """Show numbers that decide nothing; those of the study's only member where none is named."""
 
     def judge(study: StudyResults) -> Evidence:
-        measured = on(quantity, study)
-        return Evidence(tuple(number(study, measured, name) for name in members or _only(study)), ())
+        return Evidence(numbers(study, quantity, members or _only(study))[1], ())
 
     return judge
+
+
+def loss_in_any_batch(statement: str, level: float) -> tuple[Claim, ...]:
+    """Return a claim on the least test loss for each batch size that the study, which states none, may have had.
+
+    Args:
+        statement: without its full stop.
+        level: what the least test loss reaches, in the study's unit: the sum of the batches' means over the number of
+            images, which is a mean per image divided by the batch size.
+    """
+    loss = least("test_loss")
+    return tuple(
+        Claim(
+            f"{statement}, if the study's batch was {batch}.",
+            f"Least test loss is at most {level}. The study adds up the means of the batches and divides by the number "
+            f"of images, which is our mean per image divided by {batch}.",
+            # The level is rounded to four digits; four deviations between seeds are 0.05 nats per image.
+            both(show(loss), at_most(loss.divided(batch, f"least test loss / {batch}"), level + 5e-5, by=0.05 / batch)),
+        )
+        for batch in (100, 128, 200, 256)
+    )
 
 
 def both(*judges: Judge) -> Judge:
@@ -151,9 +169,9 @@ def both(*judges: Judge) -> Judge:
         if first is not None:
             raise first
         # A dictionary keeps the order of the numbers, which a set does not.
-        numbers = dict.fromkeys(n for evidence in found for n in evidence.numbers)
+        shown = dict.fromkeys(each for evidence in found for each in evidence.numbers)
         comparisons: list[Comparison] = [c for evidence in found for c in evidence.comparisons]
-        return Evidence(tuple(numbers), tuple(comparisons))
+        return Evidence(tuple(shown), tuple(comparisons))
 
     return judge
 
@@ -163,11 +181,8 @@ def _reaches(quantity: On, side: Side, level: float, by: float, of: Names | None
     check_number("by" if side != "about" else "within", by, 0)
 
     def judge(study: StudyResults) -> Evidence:
-        members = _only(study) if of is None else _names(of)
-        check_members(study, members)
-        measured = on(quantity, study)
-        numbers = [number(study, measured, name) for name in members]
-        return Evidence(tuple(numbers), tuple(Level(titled(n), side, n.values, level, by) for n in numbers))
+        _, found = numbers(study, quantity, _only(study) if of is None else _names(of))
+        return Evidence(found, tuple(Level(titled(each), side, each.values, level, by) for each in found))
 
     return judge
 
@@ -176,7 +191,7 @@ def _by_norm(quantity: On, relation: Relation, by: float, among: Names, negated:
     check_number("by", by, 0)
 
     def judge(study: StudyResults) -> Evidence:
-        numbers: list[Number] = []
+        shown: list[Number] = []
         orders: list[Order] = []
         check_members(study, _names(among))
         if not among:
@@ -186,9 +201,9 @@ def _by_norm(quantity: On, relation: Relation, by: float, among: Names, negated:
         measured, chosen = on(quantity, study), dataclasses.replace(study, runs=runs) if among else study
         for pair in norm_pairs(chosen, over_rates=isinstance(measured, Band)):
             ours, others = (number_of(study, measured, arm) for arm in (pair.with_norm, pair.without))
-            numbers += [ours, others]
+            shown += [ours, others]
             orders.append(_order(measured, relation, ours, others, by, negated))
-        return Evidence(tuple(dict.fromkeys(numbers)), tuple(orders))
+        return Evidence(tuple(dict.fromkeys(shown)), tuple(orders))
 
     return judge
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxcifar.claims.bands import Band, last_loss
 from jaxcifar.claims.evidence import Missing, Number
-from jaxcifar.claims.members import by_seed, complete, ended_well, learning_rate
+from jaxcifar.claims.members import by_seed, check_members, complete, ended_well, learning_rate
 from jaxcifar.claims.quantities import Quantity, timed
 from jaxcifar.records.study import Result, StudyResults
 
@@ -33,6 +33,18 @@ def number(study: StudyResults, quantity: Measured, member: str) -> Number:
         Missing: the member is not there, or has not come to its end.
     """
     return number_of(study, quantity, complete(study, member))
+
+
+def numbers(study: StudyResults, quantity: On, members: Sequence[str]) -> tuple[Measured, tuple[Number, ...]]:
+    """Return the quantity for a study's runs, and the numbers of several members.
+
+    Raises:
+        Absent: one of the members is not there, whatever the others lack.
+        Missing: as `number`.
+    """
+    check_members(study, members)
+    measured = on(quantity, study)
+    return measured, tuple(number(study, measured, name) for name in members)
 
 
 def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -> Number:

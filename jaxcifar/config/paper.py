@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from jaxcifar.config.run import Run
 from jaxcifar.config.study import Study, Vectorize
-from jaxcifar.errors import UserError
+from jaxcifar.errors import UserError, check_name
 
 
 @dataclass(frozen=True)
@@ -22,11 +21,8 @@ class Paper:
         names = [study.name for study in self.studies]
         if not names:
             raise UserError(f"Paper {self.name!r} has no studies; give at least one.")
-        wrong = next((name for name in names if not re.fullmatch(r"\w[\w.+-]*", name)), None)
-        if wrong is not None:
-            raise UserError(
-                f"Paper {self.name!r} has a study {wrong!r}; names become folder names: use letters, digits and . + - _"
-            )
+        for name in names:
+            check_name(f"Paper {self.name!r} has the study", name)
         if len(set(names)) < len(names):
             raise UserError(f"Paper {self.name!r} has two studies of one name in {names}; names must differ.")
 
@@ -46,7 +42,7 @@ class Paper:
 
 
 def sized(config: Run | Study | Paper, size: str) -> Study | Paper:
-    """Return a study at a size, or a paper with its studies that have the size.
+    """Return a study at a size; of a paper, the studies that have the size.
 
     Raises:
         UserError: there is no such size.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -11,7 +10,7 @@ from jaxcifar.config.data import Data
 from jaxcifar.config.loss import CrossEntropy, Loss, OwnLoss
 from jaxcifar.config.model import CNN, Model, Module
 from jaxcifar.config.optimizer import SGD, Optimizer
-from jaxcifar.errors import UserError, check_choice, check_count, check_number
+from jaxcifar.errors import UserError, check_choice, check_count, check_name, check_number
 from jaxcifar.measures import SHIPPED, SNAPSHOT_MEASURES, Measure, SnapshotMeasure, StepMeasure
 from jaxcifar.records import local_path
 
@@ -132,8 +131,7 @@ def _check_probe(probe: Measure, model: Model) -> None:
 def _check_name(measure: SnapshotMeasure) -> None:
     """The name of a snapshot measure names files, and each measure has files of its own."""
     kind, name = type(measure).__name__, getattr(measure, "name", None)
-    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.+-]*", name):
-        raise UserError(f"The measure {kind} has the name {name!r}, which names files: use letters, digits and . + - _")
+    check_name(f"The measure {kind} has the name", name)
     owner = next((cls for cls in SNAPSHOT_MEASURES if cls.name == name and cls is not type(measure)), None)
     if owner is not None:
         raise UserError(f"The measure {kind} has the name {name!r}, which is that of {owner.__name__}; give another.")

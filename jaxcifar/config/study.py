@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +12,7 @@ from jaxcifar.config.network import INITIALIZATIONS
 from jaxcifar.config.paths import apply_changes
 from jaxcifar.config.run import Run
 from jaxcifar.config.words import COLORS, DASHES, LOSS_UNIT, Color, Dash, MemberWords, Words
-from jaxcifar.errors import UserError, check_choice, check_count
+from jaxcifar.errors import UserError, check_choice, check_count, check_name
 
 if TYPE_CHECKING:
     from jaxcifar.claims.evidence import Evidence
@@ -157,11 +156,7 @@ class Study:
             raise UserError(f"Study {self.name!r} has the claim {wrong!r}; each must be made by Claim.")
         names = [variant.name for variant in self._variants]
         for name in names:
-            if not re.fullmatch(r"\w[\w.+-]*", name):
-                raise UserError(
-                    f"Study {self.name!r} has a variant {name!r}; names become folder names: use letters, digits and "
-                    ". + - _"
-                )
+            check_name(f"Study {self.name!r} has the variant", name)
         if len(set(names)) < len(names):
             raise UserError(f"Study {self.name!r} has two variants of one name in {names}; names must differ.")
         # The results are dropped: a change that does not apply is refused here, before any training.

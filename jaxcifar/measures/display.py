@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from jaxcifar.errors import UserError, check_choice
+from jaxcifar.errors import UserError, check_choice, check_name
 from jaxcifar.records import forms
 
 Kind = Literal["series", "range", "points", "profile", "spectrum", "plane", "path"]
@@ -75,8 +75,7 @@ class Display:
 
     def __post_init__(self):
         check_choice(f"The kind of the figure {self.name!r}", self.kind, Kind)
-        if not re.fullmatch(r"\w[\w.+-]*", self.name):
-            raise UserError(f"A figure has the name {self.name!r}, which names files: use letters, digits and . + - _")
+        check_name("A figure has the name", self.name)
         least, most = ARRAYS.get(self.kind, (0, 100))
         counts = [len(axis.arrays) for axis in self.axes]
         if not counts or (self.kind == "series" and len(counts) > 1) or not all(least <= n <= most for n in counts):

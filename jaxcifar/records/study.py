@@ -164,7 +164,7 @@ class StudyResults:
 
 
 def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
-    """Return the results in a folder, one for each study and data set.
+    """Return a `StudyResults` for each study and data set in a folder.
 
     Args:
         folder: a paper's, a study's or a run's folder, or any folder above them.

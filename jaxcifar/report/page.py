@@ -54,17 +54,17 @@ def _write(folder: Path, sources: Sequence[Source], out: Path, problems: list[st
     (out / own_files.PAGE).write_text(render(folder, sources, out, problems), encoding="utf-8")
 
 
-def render(folder: Path, sources: Sequence[Source], out: Path, told: list[str] | None = None) -> str:
+def render(folder: Path, sources: Sequence[Source], out: Path, problems: list[str]) -> str:
     """Return the page's HTML; figures and tables are written to their folders on the way.
 
     Args:
         folder: the records'.
         sources: what the page shows.
         out: the folder of the report.
-        told: receives a sentence for each fault of the records.
+        problems: receives a sentence for each fault of the records.
     """
     studies = [source.results for source in sources]
-    problems = [problem for study in studies for problem in study.problems]
+    problems += [problem for study in studies for problem in study.problems]
     for study in studies:
         problems += stored_pictures.damaged(study.folder, [run.folder for run in study.runs])
     sections, panels = [], {}
@@ -82,9 +82,7 @@ def render(folder: Path, sources: Sequence[Source], out: Path, told: list[str] |
         panels |= drawn
         sections.append(replace(section, figures=tuple(each for each in section.figures if each.name in drawn)))
         _save_tables(section, out)
-    problems = list(dict.fromkeys(problems))
-    if told is not None:
-        told += problems
+    problems[:] = dict.fromkeys(problems)
     # Names and labels come from records and may hold any text, so everything is escaped unless marked as safe.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True

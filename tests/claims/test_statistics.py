@@ -49,7 +49,7 @@ def test_adjustment_by_hand():
 
 
 def test_no_effect_no_verdict():
-    """Of 400 pages with 30 comparisons under no effect, at most about 5% hold a significant one."""
+    """Without any effect, about 5% of 400 pages with 30 comparisons each have a significant one, not more."""
     random = np.random.default_rng(0)
     pages = 0
     for _ in range(400):

@@ -165,7 +165,7 @@ def test_measures_that_write_one_array_in_two_ways_are_not_united():
 
 
 def test_a_study_of_a_paper_has_the_name_of_a_folder():
-    with pytest.raises(UserError, match=r"has a study '\.\./x'; names become folder names"):
+    with pytest.raises(UserError, match=r"has the study '\.\./x', which names files"):
         Paper("p", (Study("../x", Run()),))
 
 

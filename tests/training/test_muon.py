@@ -1,4 +1,4 @@
-"""Muon against NumPy in float64, on matrices, convolution kernels and what moves by SGD beside them."""
+"""Compare Muon with NumPy in float64: matrices, convolution kernels, and the parameters that it trains by SGD."""
 
 from __future__ import annotations
 
