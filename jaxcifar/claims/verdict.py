@@ -59,7 +59,14 @@ class Judged:
         """The smallest differences that count, of one arm from another, in words."""
         compared = [test for test in self.tests if test.get("kind") in ("Order", "Equivalence")]
         found = [(float(test.get("by") or test.get("within") or 0), bool(test.get("log"))) for test in compared]
-        return " or ".join(dict.fromkeys(amount(by, log, sign=False) for by, log in found if by))
+        units = {number.unit for number in self.numbers}
+        unit = units.pop() if len(units) == 1 else ""
+
+        def words(by: float, log: bool) -> str:
+            own = "percentage point" + "s" * (by != 1) if unit == "%" else unit
+            return f"{amount(by, log, sign=False)} {'' if log else own}".rstrip()
+
+        return " or ".join(dict.fromkeys(words(by, log) for by, log in found if by))
 
     @property
     def answer(self) -> str:

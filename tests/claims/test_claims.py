@@ -893,3 +893,22 @@ def test_what_needs_no_training_is_decided_by_a_plan_and_at_every_scale(tmp_path
     labels = [judged.label for judged in judge(own.sized("cpu"), scaled)]
     assert labels[:2] == ["holds", "holds"]
     assert set(labels[2:]) == {"not decided (scaled)"}
+
+
+@pytest.mark.parametrize(
+    ("name", "statement", "says"),
+    [
+        ("vgg_family", "light performs", "1 percentage point"),
+        ("vgg_family", "the late test loss", "0.02 nats"),
+        ("vgg_family", "without dropout", ""),
+        ("gradients", "greatly decreases", "a factor of 2"),
+    ],
+)
+def test_the_smallest_difference_that_counts_has_its_unit(tmp_path: Path, name: str, statement: str, says: str):
+    spec = vgg() if name == "vgg_family" else probed(BETA.format("same_batch"), 5.0, 50.0)
+    found = [
+        claim
+        for claim in judge(shipped_study(name), study(tmp_path, name, spec))
+        if statement in claim.statement.lower()
+    ]
+    assert found[0].smallest == says
