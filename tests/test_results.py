@@ -225,7 +225,7 @@ def numbers_of(study: str) -> list[float]:
 def test_the_counts_are_those_of_the_claims():
     results = ROOT / "docs" / "results"
     table = (results / "size_cpu.md").read_text().split("<!-- counts -->")[1].split("<!--")[0]
-    told = {row[1]: [int(cell) for cell in row[-5:]] for row in list(table_rows(table))[1:]}
+    told = {row[0].split()[-1]: [int(cell) for cell in row[-5:]] for row in list(table_rows(table))[1:]}
     found = {}
     for file in (results / "paper_cpu").glob("*.claims.json"):
         verdicts = [row["verdict"] for row in stored_claims(file.name.split(".")[0])]
