@@ -47,8 +47,8 @@ from jaxcifar.claims.quantities import oscillation as oscillation
 from jaxcifar.claims.quantities import over_steps as over_steps
 from jaxcifar.claims.quantities import parameters as parameters
 from jaxcifar.claims.quantities import rise as rise
-from jaxcifar.claims.quantities import seconds_per_epoch as seconds_per_epoch
 from jaxcifar.claims.quantities import share_of_guessing as share_of_guessing
+from jaxcifar.claims.seconds import seconds_per_epoch as seconds_per_epoch
 from jaxcifar.claims.verdict import Judged as Judged
 from jaxcifar.claims.verdict import judge as judge
 from jaxcifar.claims.verdict import judge_page as judge_page

@@ -31,6 +31,8 @@ class Band:
     """A rate that diverged is part of it; else a seed with such a rate does not enter."""
     share: float = 1.0
     seconds: bool = False
+    record: str = "loss"
+    """As in `Quantity`; the losses of all steps are what the figure of a band shows."""
 
     def values(self, runs: Sequence[Result]) -> tuple[float, ...]:
         """Return the figure of each seed.
@@ -98,7 +100,7 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
 
         name = f"usable rates ({words_of(key)} within {tolerance:g} nats of the seed's best)"
         # Rates stand about a factor of two apart, so a width that is equal for all seeds is no certainty.
-        return Band(name, width, "decades", of_diverged=True, resolution=math.log10(2))
+        return Band(name, width, "decades", of_diverged=True, resolution=math.log10(2), record=key)
 
     return on
 

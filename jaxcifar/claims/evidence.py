@@ -21,6 +21,8 @@ class Number:
     """The member's, for readers."""
     values: tuple[float, ...]
     unit: str = ""
+    record: str = ""
+    """What it is taken from, as in `Quantity`."""
 
     @property
     def text(self) -> str:

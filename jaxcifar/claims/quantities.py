@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,6 +38,9 @@ class Quantity:
     """The first share of the steps that counts; smoothness means nothing where a run does not train within it."""
     seconds: bool = False
     """Only runs whose seconds can be compared count."""
+    record: str = ""
+    """The column or array that it is taken from, by which readers find the figure that shows it; of a family of arrays
+    the beginning, up to a slash. Empty where no figure does."""
 
     def values(self, runs: Sequence[Result]) -> tuple[float, ...]:
         """Return the figure of each run."""
@@ -59,7 +61,7 @@ def best_accuracy(until: int | None = None) -> Quantity:
     def best(run: Result) -> float:
         return 100 * float(np.nanmax(run.column("test_accuracy")[:until], initial=0.0))
 
-    return Quantity("best test accuracy" + (f" of {until} epochs" if until else ""), best, "%")
+    return Quantity("best test accuracy" + (f" of {until} epochs" if until else ""), best, "%", record="test_accuracy")
 
 
 def last(key: str, epochs: int = 1, unit: str = "nats") -> Quantity:
@@ -71,7 +73,7 @@ def last(key: str, epochs: int = 1, unit: str = "nats") -> Quantity:
         return float(np.mean(values)) * (100 if accuracy else 1) if len(values) else 0.0
 
     when = "at the end" if epochs == 1 else f"of the last {epochs} epochs"
-    return Quantity(f"{words_of(key)} {when}", measure, "%" if accuracy else unit)
+    return Quantity(f"{words_of(key)} {when}", measure, "%" if accuracy else unit, record=key)
 
 
 def of_train_loss(make: Callable[[str], Quantity | OfStudy]) -> OfStudy:
@@ -92,52 +94,32 @@ def share_of_guessing(key: str) -> Quantity:
             raise Missing(f"The config of {run.folder} cannot be read.")
         return last(key).of(run) / run.config.loss.of_best_constant(run.config.model.classes)
 
-    return Quantity(f"{words_of(key)} at the end over that of guessing", measure)
+    return Quantity(f"{words_of(key)} at the end over that of guessing", measure, record=key)
 
 
 def mean(key: str) -> Quantity:
     """Return the mean of a loss over all epochs: low for a loss that falls fast."""
-    return Quantity(f"mean {words_of(key)}", lambda run: float(np.mean(recorded(run, key))), "nats")
+    return Quantity(f"mean {words_of(key)}", lambda run: float(np.mean(recorded(run, key))), "nats", record=key)
 
 
 def least(key: str) -> Quantity:
     """Return the least value of a loss over the epochs."""
-    return Quantity(f"least {words_of(key)}", lambda run: float(np.nanmin(recorded(run, key), initial=np.inf)), "nats")
+
+    def measure(run: Result) -> float:
+        return float(np.nanmin(recorded(run, key), initial=np.inf))
+
+    return Quantity(f"least {words_of(key)}", measure, "nats", record=key)
 
 
 def rise(key: str) -> Quantity:
     """Return the mean of a loss over the last three epochs over its least: 1 where it ends at its least."""
     late, low = last(key, 3), least(key)
-    return Quantity(f"last over least {words_of(key)}", lambda run: late.of(run) / low.of(run))
+    return Quantity(f"last over least {words_of(key)}", lambda run: late.of(run) / low.of(run), record=key)
 
 
-def timed(study: StudyResults, runs: Sequence[Result]) -> list[Result]:
-    """Return those of a study's runs whose seconds can be compared.
+def summarized(key: str) -> Callable[[Result], float]:
+    """Return how a run's summary is read; NaN where it has no such figure."""
 
-    No other member and no other process had a part of the machine, and the device is that of most such runs.
-    """
-    usual = collections.Counter(_device(run) for run in study.runs if _was_alone(run)).most_common(1)
-    return [run for run in runs if _was_alone(run) and _device(run) in dict(usual)]
-
-
-def _was_alone(run: Result) -> bool:
-    summary = run.records.summary if run.records else None
-    return summary is not None and summary.get("members_in_program", 1) == 1 and not summary.get("processes_beside")
-
-
-def _device(run: Result) -> tuple[str, str]:
-    """The kind of device and how many of them computed."""
-    device = run.records.environment.get("device", {}) if run.records else {}
-    return str(device.get("kind")), str(device.get("used"))
-
-
-def _seconds(run: Result) -> float:
-    values = run.column("seconds")
-    # A median does not change when the machine is busy during a few epochs.
-    return float(np.nanmedian(values)) if np.isfinite(values).any() else float("nan")
-
-
-def _summarized(key: str) -> Callable[[Result], float]:
     def read(run: Result) -> float:
         summary = run.records.summary if run.records else {}
         return float(summary[key]) if key in summary and summary[key] is not None else float("nan")
@@ -145,15 +127,11 @@ def _summarized(key: str) -> Callable[[Result], float]:
     return read
 
 
-seconds_per_epoch = Quantity("seconds per epoch", _seconds, "s", seconds=True)
-"""Median seconds of training per epoch, without evaluation and compilation."""
-parameters = Quantity("parameters", _summarized("parameters"), of_diverged=True)
+parameters = Quantity("parameters", summarized("parameters"), of_diverged=True)
 """Trained parameters on record."""
-total_seconds = Quantity("seconds in all", _summarized("total_seconds"), "s", seconds=True)
-"""Seconds of a timed run, from the first weights to the last evaluation; NaN where it was interrupted."""
-flops = Quantity("operations", _summarized("flops"))
-"""Floating-point operations of a timed run."""
-diverged = Quantity("diverged", lambda run: float(run.status == "diverged"), "of 1", of_diverged=True)
+diverged = Quantity(
+    "diverged", lambda run: float(run.status == "diverged"), "of 1", of_diverged=True, record="train_loss"
+)
 """1 if the loss became not finite, else 0."""
 
 
@@ -167,7 +145,7 @@ def oscillation(key: str = "test_accuracy") -> Quantity:
         changes = np.diff(values[len(values) // 2 :])
         return float(np.std(changes)) if len(changes) > 1 else float("nan")
 
-    return Quantity(f"fluctuation of {words_of(key)}", measure, "points" if accuracy else "nats")
+    return Quantity(f"fluctuation of {words_of(key)}", measure, "points" if accuracy else "nats", record=key)
 
 
 def epochs_to_common_level(key: str, members: Sequence[str]) -> OfStudy:
@@ -182,7 +160,7 @@ def epochs_to_common_level(key: str, members: Sequence[str]) -> OfStudy:
         level = common_level([run for name in members for run in ended_well(complete(study, name))], key)
         shown = f"{100 * level:.1f}%" if key.endswith("accuracy") else f"{level:.3g} nats"
         name = f"epochs to {'an' if words_of(key).startswith('e') else 'a'} {words_of(key)} of {shown}"
-        return Quantity(name, lambda run: _first_epoch(run, key, level), "epochs", resolution=1.0)
+        return Quantity(name, lambda run: _first_epoch(run, key, level), "epochs", resolution=1.0, record=key)
 
     return on
 
@@ -217,7 +195,7 @@ def over_steps(name: str, statistic: Callable[[np.ndarray], float], label: str, 
         values = run.step_values(name)
         return statistic(_finite(run, values[: max(1, round(len(values) * share))], name))
 
-    return Quantity(label, measure, log=True, smoothness=True, share=share)
+    return Quantity(label, measure, log=True, smoothness=True, share=share, record=name)
 
 
 def median_width(low: str, high: str, label: str) -> Quantity:
@@ -227,7 +205,7 @@ def median_width(low: str, high: str, label: str) -> Quantity:
         lower, upper = run.step_values(low), run.step_values(high)
         return float(np.median(_finite(run, upper - lower, high)))
 
-    return Quantity(label, measure, log=True, smoothness=True)
+    return Quantity(label, measure, log=True, smoothness=True, record=high)
 
 
 def mean_over_layers(prefix: str, label: str) -> Quantity:
@@ -241,7 +219,7 @@ def mean_over_layers(prefix: str, label: str) -> Quantity:
         return float(10 ** np.mean(np.log10(_finite(run, positive, prefix))))
 
     # In a network that does not learn the layers' inputs hardly shift either.
-    return Quantity(label, measure, log=True, smoothness=True)
+    return Quantity(label, measure, log=True, smoothness=True, record=prefix)
 
 
 SMALLEST = float(np.finfo(np.float32).smallest_normal)
@@ -262,7 +240,7 @@ def first_over_last_gradient(*, at_start: bool) -> Quantity:
         return max(norms[0], SMALLEST) / max(norms[-1], SMALLEST)
 
     when = "at initialisation" if at_start else "at the last snapshot"
-    return Quantity(f"first over last gradient {when}", measure, log=True)
+    return Quantity(f"first over last gradient {when}", measure, log=True, record="gradients")
 
 
 def at_initialization(
@@ -284,7 +262,7 @@ def at_initialization(
             raise Missing(f"The {label} of {run.member}, seed {run.seed} has not been measured at initialisation.")
         return float(statistic(arrays[array][0]))
 
-    return Quantity(label, of, log=log)
+    return Quantity(label, of, log=log, record=f"{measure}/{array}")
 
 
 def _finite(run: Result, values: np.ndarray, name: str) -> np.ndarray:

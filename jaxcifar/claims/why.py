@@ -25,7 +25,7 @@ EXPLAINING = (
     over_steps("step_reliability/gradient_change/0.1", np.median, "median κ at c = 0.1"),
     over_steps("step_reliability/largest_safe", np.mean, "largest safe c, mean over steps"),
     mean_over_layers("gamma_over_sigma/", "γ/σ, mean over layers"),
-    Quantity("median β times rate", _beta_times_rate, smoothness=True),
+    Quantity("median β times rate", _beta_times_rate, smoothness=True, record="beta/same_batch"),
 )
 
 

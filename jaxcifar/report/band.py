@@ -60,6 +60,7 @@ def _figure(name: str, which: str, bands: Bands, rates: Sequence[float], common:
         panels=tuple(_panel(shown, styles, (7.4 if len(bands) < 3 else 3.7, 3.4)) for shown in _together(bands)),
         legend=tuple(styles[norm] for norm in bands),
         columns=("normalisation", "step", "least", "greatest"),
+        shows=frozenset({"loss"}),
         rows=[[norm or "none", *row] for norm, band in bands.items() for row in zip(*_mean_band(band), strict=True)],
         **common,
     )

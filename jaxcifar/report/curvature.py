@@ -45,7 +45,8 @@ def figures(study: StudyResults, looks: dict[str, LineStyle], common: dict[str, 
         arrays = displays.by_member(study, measure)
         figure = _figure(display, arrays, looks, common) if arrays else None
         if figure is not None:
-            found.append(_with_images(figure, arrays))
+            shows = frozenset(f"{measure}/{name}" for name in display.arrays)
+            found.append(dataclasses.replace(_with_images(figure, arrays), shows=shows))
     return found
 
 

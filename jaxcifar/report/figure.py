@@ -53,6 +53,8 @@ class Figure:
     columns: tuple[str, ...] = ()
     rows: Sequence[Sequence[Any]] = field(default=())
     """What the panels show, for the CSV."""
+    shows: frozenset[str] = frozenset()
+    """The columns and arrays of the records that it shows."""
 
 
 def inline(figure: Figure) -> list[str]:

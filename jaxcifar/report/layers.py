@@ -47,6 +47,7 @@ def gradient_figure(study: StudyResults, looks: dict[str, LineStyle], common: di
         legend=tuple(looks[member] for member in measured),
         columns=("member", "epoch", "layer", "norm"),
         rows=rows,
+        shows=frozenset({"gradients"}),
         **common,
     )
 

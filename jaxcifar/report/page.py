@@ -19,6 +19,7 @@ from jaxcifar.records import report as own_files
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import figure, style
 from jaxcifar.report.caption import data_name
+from jaxcifar.report.figure import Figure
 from jaxcifar.report.sections import Section, build
 from jaxcifar.report.sources import Source, gather
 
@@ -89,6 +90,7 @@ def render(folder: Path, sources: Sequence[Source], out: Path, problems: list[st
     )
     environment.filters["by_quantity"] = _by_quantity
     environment.filters["about"] = _about
+    environment.filters["showing"] = _showing
     # The hashes below are those of style and script exactly as the page holds them.
     css = environment.get_template("page.css").render(palette=(style.LIGHT, style.DARK))
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
@@ -137,6 +139,13 @@ def _about(numbers: Sequence[Number], claim: Judged) -> list[Number]:
     """The numbers of the members that a claim names, without those that it shows itself."""
     labels, own = {number.label for number in claim.numbers}, {number.quantity for number in claim.numbers}
     return [number for number in numbers if number.label in labels and number.quantity not in own]
+
+
+def _showing(figures: Sequence[Figure], claim: Judged) -> list[Figure]:
+    """The figures that show what a claim's numbers are taken from."""
+    wanted = {number.record for number in claim.numbers if number.record}
+    families = tuple(record for record in wanted if record.endswith("/"))
+    return [each for each in figures if any(name in wanted or name.startswith(families) for name in each.shows)]
 
 
 def _save_tables(section: Section, out: Path) -> None:

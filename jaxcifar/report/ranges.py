@@ -48,6 +48,7 @@ def _figure(
         legend=_legend(networks),
         columns=("member", "seed", "measure", "step", "mean", "least", "greatest"),
         rows=_rows(asked),
+        shows=frozenset(name for _, each in asked for name in each.arrays),
         **common,
     )
 

@@ -157,5 +157,6 @@ def curves(study: StudyResults, words: Words, looks: dict[str, LineStyle], commo
         legend=tuple(looks[member] for member in drawn),
         columns=columns,
         rows=rows,
+        shows=frozenset(columns),
         **common,
     )

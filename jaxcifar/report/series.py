@@ -104,6 +104,7 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
         legend=tuple(legend),
         columns=("member", "seed", "measure", "step", "mean", "least", "greatest"),
         rows=rows,
+        shows=frozenset(display.arrays),
         **common,
     )
 

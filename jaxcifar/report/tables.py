@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxcifar.claims import quantities
+from jaxcifar.claims import quantities, seconds
 from jaxcifar.claims.members import train_loss_of
 from jaxcifar.claims.statistics import standard_error
 from jaxcifar.config import SGD, CrossEntropy, Data, Muon, Run, Words
@@ -58,7 +58,7 @@ def results(study: StudyResults, words: Words) -> Table:
     caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs. "
     caption += "Train losses are of evaluation mode. " if evaluated else ""
     caption += "Mean ± standard error over seeds. " if several else ""
-    if len(quantities.timed(study, study.runs)) < sum(run.records is not None for run in study.runs):
+    if len(seconds.timed(study, study.runs)) < sum(run.records is not None for run in study.runs):
         caption += (
             "Seconds are of runs that shared neither a program nor the machine with others, on the device of most of "
             "them. "
@@ -77,7 +77,7 @@ def _is_taken(study: StudyResults, figure: _Figure) -> bool:
 def _read(study: StudyResults, runs: Sequence[Result], heading: str) -> list[Result]:
     """The runs from which a column is read."""
     done = [run for run in runs if len(run.column("epoch"))]
-    return quantities.timed(study, done) if heading in TIMED else done
+    return seconds.timed(study, done) if heading in TIMED else done
 
 
 def _member_row(study: StudyResults, member: str, words: Words, figures: Sequence[_Figure]) -> list[Cell]:
@@ -112,14 +112,14 @@ _FIGURES: tuple[_Figure, ...] = (
     ("test loss", _last("test_loss"), "{:.3f}".format),
     ("test accuracy", _last("test_accuracy"), "{:.2f}%".format),
     ("best", quantities.best_accuracy().of, "{:.2f}%".format),
-    (SECONDS, quantities.seconds_per_epoch.of, "{:.3g}".format),
+    (SECONDS, seconds.seconds_per_epoch.of, "{:.3g}".format),
 )
 _OTHER_FIGURES: tuple[_Figure, ...] = (
     ("with ema", _last("test_accuracy_ema"), "{:.2f}%".format),
     ("with tta", _last("test_accuracy_tta"), "{:.2f}%".format),
     ("with both", _last("test_accuracy_ema_tta"), "{:.2f}%".format),
-    (IN_ALL, quantities.total_seconds.of, "{:.3g}".format),
-    ("PFLOP", lambda run: quantities.flops.of(run) / 1e15, "{:.3g}".format),
+    (IN_ALL, seconds.total_seconds.of, "{:.3g}".format),
+    ("PFLOP", lambda run: seconds.flops.of(run) / 1e15, "{:.3g}".format),
 )
 """Shown where a run has them."""
 _EXPLAINED = {

@@ -149,6 +149,19 @@ def test_what_the_page_says(tmp_path: Path):
     assert len(rows) == 4
 
 
+def test_a_claim_leads_to_the_figures_of_its_own_numbers(tmp_path: Path):
+    some_studies(tmp_path / "paper")
+    write_study(tmp_path / "paper", "cnn", {"cnn": Member()})
+    page = write_report(tmp_path / "paper").read_text()
+    claims = re.findall(r'<article class="claim".*?</article>', page, re.DOTALL)
+    links = {claim: re.findall(r'href="#([^"]+)"', claim) for claim in claims}
+    assert all(found and all(f'id="{name}"' in page for name in found) for found in links.values())
+    led = {words: [found for claim, found in links.items() if words in claim] for words in ("99th", "6 epochs", "NaN")}
+    assert led["99th"] == [["gradients-beta-same-batch"], ["gradients"]]  # of He initialisation there is no run
+    assert led["6 epochs"] == [["cnn-epochs"]]
+    assert led["NaN"] == [["losses"]]
+
+
 def test_an_unfinished_paper_says_what_it_lacks(tmp_path: Path):
     folder = write_study(tmp_path, "activations", {"relu": Member(), "tanh": Member(), "sigmoid": Member(status=None)})
     shutil.rmtree(folder / "tanh")
