@@ -28,7 +28,7 @@ USAGE = """usage: jaxcifar list
        jaxcifar copy NAME [FILE]
        jaxcifar report DIR [--config FILE]
        jaxcifar landscape DIR --measure NAME[,NAME] [--data.dir DIR]
-       jaxcifar export DIR|CONFIG [--out FILE.onnx]
+       jaxcifar export DIR|CONFIG [--out FILE.onnx|FILE.safetensors] [--field value ...]
        jaxcifar --version
 
 Train the networks of a CIFAR-10 study in JAX and measure what BatchNorm does to their loss landscape.

@@ -226,7 +226,8 @@ def _reasons(study: Study, results: StudyResults) -> list[str | None]:
 def _undecidable(study: Study, results: StudyResults) -> str | None:
     """Why no verdict is drawn from these records at all."""
     if results.is_scaled:
-        return "The runs are scaled: fewer images or epochs than the study's. Run it without --scale to decide."
+        fewer = "The runs are scaled: fewer images or epochs than the study's."
+        return f"{fewer} Run it without --scale, and without flags that lower them, to decide."
     changed = _changes(study, results)
     if changed:
         return f"The runs are not the study's: {'; '.join(changed)}. Run the study as it is to decide."

@@ -1,8 +1,9 @@
 """The room of every file below OUT: named, written, checked and read here. Knows no JAX and no config class.
 
 `run` has the folder of one run, `study` the runs of a study, `pictures` and `snapshots` what is measured after
-training, `files` the atomic writes, `disk` its errors in one sentence, `lock` the locks by which processes
-share a folder, `process` who holds one.
+training, `manifest` study.json, `judged` claims.json, `report` the report's folder, `restart` what may be deleted,
+`files` the atomic writes, `disk` its errors in one sentence, `lock` the locks by which processes share a folder,
+`liveness` whether a lock's holder is still alive.
 """
 
 from jaxcifar.records.disk import disk_errors_told as disk_errors_told

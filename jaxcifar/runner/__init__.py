@@ -2,5 +2,5 @@
 
 `plan` lists the runs and groups them into programs, `deduplicate` finds equal ones, `scale` makes small versions,
 `estimate` says what they cost, `execute` trains them, `pictures` and `snapshots` compute what is shown of trained
-networks, `export` writes one as ONNX.
+networks, `export` writes one as ONNX or its weights as safetensors.
 """
