@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from jaxcifar.config import Module as Module
     from jaxcifar.config import Optax as Optax
+    from jaxcifar.config import UserError as UserError
     from jaxcifar.data import arrays as arrays
     from jaxcifar.training import load as load
     from jaxcifar.training import record as record
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "Module": "jaxcifar.config",
     "Optax": "jaxcifar.config",
+    "UserError": "jaxcifar.config",
     "arrays": "jaxcifar.data",
     "load": "jaxcifar.training",
     "record": "jaxcifar.training",

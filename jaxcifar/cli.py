@@ -102,7 +102,7 @@ def _landscape(argv: list[str]) -> int:
     from jaxcifar.runner.snapshots import check_names, measure_run
     from jaxcifar.training import progress, runtime
 
-    measures = check_names(options.measure)
+    measures, failed = check_names(options.measure), []
     for folder in manifest.measured(options.folder):
         run = read_run(folder)
         run = replace(run, data=data.located(run.data, options.data_dir))
@@ -112,9 +112,12 @@ def _landscape(argv: list[str]) -> int:
         with records.disk_errors_told(folder), records.locked(folder, name):
             records.remove_partial(folder / snapshots.FOLDER)
             with progress.counting() as advance:
-                measure_run(run, folder, folder, measures, data.load, progress.PlainProgress().message, advance)
+                told = progress.PlainProgress().message
+                failed += measure_run(run, folder, folder, measures, data.load, told, advance)
             for path in write_figures(folder):
                 print(f"Figure:  {os.path.relpath(path)}")
+    if failed:
+        raise UserError(" ".join(failed))
     return 0
 
 

@@ -91,6 +91,15 @@ class Bare(nn.Module):
         return x.reshape(x.shape[0], -1) @ first @ self.param("head", nn.initializers.lecun_normal(), (4, 10))
 
 
+class Biased(nn.Module):
+    """A kernel and a bias at the top of the tree of parameters."""
+
+    @nn.compact
+    def __call__(self, x):
+        w = self.param("w", nn.initializers.lecun_normal(), (x[0].size, 10))
+        return x.reshape(x.shape[0], -1) @ w + self.param("b", nn.initializers.zeros, (10,))
+
+
 def focal(logits: jax.Array, labels: jax.Array) -> jax.Array:
     """The focal loss of Lin et al. 2017 with γ = 2."""
     p = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)[:, 0]

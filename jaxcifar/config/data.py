@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal
 
 from tyro.conf import Suppress
@@ -76,12 +77,20 @@ class Data:
         """Whether the images are 32 x 32 x 3 in ten classes, 50,000 and 10,000, whatever their files hold."""
         return self.source in ("auto", "cifar10", "shapes")
 
+    def wherever(self) -> Data:
+        """Return the settings without the place of the files, where that does not choose among several sets of images.
+
+        Official files hold the same images wherever they lie; a .npz file and a folder of pictures are a set by itself.
+        """
+        return self if self.source in ("npz", "folder") else replace(self, dir=None)
+
     def _check_statistics(self) -> None:
         for name in ("mean", "deviation"):
             values = getattr(self, name)
             if values is not None:
                 # JSON gives lists. Fields of a frozen dataclass can be set in this way only.
-                object.__setattr__(self, name, tuple(values))
+                values = tuple(values) if isinstance(values, Iterable) else (values,)
+                object.__setattr__(self, name, values)
                 for value in values:
                     check_number(f"data.{name}", value, 0, 1, above=name == "deviation")
         if (self.mean is None) != (self.deviation is None) or len(self.mean or ()) != len(self.deviation or ()):

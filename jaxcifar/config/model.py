@@ -35,6 +35,7 @@ class CNN(Network):
 
     def __post_init__(self):
         for name in ("widths", "head"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
             for width in getattr(self, name):
                 check_count(f"model.{name}", width, 1)
         if not self.widths or len(self.widths) > 4:
@@ -218,6 +219,7 @@ class WhitenedCNN(Network):
     timed_as: ClassVar[TimedAs] = "VGG"
 
     def __post_init__(self):
+        object.__setattr__(self, "widths", tuple(self.widths))
         for width in self.widths:
             check_count("model.widths", width, 1)
         if len(self.widths) != 3:

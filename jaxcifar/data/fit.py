@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from jaxcifar.config import Data, Run
+from jaxcifar.config import Data, Run, UserError
 from jaxcifar.data.dataset import Dataset
 
 
@@ -19,9 +19,10 @@ def fitted(run: Run, load: Callable[[Data], Dataset]) -> Run:
         load: from a config's data to the data set; called for other sources only.
 
     Raises:
-        UserError: the images are too small for the network, or cannot be loaded.
+        UserError: the images are too small for the network, have other channels than `data.mean`, or cannot be loaded.
     """
     if run.data.has_cifar_form:
+        _check_statistics(run.data, 3)
         return replace(run, model=run.model.for_data((32, 32, 3), 10))
     return fit(run, load(run.data))
 
@@ -29,12 +30,21 @@ def fitted(run: Run, load: Callable[[Data], Dataset]) -> Run:
 def fit(run: Run, dataset: Dataset) -> Run:
     """Return the run with what a data set of the user's own decides."""
     height, width, channels = dataset.train_images.shape[1:]
+    _check_statistics(run.data, channels)
     model = run.model.for_data((height, width, channels), len(dataset.class_names))
     config = replace(run.data, train_size=len(dataset.train_labels), test_size=len(dataset.test_labels))
     if config.normalization == "channel" and config.mean is None:
         mean, deviation = statistics_of(dataset.train_images)
         config = replace(config, mean=mean, deviation=deviation)
     return replace(run, model=model, data=config)
+
+
+def _check_statistics(data: Data, channels: int) -> None:
+    if data.mean is not None and len(data.mean) not in (1, channels):
+        raise UserError(
+            f"data.mean and data.deviation have {len(data.mean)} numbers and the images {channels} channels; give one "
+            "for each channel, or one for all."
+        )
 
 
 def statistics_of(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

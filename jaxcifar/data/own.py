@@ -36,7 +36,7 @@ def arrays(
     """Return the data of a run from arrays in memory.
 
     Args:
-        x_train: training images, uint8 [N, H, W, C] or [N, H, W], with sides up to 96 pixels.
+        x_train: training images, uint8 [N, H, W, C] or [N, H, W], with sides up to 96 pixels; they are copied.
         y_train: their labels, whole numbers [N] from 0.
         x_test, y_test: the same for testing.
         class_names: in the order of the labels; the labels themselves by default.
@@ -51,6 +51,8 @@ def arrays(
         >>> arrays(images, labels, images, labels, class_names=("cat", "dog")).source
         'arrays'
     """
+    # Copies: who changes an array later would change the images, and not the fingerprint.
+    x_train, x_test = np.array(x_train), np.array(x_test)
     parts = Split(x_train, y_train, "x_train, y_train"), Split(x_test, y_test, "x_test, y_test")
     dataset = assemble("arrays", *parts, class_names)
     return Data(source="arrays", arrays=dataset, sha256=dataset.fingerprint, **options)
@@ -64,7 +66,7 @@ def assemble(name: str, train: Split, test: Split, class_names: Sequence[str] = 
             f"{train.name} has images {x_train.shape[1:]} and {test.name} {x_test.shape[1:]}; both must have one shape."
         )
     y_train, y_test = (
-        _labels(split.labels, split.name, len(images)) for split, images in ((train, x_train), (test, x_test))
+        check_labels(split.labels, split.name, len(images)) for split, images in ((train, x_train), (test, x_test))
     )
     if len(np.unique(y_train)) < 2:
         raise UserError(f"{train.name} has images of one class; a classifier needs at least two.")
@@ -115,7 +117,17 @@ def _images(images: Any, name: str) -> np.ndarray:
     return found
 
 
-def _labels(labels: Any, name: str, images: int) -> np.ndarray:
+def check_labels(labels: Any, name: str, images: int) -> np.ndarray:
+    """Return labels as whole numbers [N]; a column [N, 1] is one too.
+
+    Args:
+        labels: what was given.
+        name: what messages call it.
+        images: N.
+
+    Raises:
+        UserError: they have another shape or dtype, or there are more or fewer than images.
+    """
     found = np.asarray(labels)
     if found.ndim == 2 and found.shape[1] == 1:
         found = found[:, 0]
@@ -229,7 +241,9 @@ def _open(files: Sequence[tuple[Path, int]]) -> list[np.ndarray]:
                     raise UserError(
                         f"{path} has {picture.size} pixels; sides are at most {LARGEST_SIDE}, so resize it."
                     )
-                found.append(np.asarray(picture.convert("L" if picture.mode in ("L", "1") else "RGB")))
+                if picture.mode[0] in "IF":
+                    raise UserError(f"{path} has more than 8 bits per channel ({picture.mode}); convert it to 8.")
+                found.append(np.asarray(picture.convert("L" if picture.mode in ("L", "LA", "1") else "RGB")))
         except UserError:
             raise
         except Exception as error:  # a damaged picture raises errors of many kinds

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 from jaxcifar.landscape.arguments import Float
 from jaxcifar.landscape.checks import Array, PyTree, at_highest_precision, check_alike, measured
@@ -45,7 +46,13 @@ def tree_norm(tree: PyTree) -> Float[Array, ""]:
         ValueError: a pytree that is empty or not floating.
     """
     tree = measured(tree, "tree")
-    return jnp.sqrt(tree_dot(tree, tree))
+    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf), initial=0) for leaf in jax.tree.leaves(tree)]))
+    # Squares of numbers below 1e-19 vanish in float32, and of those above 1e19 overflow. A power of two as the unit
+    # changes no digit of the others.
+    exponent = jnp.clip(jnp.frexp(lax.stop_gradient(largest))[1], -125, 126)
+    unit = jnp.where(jnp.isfinite(largest), jnp.ldexp(jnp.ones_like(largest), exponent), 1)
+    scaled = jax.tree.map(lambda leaf: leaf / unit.astype(leaf.dtype), tree)
+    return unit * jnp.sqrt(tree_dot(scaled, scaled))
 
 
 def tree_distance(first: PyTree, second: PyTree) -> Float[Array, ""]:

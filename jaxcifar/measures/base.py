@@ -29,7 +29,7 @@ def normed_layers(layers: Layers) -> dict[str, str]:
         # Of a user's own network the paths are those of single parameters.
         own = [path.removesuffix("/scale") for path in paths if path.endswith("/scale")]
         # Of the package's networks the first path is the layer's own, and its normalisation follows.
-        norms = paths[1:] if layer in paths else own
+        norms = paths[1:] if paths and paths[0] == layer else own
         if norms:
             found[layer] = norms[0]
     return found

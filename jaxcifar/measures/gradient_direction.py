@@ -29,6 +29,8 @@ class GradientDirection(StepMeasure):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.steps is not None:
+            object.__setattr__(self, "steps", tuple(self.steps))
         if self.steps is not None and not (len(self.steps) == 2 and 0 < self.steps[0] < self.steps[1] < math.inf):
             raise UserError(f"GradientDirection.steps is {self.steps!r}; give the first and a greater last step.")
 

@@ -35,9 +35,12 @@ class InputGradients(SnapshotMeasure):
         from jaxcifar import landscape
 
         def cosines(params: Any, images: Any) -> dict[str, Any]:
+            lines = min(LINES, len(images) // 2)
+            if not lines:
+                raise ValueError("a line needs two training images, and there is one.")
             share = jnp.linspace(0, 1, POINTS, dtype=images.dtype)[None, :, None, None, None]
             # Two successive images are the ends of a line; the axis of size 1 broadcasts over its points.
-            ends = images[: 2 * LINES].reshape(-1, 2, 1, *images.shape[1:])
+            ends = images[: 2 * lines].reshape(-1, 2, 1, *images.shape[1:])
             inputs = (1 - share) * ends[:, 0] + share * ends[:, 1]
             found = landscape.input_gradient_correlation(lambda x: snapshots.inside(params, x).logits[:, 0], inputs)
             return {"cosine": found}

@@ -17,7 +17,8 @@ class ScaleFreeNorm(StepMeasure):
     """‖w‖ of the kernels that a normalisation follows, and the effective learning rate η/‖w‖².
 
     Since L(kw) = L(w) for these w, a step of rate η turns them as one of rate η/k² turns kw (van Laarhoven 2017, arXiv
-    1706.05350; Hoffer et al. 2018, arXiv 1803.01814). A network without normalisation gets no arrays.
+    1706.05350; Hoffer et al. 2018, arXiv 1803.01814). It is exact but for the normalisation's ε and for what group and
+    layer normalisation leave of the layer's own bias. A network without normalisation gets no arrays.
     """
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:

@@ -175,7 +175,8 @@ def _own_groups(model: config.Module) -> dict[str, list[str]]:
         owner = next((name for name in wanted if use.leaf == name or use.leaf.startswith(f"{name}/")), current)
         found[owner].append(use.leaf)
         current = owner if use.kind else current
-    return found
+    # A parameter that is its own layer comes last: a layer of the package is told by its path, which comes first.
+    return {name: sorted(leaves, key=name.__eq__) for name, leaves in found.items()}
 
 
 def _row(module: nn.Module, output: jax.Array) -> LayerRow:

@@ -117,7 +117,6 @@ def _mark(study: PlannedStudy, item: Planned, alike: _Alike, chosen: list[Planne
 
 def _key(run: Run) -> Run:
     """The run without what does not change the training."""
-    data = dataclasses.replace(run.data, dir=None)
     # Runs with step measures are alike, whichever they are; one without takes no other's, because they cost time.
     probes = (Beta(),) if run.step_measures else ()
-    return dataclasses.replace(run, name="", checkpoint=Checkpoint(), data=data, probes=probes)
+    return dataclasses.replace(run, name="", checkpoint=Checkpoint(), data=run.data.wherever(), probes=probes)

@@ -32,6 +32,7 @@ from jaxcifar.training.interrupt import Stop
 from jaxcifar.training.loggers import Log, check_installed
 from jaxcifar.training.processes import Leader
 from jaxcifar.training.progress import Progress, duration
+from jaxcifar.training.resume import check_data
 from jaxcifar.training.step import check_measures
 
 
@@ -145,6 +146,9 @@ def _check(planned: Sequence[PlannedStudy], out: Path | None, load: Callable) ->
     else:
         for folder, run in own:
             check_records(out / folder, run)
+            # A run that trains checks its images by itself; those of CIFAR's form need not be there any more.
+            if run not in left and not run.data.has_cifar_form:
+                check_data(out / folder, load(run.data), ", or another --out")
     if left:
         load(left[0].data)
 

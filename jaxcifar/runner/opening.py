@@ -62,7 +62,7 @@ def _digest(runs: Sequence[Run]) -> str:
         replace(
             run,
             name="",
-            data=replace(run.data, dir=None),
+            data=run.data.wherever(),
             checkpoint=Checkpoint(snapshots=run.checkpoint.snapshots),
             probes=run.step_measures,
         )

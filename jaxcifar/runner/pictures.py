@@ -150,7 +150,9 @@ def _snapshot_measures(
         measures = item.run.snapshot_measures
         if measures and not stopped() and read_records(item.trained).status == "finished":
             with measuring(item.folder):
-                measure_run(item.run, item.folder, item.trained, measures, load, notify, stopped=stopped)
+                failed = measure_run(item.run, item.folder, item.trained, measures, load, notify, stopped=stopped)
+            for text in failed:
+                notify(text)
 
 
 def _features(runs: Sequence[TrainedRun], load: Callable[..., Dataset], notify: Callable[[str], None]) -> None:

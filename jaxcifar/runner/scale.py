@@ -24,6 +24,7 @@ def scale_run(run: Run, scale: float) -> Run:
 
     ResNet-50 and deeper and networks made for speed take a few steps at a small batch; step measures are taken every
     tenth step; of the snapshots at most the initial state, the middle and the end are kept.
+    The times of the schedule of the learning rate are multiplied as the epochs are.
     Runs with snapshot measures take VGG-A's light form, and at least two epochs, so that snapshots make a path.
     """
     if scale == 1:
@@ -40,7 +41,7 @@ def scale_run(run: Run, scale: float) -> Run:
         data=data,
         epochs=epochs,
         batch_size=batch,
-        optimizer=dataclasses.replace(run.optimizer, schedule=run.optimizer.schedule.scaled(scale)),
+        optimizer=dataclasses.replace(run.optimizer, schedule=run.optimizer.schedule.scaled(epochs / run.epochs)),
         probes=tuple(_thinned(probe) for probe in run.probes),
         checkpoint=dataclasses.replace(run.checkpoint, snapshots=_thin(snapshots)),
     )

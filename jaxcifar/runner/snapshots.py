@@ -35,8 +35,8 @@ def measure_run(
     notify: Callable[[str], None],
     advance: Callable[[str, int, int], None] = lambda name, done, total: None,
     stopped: Callable[[], bool] = lambda: False,
-) -> None:
-    """Write snapshot measures of a finished run.
+) -> list[str]:
+    """Write snapshot measures of a finished run; return a sentence for each that cannot be taken of this one.
 
     Args:
         run: its config.
@@ -56,7 +56,7 @@ def measure_run(
     measures = _measurable(measures, trained, len(steps), notify)
     left = [measure for measure in measures if not _is_stored(folder, measure, steps)]
     if not left:
-        return
+        return []
     states = [restore(run, trained, step) for step in steps]
     needed = max(measure.memory(states[0].params) for measure in left)
     keeps = f"; Lanczos keeps {needed / 1e6:,.0f} MB" if needed else ""
@@ -64,13 +64,20 @@ def measure_run(
     _check_memory(needed, states[0])
     taken = _context(run, trained_on(run, trained, load), states)
     shared = {"steps": np.array(steps), "images": np.array(len(taken.batch[1]))}
+    failed = []
     for measure in left:
         if stopped():
-            return
+            break
         told = dataclasses.replace(taken, advance=lambda done, total, name=measure.name: advance(name, done, total))
-        arrays = {**_computed(measure, told), **shared}
+        try:
+            arrays = {**_computed(measure, told), **shared}
+        except (TypeError, ValueError) as error:
+            # What the mathematics refuses, such as the principal plane of a path that did not move.
+            failed.append(f"{folder} has no {measure.name}: {error}")
+            continue
         displays = [display.to_json(shown) for shown in measure.told("displays")]
         stored.write(folder, measure.name, arrays, {"measure": to_json(measure), "displays": displays})
+    return failed
 
 
 def _computed(measure: SnapshotMeasure, snapshots: Snapshots) -> dict[str, Any]:

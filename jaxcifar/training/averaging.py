@@ -55,5 +55,9 @@ def update(run: Run, weights: Weights, average: Any, step: jax.Array, steps: int
 
 
 def _move(average: Weights, weights: Weights, share: jax.Array) -> Weights:
-    # In this form a share of 0 leaves the average unchanged to the bit, whatever the rounding.
-    return jax.tree.map(lambda a, w: a + share.astype(a.dtype) * (w - a), average, weights)
+    def move(a: jax.Array, w: jax.Array) -> jax.Array:
+        # A whole number, such as a count in a user's own network, has no average.
+        # In this form a share of 0 leaves the average unchanged to the bit, whatever the rounding.
+        return a + share.astype(a.dtype) * (w - a) if jnp.issubdtype(a.dtype, jnp.floating) else w
+
+    return jax.tree.map(move, average, weights)

@@ -132,13 +132,20 @@ def apply_update(
         epochs: number of finished epochs; in the first ones a whitening layer's bias has its own schedule.
     """
     optimizer, layers = run.optimizer, roles(run.model)
+    # In the first epochs the learning rate of a whitening layer's bias falls to 0.
+    fading = jnp.maximum(1 - epochs / run.model.whitening_epochs, 0.0) if run.model.whitening_epochs else 1.0
+
+    def of_whitening(path: Any) -> bool:
+        return bool(run.model.whitening_epochs) and _layer(path) in layers.whitening
+
     if isinstance(optimizer, config.Optax):
-        return optax.apply_updates(params, update)
+        faded = jax.tree_util.tree_map_with_path(
+            lambda path, u: u * jnp.asarray(fading, u.dtype) if of_whitening(path) else u, update
+        )
+        return optax.apply_updates(params, faded)
 
     def move(path: Any, w: jax.Array, u: jax.Array, factor: float) -> jax.Array:
-        own = rate
-        if run.model.whitening_epochs and _layer(path) in layers.whitening:
-            own = values.learning_rate * jnp.maximum(1 - epochs / run.model.whitening_epochs, 0.0)
+        own = values.learning_rate * fading if of_whitening(path) else rate
         return w - (own * factor).astype(w.dtype) * u
 
     params = jax.tree_util.tree_map_with_path(move, params, update, rate_factors(optimizer, params, layers))
@@ -193,8 +200,8 @@ def _adagrad(epsilon: float) -> optax.GradientTransformation:
 def schedule_factor(schedule: config.Schedule, step: jax.Array, steps_per_epoch: int, epochs: int) -> jax.Array:
     """Return the factor on the learning rate at a step.
 
-    With W warm-up steps, S steps per epoch, T steps in all and f the final factor: (t + 1)/W while t < W; after that
-    `Constant` 1, `StepDecay` factor^⌊t / (epochs S)⌋, `Cosine` f + (1 - f)(1 + cos πu)/2 and `Triangular`
+    With W warm-up steps, S steps per epoch, T steps in all and f the final factor: (t + 1)/W, at most 1, while t < W;
+    then `Constant` 1, `StepDecay` factor^⌊t / (epochs S)⌋, `Cosine` f + (1 - f)(1 + cos πu)/2 and `Triangular`
     1 - (1 - f)u, where u = (t - W)/(T - 1 - W) goes from 0 to 1.
     """
     t = step.astype(float)
@@ -205,11 +212,14 @@ def schedule_factor(schedule: config.Schedule, step: jax.Array, steps_per_epoch:
         case config.Constant():
             factor = jnp.ones_like(t)
         case config.StepDecay():
-            factor = schedule.factor ** jnp.floor(t / (schedule.epochs * steps_per_epoch))
+            period = schedule.epochs * steps_per_epoch
+            decays = jnp.floor(t / period)
+            # Compiled, the division is a product with 1/period, which may fall short of a whole number.
+            factor = schedule.factor ** jnp.where((decays + 1) * period <= t, decays + 1, decays)
         case config.Cosine():
             factor = schedule.final_factor + (1 - schedule.final_factor) * 0.5 * (1 + jnp.cos(jnp.pi * u))
         case config.Triangular():
             factor = 1 - (1 - schedule.final_factor) * u
         case unknown:
             assert_never(unknown)
-    return factor if warm == 0 else jnp.where(t < warm, (t + 1) / warm, factor)
+    return factor if warm == 0 else jnp.where(t < warm, jnp.minimum((t + 1) / warm, 1.0), factor)

@@ -33,8 +33,9 @@ class Results(Records[Run]):
         if self.config is None:
             return load(self.folder, step)
         found = load(self.folder, step, self.config.model)
-        # A record does not hold the code of a user's own loss, but this run does.
-        return dataclasses.replace(found, config=dataclasses.replace(found.config, loss=self.config.loss))
+        # A record does not hold the code of a user's own loss and arrays, but this run does.
+        own = dataclasses.replace(found.config, loss=self.config.loss, data=self.config.data)
+        return dataclasses.replace(found, config=own)
 
     def plot(self) -> Figure:
         """Return a figure of losses and accuracies after each epoch."""

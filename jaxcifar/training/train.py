@@ -18,6 +18,7 @@ from jaxcifar.training import interrupt, progress, runtime, start
 from jaxcifar.training.loggers import Log, check_installed
 from jaxcifar.training.loop import Member, train_members
 from jaxcifar.training.results import Results
+from jaxcifar.training.resume import check_data
 
 
 def train(run: Run, out: str | Path | None = None, log: Log | None = None, restart: bool = False) -> Results:
@@ -77,6 +78,8 @@ def train(run: Run, out: str | Path | None = None, log: Log | None = None, resta
         if records.is_complete(folder):
             # Nothing is left to train, but the folder must hold this very run.
             begin_records(folder, run)
+            if not run.data.has_cifar_form:
+                check_data(folder, load(given), ", or another folder by out")
         else:
             train_members([Member(run, folder, log=log)], load(given), "off", shown, stop)
     return Results.of(read_records(folder), run)

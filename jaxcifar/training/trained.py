@@ -19,6 +19,7 @@ from jaxcifar import data, records
 from jaxcifar.config import Data, Model, Module, OwnLoss, Run, UserError, differences, to_json
 from jaxcifar.config.stored import read_records, read_run
 from jaxcifar.data import Dataset
+from jaxcifar.data.own import check_labels
 from jaxcifar.training import metrics, runtime
 from jaxcifar.training import state as states
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
@@ -102,6 +103,8 @@ class Trained:
         """
         images, labels = self._split(on)
         images, classes = self._checked(images, "evaluate"), self.config.model.classes
+        if not len(images):
+            raise UserError("evaluate(…) got no images; give one or more.")
         outside = np.flatnonzero((labels < 0) | (labels >= classes))
         if outside.size:
             raise UserError(
@@ -132,7 +135,8 @@ class Trained:
             case Dataset():
                 return on.test_images, on.test_labels
             case images, labels:
-                return np.asarray(images), np.asarray(labels, np.int32)
+                images = np.asarray(images)
+                return images, check_labels(labels, "evaluate(…)", len(images)).astype(np.int32)
 
 
 def load(folder: str | Path, step: int | None = None, model: Model | None = None) -> Trained:

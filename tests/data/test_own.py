@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import itertools
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from PIL import Image
 from scipy.io import savemat
 
 import jaxcifar
-from jaxcifar.config import CNN, VGG, Data, Run, UserError, to_json
+from jaxcifar.config import CNN, VGG, Data, Paper, Run, Study, UserError, Variant, to_json
 from jaxcifar.config.serialize import from_json
+from jaxcifar.config.stored import read_records
 from jaxcifar.data import augment, fitted, load, normalize
+from jaxcifar.runner.execute import execute
 
 NAMES = ("ant", "bee", "cow", "dog", "eel")
 
@@ -294,3 +297,53 @@ def test_an_npz_trains_and_its_record_names_the_classes(npz, tmp_path):
     assert records.environment["data"]["classes"] == list(NAMES)
     assert records.config.model.classes == 5
     assert jaxcifar.train(run, tmp_path / "out").steps["loss"].tolist() == records.steps["loss"].tolist()
+
+
+def test_the_run_of_one_file_is_not_taken_for_that_of_another(npz, parts, tmp_path):
+    """Images and sizes are equal, only the labels differ, so all that is filled in is equal too."""
+    other = tmp_path / "other.npz"
+    images, labels, test_images, test_labels = parts
+    np.savez(other, x_train=images, y_train=labels[::-1], x_test=test_images, y_test=test_labels, class_names=NAMES)
+    runs = [
+        Run(model=CNN(widths=(4, 8), head=(16,)), data=Data(source="npz", dir=str(file)), batch_size=20, epochs=1)
+        for file in (npz, other)
+    ]
+    studies = tuple(Study(name, run, (Variant("only"),)) for name, run in zip(("mine", "yours"), runs, strict=True))
+    execute(Paper("both", studies), tmp_path / "both")
+    losses = [read_records(tmp_path / "both" / study.name / "only" / "seed-0").steps["loss"] for study in studies]
+    assert losses[0].tolist() != losses[1].tolist()
+    with pytest.raises(UserError, match=r"was begun on the data set animals .* not on this other"):
+        execute(Study("mine", runs[1], (Variant("only"),)), tmp_path / "both" / "mine")
+    jaxcifar.train(runs[0], tmp_path / "one")
+    with pytest.raises(UserError, match=r"was begun on the data set animals .* not on this other"):
+        jaxcifar.train(runs[1], tmp_path / "one")
+
+
+def test_arrays_are_copied_and_evaluated_without_naming_them_again(parts, tmp_path):
+    images = parts[0].copy()
+    data = jaxcifar.arrays(images, *parts[1:])
+    images[:] = 0
+    np.testing.assert_array_equal(load(data).train_images, parts[0])
+    run = Run(model=CNN(widths=(4, 8), head=(16,)), data=data, batch_size=20, epochs=1)
+    records = jaxcifar.train(run, tmp_path)
+    assert records.load().evaluate()["accuracy"] == pytest.approx(records.metrics[-1]["test_accuracy"])
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_pictures_of_more_than_8_bits_are_refused(dtype, tmp_path):
+    for split, name in itertools.product(("train", "test"), ("ant", "bee")):
+        (tmp_path / split / name).mkdir(parents=True)
+        Image.fromarray(np.full((8, 8), 40000, dtype)).save(tmp_path / split / name / "0.tiff")
+    with pytest.raises(UserError, match=r"0\.tiff has more than 8 bits per channel"):
+        load(Data(source="folder", dir=str(tmp_path)))
+
+
+def test_statistics_have_a_number_for_each_channel_or_one_for_all(parts):
+    run = Run(model=CNN(widths=(4, 8), head=(16,)))
+    with pytest.raises(UserError, match="have 3 numbers and the images 1 channels"):
+        fitted(dataclasses.replace(run, data=jaxcifar.arrays(*parts, mean=(0, 0, 0), deviation=(1, 1, 1))), load)
+    with pytest.raises(UserError, match="have 2 numbers and the images 3 channels"):
+        fitted(dataclasses.replace(run, data=Data(mean=(0, 0), deviation=(1, 1))), load)
+    one = Data(mean=0.5, deviation=0.25)
+    assert fitted(dataclasses.replace(run, data=one), load).data.mean == (0.5,)
+    np.testing.assert_allclose(normalize(np.full((1, 2, 2, 3), 255, np.uint8), one), 2.0)

@@ -135,3 +135,20 @@ def test_pytrees_of_two_networks_are_refused():
         landscape.same_batch_beta(lambda w: jnp.sum(w["a"]), {"a": jnp.ones(2)}, {"a": jnp.ones(3)})
     with pytest.raises(ValueError, match="gradient_before and gradient_after differ"):
         landscape.distance_from_gradients({"a": jnp.ones(2)}, {"b": jnp.ones(2)})
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-22, 1.0, 1e22, 1e30])
+def test_lengths_beyond_the_root_of_the_numbers_range(scale: float):
+    """β of c/2 ‖w‖² is c, whose square float32 does not hold."""
+    before, after = jnp.array([1.0, -2.0]), jnp.array([0.5, 1.0])
+    beta = landscape.same_batch_beta(lambda w: 0.5 * scale * jnp.vdot(w, w), before, after)
+    np.testing.assert_allclose(beta, scale, rtol=1e-5)
+    np.testing.assert_allclose(landscape.tree_norm({"a": scale * before}), scale * 5**0.5, rtol=1e-6)
+
+
+def test_the_length_of_zero_and_of_what_is_not_finite():
+    assert landscape.tree_norm([jnp.zeros(3)]) == 0
+    assert landscape.tree_norm([jnp.array([1.0, jnp.inf])]) == jnp.inf
+    assert jnp.isnan(landscape.tree_norm([jnp.array([1.0, jnp.nan])]))
+    gradient = jax.grad(landscape.tree_norm)(jnp.array([3e-25, -4e-25]))
+    np.testing.assert_allclose(gradient, [0.6, -0.8], rtol=1e-6)

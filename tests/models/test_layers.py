@@ -342,3 +342,12 @@ def test_instance_normalisation_of_one_pixel_is_refused():
     assert layer.init(jax.random.key(0), jnp.ones((2, 2, 2, 3)), True)
     with pytest.raises(UserError, match="in an image of 1 x 1, makes it 0"):
         layer.init(jax.random.key(0), jnp.ones((2, 1, 1, 3)), True)
+
+
+def test_a_batch_of_one_value_per_channel_is_refused():
+    """BatchNorm would make it 0 and pass no gradient on."""
+    norm, images = layers.BatchNorm(), jnp.ones((1, 1, 1, 3))
+    variables = norm.init(jax.random.key(0), images, False)
+    with pytest.raises(UserError, match="BatchNorm got one value per channel"):
+        norm.apply(variables, images, False, mutable=["batch_stats"])
+    assert norm.apply(variables, images, True).shape == images.shape

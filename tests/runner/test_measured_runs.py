@@ -12,9 +12,9 @@ import pytest
 import jaxcifar
 from jaxcifar import records
 from jaxcifar.cli import main
-from jaxcifar.config import CNN, VGG, Adam, Checkpoint, Data, Run, StepDecay, Study, Variant
+from jaxcifar.config import CNN, SGD, VGG, Adam, Checkpoint, Data, Run, StepDecay, Study, Variant
 from jaxcifar.config.stored import begin_records, read_run
-from jaxcifar.measures import SNAPSHOT_MEASURES, SnapshotMeasure
+from jaxcifar.measures import SNAPSHOT_MEASURES, InputGradients, SnapshotMeasure, Trajectory
 from jaxcifar.records import manifest, snapshots
 from jaxcifar.runner import networks
 from jaxcifar.runner.execute import execute
@@ -179,3 +179,28 @@ def test_memory_that_is_not_there(trained, monkeypatch: pytest.MonkeyPatch, caps
     assert main(["landscape", str(trained), "--measure", "density"]) == 2
     assert "GB are free" in capsys.readouterr().err
     assert not snapshots.path(trained, "density").exists()
+
+
+@pytest.mark.slow
+def test_a_measure_that_cannot_be_taken_keeps_no_other_and_no_page_waiting(tmp_path, capsys):
+    """A path that does not move has no principal plane."""
+    study = Study(
+        "still",
+        Run(
+            model=CNN(widths=(2,), head=(4,)),
+            data=Data(source="shapes", train_size=7, test_size=8),
+            optimizer=SGD(learning_rate=0.0),
+            epochs=2,
+            batch_size=4,
+            probes=(Trajectory(), InputGradients()),
+            checkpoint=Checkpoint(snapshots=(0, 1, 2)),
+        ),
+        (Variant("a"),),
+    )
+    execute(study, tmp_path)
+    run = tmp_path / "a" / "seed-0"
+    assert f"{run} has no trajectory: " in capsys.readouterr().err
+    assert np.isfinite(snapshots.read(run, "input_gradients")["cosine"]).all()
+    assert main(["landscape", str(run), "--measure", "trajectory,trace"]) == 2
+    assert "has no trajectory: " in capsys.readouterr().err
+    assert "steps" in snapshots.read(run, "trace")

@@ -10,7 +10,22 @@ from pathlib import Path
 import pytest
 
 from jaxcifar.cli import main
-from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Paper, ResNet, Run, Study, UserError, Variant, load
+from jaxcifar.config import (
+    CNN,
+    SGD,
+    VGG,
+    Adam,
+    Checkpoint,
+    Data,
+    Paper,
+    ResNet,
+    Run,
+    StepDecay,
+    Study,
+    UserError,
+    Variant,
+    load,
+)
 from jaxcifar.measures import Beta, GradientDirection, GradientDistance, Trace
 from jaxcifar.runner.deduplicate import plan
 from jaxcifar.runner.estimate import outline
@@ -103,6 +118,9 @@ def test_scaled_runs():
     light = scale_run(dataclasses.replace(run, probes=(Trace(),)), 0.02)
     assert (light.model, light.epochs, light.checkpoint.snapshots) == (VGG(form="light"), 2, (0, 1, 2))
     assert scale_run(run, 1.0) == run
+    # Two epochs of 50 are left, so a decay after half of the training stays one.
+    halved = dataclasses.replace(run, optimizer=Adam(schedule=StepDecay(epochs=25)), probes=(Trace(),))
+    assert scale_run(halved, 0.01).optimizer.schedule.epochs == 1
     deep = scale_run(dataclasses.replace(run, model=ResNet(depth=101)), 0.02)
     assert (deep.data.train_size, deep.batch_size) == (64, 16)
     tiny = scale_run(Run(data=Data(source="shapes", train_size=300, test_size=100)), 0.5)

@@ -8,10 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import own_networks
 import pytest
 
-from jaxcifar.config import CNN, SGD, Cosine, Module, Muon, Run, WhitenedCNN
+from jaxcifar.config import CNN, SGD, Cosine, Module, Muon, Optax, Run, WhitenedCNN
 from jaxcifar.models import roles
 from jaxcifar.training.optimizers import _matrices, apply_update, direction, hyperparams, rate_factors
 
@@ -120,6 +121,11 @@ def test_the_whitening_bias_is_trained_for_some_epochs(epochs: float, share: flo
     found = apply_update(run, values, params, update, jnp.float32(0.05), jnp.asarray(epochs))
     np.testing.assert_allclose(found["whiten"]["bias"], w - 0.1 * share * u, rtol=1e-6)
     np.testing.assert_allclose(found["norm1"]["bias"], w - 0.05 * u, rtol=1e-6)
+    # A user's own optimizer gives the whole step, with its schedule.
+    own = dataclasses.replace(run, optimizer=Optax(factory=optax.sgd, learning_rate=0.1))
+    found = apply_update(own, values, params, update, jnp.float32(0.05), jnp.asarray(epochs))
+    np.testing.assert_allclose(found["whiten"]["bias"], w + share * u, rtol=1e-6)
+    np.testing.assert_allclose(found["norm1"]["bias"], w + u, rtol=1e-6)
 
 
 def test_muon_is_one_program_for_several_rates():

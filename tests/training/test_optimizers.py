@@ -115,3 +115,18 @@ def test_formula(optimizer, expected: np.ndarray):
 def test_schedule(schedule: Schedule, step: int, expected: float):
     found = schedule_factor(schedule, jnp.int32(step), steps_per_epoch=10, epochs=10)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("per_epoch", [39, 97, 390, 440])
+def test_a_compiled_step_decay_falls_at_its_step(per_epoch: int):
+    """XLA makes a product of a division by a constant, which falls short of whole numbers."""
+    for epochs in (1, 5, 10):
+        schedule, due = StepDecay(epochs=epochs, factor=0.5), np.arange(1, 8) * epochs * per_epoch
+        factor = jax.jit(lambda t, schedule=schedule: schedule_factor(schedule, t, per_epoch, 100))
+        np.testing.assert_allclose([factor(jnp.int32(t)) for t in due], 0.5 ** np.arange(1, 8))
+        np.testing.assert_allclose([factor(jnp.int32(t - 1)) for t in due], 0.5 ** np.arange(7))
+
+
+def test_a_warm_up_of_half_a_step_does_not_pass_the_peak():
+    found = [schedule_factor(Constant(warmup=0.5), jnp.int32(t), 5, 1) for t in range(4)]
+    np.testing.assert_allclose(found, [0.4, 0.8, 1.0, 1.0])

@@ -11,9 +11,11 @@ import own_networks
 import pytest
 
 import jaxcifar
-from jaxcifar.config import SGD, Data, Module, Optax, Run, Study, UserError, Variant
+from jaxcifar.config import CNN, EMA, SGD, Data, Lookahead, Module, Optax, Run, Study, UserError, Variant
 from jaxcifar.config.stored import read_records
 from jaxcifar.measures import Beta, CovariateShift, GradientDistance
+from jaxcifar.measures.base import normed_layers
+from jaxcifar.models.summary import layer_groups
 from jaxcifar.runner.execute import execute
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
 
@@ -96,6 +98,21 @@ def test_other_collections_are_carried(tmp_path):
     state = saved._manager.restore(max(sound_steps(tmp_path, print)))
     saved.close()
     assert int(state["batch_stats"]["calls"]["count"]) == len(records.steps["loss"]) == 4
+
+
+@pytest.mark.parametrize("average", [EMA(0.9), Lookahead(every=2)], ids=["ema", "lookahead"])
+def test_a_count_is_not_averaged(average, tmp_path):
+    run = Run(name="counting", model=Module(own_networks.Counting()), data=DATA, epochs=1, batch_size=32)
+    jaxcifar.train(dataclasses.replace(run, average=average), tmp_path)
+    assert int(jaxcifar.load(tmp_path, model=run.model).batch_stats["calls"]["count"]) == 4
+
+
+def test_bare_parameters_follow_no_normalisation():
+    groups = layer_groups(Module(own_networks.Biased()).for_data((32, 32, 3), 10))
+    assert set(groups["w"]) == {"w", "b"}
+    assert normed_layers(groups) == {}
+    assert normed_layers(layer_groups(CNN(norm="batch")))["conv1"] == "norm1"
+    assert normed_layers(layer_groups(Module(own_networks.Small()).for_data((32, 32, 3), 10))) == {"stem": "norm"}
 
 
 def mean(logits, labels):

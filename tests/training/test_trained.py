@@ -54,6 +54,14 @@ def test_it_refuses_other_images_steps_and_folders(records, tmp_path):
             network.predict(images)
     with pytest.raises(UserError, match=r"the label 10 at index 1; this network has 10 classes"):
         network.evaluate((np.zeros((2, 32, 32, 3), np.uint8), np.array([0, 10])))
+    images = np.zeros((4, 32, 32, 3), np.uint8)
+    for labels in (np.zeros(2, int), np.zeros(4), np.zeros((4, 10), int)):
+        with pytest.raises(UserError, match=r"evaluate\(…\) has"):
+            network.evaluate((images, labels))
+    with pytest.raises(UserError, match="got no images"):
+        network.evaluate((images[:0], np.zeros(0, int)))
+    column = np.arange(4)[:, None]
+    assert network.evaluate((images, column)) == network.evaluate((images, column[:, 0]))
     with pytest.raises(UserError, match="has no checkpoint of step 3; it has"):
         jaxcifar.load(records.folder, step=3)
     with pytest.raises(UserError, match="is not a run folder"):

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxcifar.errors import UserError
 from jaxcifar.models.layers.roles import Role
 
 AXES = (0, 1, 2)
@@ -53,6 +54,10 @@ class BatchNorm(nn.Module):
         if use_running_average:
             factor = lax.rsqrt(running_variance.value + self.epsilon) * scale
             return ((x - running_mean.value) * factor + bias).astype(dtype)
+        if x.size == x.shape[-1] and not self.is_initializing():
+            raise UserError(
+                "BatchNorm got one value per channel, which it makes 0 whatever it is; give a batch_size of 2 or more."
+            )
         normalized: Any = _normalize(x, scale, bias, self.epsilon)
         y, mean, variance = normalized
         # Initialisation sees placeholder images, which must not enter the statistics.
