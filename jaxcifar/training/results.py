@@ -28,11 +28,11 @@ class Results(Records[Run]):
         """Return the records of a run with these methods, and with the run itself, which holds a user's own code."""
         return cls(**{**vars(records), "config": run})
 
-    def load(self, step: int | None = None) -> Trained:
+    def load(self, step: int | None = None, *, average: bool = False) -> Trained:
         """Return the trained network; see `jaxcifar.load`. A network of your own needs no second mention here."""
         if self.config is None:
-            return load(self.folder, step)
-        found = load(self.folder, step, self.config.model)
+            return load(self.folder, step, average=average)
+        found = load(self.folder, step, self.config.model, average=average)
         # A record does not hold the code of a user's own loss and arrays, but this run does.
         own = dataclasses.replace(found.config, loss=self.config.loss, data=self.config.data)
         return dataclasses.replace(found, config=own)

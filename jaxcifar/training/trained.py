@@ -139,16 +139,18 @@ class Trained:
                 return images, check_labels(labels, "evaluate(…)", len(images)).astype(np.int32)
 
 
-def load(folder: str | Path, step: int | None = None, model: Model | None = None) -> Trained:
+def load(folder: str | Path, step: int | None = None, model: Model | None = None, *, average: bool = False) -> Trained:
     """Return the network of a run folder.
 
     Args:
         folder: the run's.
         step: number of finished steps of the checkpoint; the newest by default.
         model: a network of your own, whose code a record does not hold: `Module(MyNet(…))` as it was trained.
+        average: whether to take the moving average of the weights, whose accuracy a run with `EMA` tells apart.
 
     Raises:
-        UserError: the folder holds no run or no whole checkpoint, the step is none of those, or the model is another.
+        UserError: the folder holds no run or no whole checkpoint, the step is none of those, the model is another, or
+            the run has no moving average.
 
     Examples:
         >>> network = load("runs/vgg_bn")  # doctest: +SKIP
@@ -159,7 +161,9 @@ def load(folder: str | Path, step: int | None = None, model: Model | None = None
     run = read_run(place)
     if isinstance(run.model, Module):
         run = dataclasses.replace(run, model=_given(run.model, model))
-    step, params, batch_stats = weights(place, step)
+    if average and run.average.figure is None:
+        raise UserError(f"load(…) got average=True, and {place} has no moving average of its weights; leave it out.")
+    step, params, batch_stats = weights(place, step, average=average)
     classes = read_records(place).environment.get("data", {}).get("classes", ())
     return Trained(run, place, step, params, batch_stats, tuple(classes))
 

@@ -13,7 +13,7 @@ import pytest
 
 import jaxcifar
 from jaxcifar import data, records
-from jaxcifar.config import EMA, Average, Lookahead, NoAverage, Run
+from jaxcifar.config import EMA, Average, Lookahead, NoAverage, Run, UserError
 from jaxcifar.config.stored import read_records
 from jaxcifar.models import build
 from jaxcifar.training import Member, averaging, checkpoint, interrupt, metrics, state, train_members
@@ -89,6 +89,19 @@ def averaged(small_run: Run) -> Run:
 @pytest.fixture(scope="module")
 def whole(averaged: Run, tmp_path_factory: pytest.TempPathFactory) -> records.Records:
     return jaxcifar.train(averaged, tmp_path_factory.mktemp("averaged"))
+
+
+def test_the_average_is_loaded_as_it_was_evaluated(averaged: Run, whole: records.Records):
+    last, plain, average = whole.metrics[-1], whole.load(), whole.load(average=True)
+    assert plain.evaluate()["accuracy"] == pytest.approx(last["test_accuracy"])
+    assert average.evaluate()["accuracy"] == pytest.approx(last["test_accuracy_ema"])
+    assert not np.array_equal(plain.params["output"]["kernel"], average.params["output"]["kernel"])
+
+
+def test_a_run_without_an_average_has_none_to_load(small_run: Run, tmp_path: Path):
+    jaxcifar.train(dataclasses.replace(small_run, epochs=1), tmp_path)
+    with pytest.raises(UserError, match="has no moving average of its weights"):
+        jaxcifar.load(tmp_path, average=True)
 
 
 def saved(folder: Path, run: Run, step: int) -> Any:
