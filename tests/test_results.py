@@ -144,9 +144,9 @@ def test_usable_rates_are_those_of_the_losses():
         decades = math.log10(max(rates) / min(rates)) if rates else 0.0
         assert float(row["decades"]) == pytest.approx(decades, abs=1e-3)
         found.setdefault((row["initialization"], row["network"], row["loss"]), []).append(decades)
-    for row in csv.DictReader((folder / "he_epochs.csv").open()):
-        for key in ("mean_evaluated", "band_evaluated"):
-            found.setdefault((row["network"], key), []).append(float(row[key]))
+    for row in csv.DictReader((folder / "epochs.csv").open()):
+        for key in ("mean_evaluated", "band_evaluated", "fluctuation_evaluated", "fluctuation_running"):
+            found.setdefault((row["initialization"], row["network"], key), []).append(float(row[key]))
 
     def told(*key: str, digits: int = 2) -> str:
         values = found[key]
@@ -157,10 +157,28 @@ def test_usable_rates_are_those_of_the_losses():
     assert f"{running} decades by the running losses and {evaluated} in evaluation mode under Xavier" in text
     running, evaluated = (told("he", "vgg-a-bn", loss) for loss in ("running", "evaluated"))
     assert f"and {running} and {evaluated} under He" in text
-    widths = [told(network, "band_evaluated", digits=3) for network in ("vgg-a-bn", "vgg-a")]
-    assert f"{widths[0]} against {widths[1]} nats" in text
-    means = [f"{np.mean(found[network, 'mean_evaluated']):.3f}" for network in ("vgg-a-bn", "vgg-a")]
-    assert f"{means[0]} with BatchNorm against {means[1]}" in text
+    again = json.loads((folder.parent / "evaluation_mode" / "loss_landscape.claims.json").read_text())
+    (claim,) = (
+        row
+        for row in again["judged"]["cifar10-jpeg"]
+        if "wider range" in row["statement"] and "Xavier" in row["statement"]
+    )
+    found["xavier", "again"] = next(each["values"] for each in claim["numbers"] if "BatchNorm" in each["label"])
+    assert f"give {told('xavier', 'again')} in evaluation mode" in text
+    networks = "vgg-a-bn", "vgg-a"
+    xavier, he = ([told(of, network, "band_evaluated", digits=3) for network in networks] for of in ("xavier", "he"))
+    assert f"{xavier[0]} against {xavier[1]} nats under Xavier and {he[0]} against {he[1]} under He" in text
+    xavier, he = (
+        [f"{np.mean(found[of, network, 'mean_evaluated']):.3f}" for network in networks] for of in ("xavier", "he")
+    )
+    assert (
+        f"is {xavier[0]} with BatchNorm against {xavier[1]} under Xavier and {he[0]} against {he[1]} under He" in text
+    )
+    for of in ("xavier", "he"):
+        changes = [f"{np.mean(found[of, 'vgg-a-bn', f'fluctuation_{loss}']):.2f}" for loss in ("evaluated", "running")]
+        assert changes == ["0.12", "0.04"]
+        assert f"{np.mean(found[of, 'vgg-a', 'fluctuation_evaluated']):.2f}" == "0.05"
+    assert "changes from one epoch to the next by 0.12 nats" in text
 
 
 def test_the_losses_by_mode_are_those_that_the_text_tells():
