@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,13 @@ def check_choice(name: str, value: Any, literal: Any) -> None:
     if value not in literal.__args__:
         allowed = ", ".join(str(choice) for choice in literal.__args__)
         raise UserError(f"{name} is {value!r}; allowed are {allowed}.")
+
+
+def several(name: str, value: Any) -> tuple[Any, ...]:
+    """Return several values as a tuple, by which a config is compared and hashed; raises UserError for a single one."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise UserError(f"{name} is {value!r}; give several values, such as [{value!r}].")
+    return tuple(value)
 
 
 def check_name(what: str, name: Any) -> None:

@@ -33,7 +33,7 @@ from jaxcifar.config import (
     WhitenedCNN,
 )
 from jaxcifar.config import Variant as V
-from jaxcifar.measures import Beta, GradientDistance, NoiseFloor
+from jaxcifar.measures import Beta, GradientDirection, GradientDistance, NoiseFloor
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 
@@ -123,6 +123,9 @@ def test_json_keeps_every_class():
         (lambda: Run(model="vgg"), "model is 'vgg'; it must be made by one of CNN, ResNet, VGG"),  # type: ignore[arg-type]
         (lambda: Run(optimizer=Adam), "it must be made by one of SGD, Adagrad"),  # type: ignore[arg-type]
         (lambda: Run(probes=("beta",)), "probes holds 'beta'"),  # type: ignore[arg-type]
+        (lambda: Run(probes=Beta()), "probes is Beta"),  # type: ignore[arg-type]
+        (lambda: CNN(widths=4), "model.widths is 4; give several values"),  # type: ignore[arg-type]
+        (lambda: Study("x", Run(), variants="ab"), "variants is 'ab'"),  # type: ignore[arg-type]
         (lambda: Run(seed=2**31), "at most 2,147,483,647"),
         (lambda: Study("s", Run(name="../out")), "variant '../out'"),
         (lambda: Study("s", Run(seed=3), seeds=(0, 1)), "base with seed 3"),
@@ -175,6 +178,9 @@ def test_a_bad_flag_is_one_sentence(tmp_path: Path, argv: list[str], capsys: pyt
 def test_lists_in_a_config_are_tuples():
     run = Run(probes=[Beta()], checkpoint=Checkpoint(snapshots=[0, 1]))  # type: ignore[arg-type]
     assert hash(run) == hash(Run(probes=(Beta(),), checkpoint=Checkpoint(snapshots=(0, 1))))
+    network, probe = CNN(widths=[4], head=[8]), GradientDirection(steps=[0.05, 0.4])  # type: ignore[arg-type]
+    assert hash(network) == hash(CNN(widths=(4,), head=(8,)))
+    assert hash(probe) == hash(GradientDirection(steps=(0.05, 0.4)))
 
 
 def test_a_config_that_exits_is_one_sentence(tmp_path: Path):

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 
 from jaxcifar.config.module import Module
 from jaxcifar.config.network import Activation, Initialization, Network, Norm, TimedAs, norm_title, plus
-from jaxcifar.errors import UserError, check_choice, check_count, check_number
+from jaxcifar.errors import UserError, check_choice, check_count, check_number, several
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class CNN(Network):
 
     def __post_init__(self):
         for name in ("widths", "head"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            object.__setattr__(self, name, several(f"model.{name}", getattr(self, name)))
             for width in getattr(self, name):
                 check_count(f"model.{name}", width, 1)
         if not self.widths or len(self.widths) > 4:
@@ -219,7 +219,7 @@ class WhitenedCNN(Network):
     timed_as: ClassVar[TimedAs] = "VGG"
 
     def __post_init__(self):
-        object.__setattr__(self, "widths", tuple(self.widths))
+        object.__setattr__(self, "widths", several("model.widths", self.widths))
         for width in self.widths:
             check_count("model.widths", width, 1)
         if len(self.widths) != 3:

@@ -10,7 +10,7 @@ from jaxcifar.config.data import Data
 from jaxcifar.config.loss import CrossEntropy, Loss, OwnLoss
 from jaxcifar.config.model import CNN, Model, Module
 from jaxcifar.config.optimizer import SGD, Optimizer
-from jaxcifar.errors import UserError, check_choice, check_count, check_name, check_number
+from jaxcifar.errors import UserError, check_choice, check_count, check_name, check_number, several
 from jaxcifar.measures import SHIPPED, SNAPSHOT_MEASURES, Measure, SnapshotMeasure, StepMeasure
 from jaxcifar.records import local_path
 
@@ -27,7 +27,7 @@ class Checkpoint:
     passes over those behind its end."""
 
     def __post_init__(self):
-        object.__setattr__(self, "snapshots", tuple(self.snapshots))
+        object.__setattr__(self, "snapshots", several("checkpoint.snapshots", self.snapshots))
         check_number("checkpoint.every_seconds", self.every_seconds, 0)
         check_count("checkpoint.keep", self.keep, 2, 1000)
         for epoch in self.snapshots:
@@ -71,7 +71,7 @@ class Run:
     output layer starts as always."""
 
     def __post_init__(self):
-        object.__setattr__(self, "probes", tuple(self.probes))
+        object.__setattr__(self, "probes", several("probes", self.probes))
         if callable(self.loss):
             object.__setattr__(self, "loss", OwnLoss(self.loss))
         for name, kind in _PARTS.items():

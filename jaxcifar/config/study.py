@@ -12,7 +12,7 @@ from jaxcifar.config.network import INITIALIZATIONS
 from jaxcifar.config.paths import apply_changes
 from jaxcifar.config.run import Run
 from jaxcifar.config.words import COLORS, DASHES, LOSS_UNIT, Color, Dash, MemberWords, Words
-from jaxcifar.errors import UserError, check_choice, check_count, check_name
+from jaxcifar.errors import UserError, check_choice, check_count, check_name, several
 
 if TYPE_CHECKING:
     from jaxcifar.claims.evidence import Evidence
@@ -135,7 +135,7 @@ class Study:
 
     def __post_init__(self):
         for name in ("variants", "seeds", "pictures", "varies", "claims", "band_rates"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            object.__setattr__(self, name, several(name, getattr(self, name)))
         check_choice("vectorize", self.vectorize, Vectorize)
         for name, values in {"seeds": self.seeds, **self.sweep}.items():
             if not values or len({f"{value:g}" for value in values}) < len(values):

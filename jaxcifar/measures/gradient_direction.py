@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jaxcifar.errors import UserError
+from jaxcifar.errors import UserError, several
 from jaxcifar.measures.base import Layers, StepMeasure
 from jaxcifar.measures.context import Step, Values
 from jaxcifar.measures.display import Axis, Display
@@ -30,7 +30,7 @@ class GradientDirection(StepMeasure):
     def __post_init__(self):
         super().__post_init__()
         if self.steps is not None:
-            object.__setattr__(self, "steps", tuple(self.steps))
+            object.__setattr__(self, "steps", several("GradientDirection.steps", self.steps))
         if self.steps is not None and not (len(self.steps) == 2 and 0 < self.steps[0] < self.steps[1] < math.inf):
             raise UserError(f"GradientDirection.steps is {self.steps!r}; give the first and a greater last step.")
 
