@@ -186,7 +186,7 @@ def _run(argv: list[str], program: Sequence[str]) -> int:
     if options.vectorize:
         config = vectorized(config, options.vectorize)
     if options.summary:
-        return _summary(config)
+        return _summary(config, options)
     if options.plan or options.count:
         return _plan(config, options)
     from jaxcifar.records.manifest import Invocation
@@ -206,14 +206,14 @@ def _with_file(argv: list[str]) -> list[str]:
     return ["--config", str(shipped.path(argv[0])), *argv[1:]]
 
 
-def _summary(config: Run | Study | Paper) -> int:
+def _summary(config: Run | Study | Paper, options: RunOptions) -> int:
     from jaxcifar.models import layer_rows
     from jaxcifar.report.terminal import layer_table
     from jaxcifar.runner.deduplicate import plan
     from jaxcifar.training import runtime
 
     runtime.configure()
-    runs = [item.run for study in plan(config) for item in study.runs]
+    runs = [item.run for study in plan(config, only=options.studies) for item in study.runs]
     for model in dict.fromkeys(run.model for run in runs):
         layer_table(str(model), layer_rows(model))
     return 0

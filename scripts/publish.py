@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import dataclasses
 import json
-import math
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,11 +21,9 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.claims import Judged
-from jaxcifar.claims.comparisons import Comparison, Equivalence, Fact, Level, Open, Order
-from jaxcifar.claims.decisions import all_of, decide_all
+from jaxcifar.claims.together import decided_together
 from jaxcifar.config.stored import read_studies
 from jaxcifar.records import seal
-from jaxcifar.records.files import finite
 from jaxcifar.records.study import Result
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
@@ -64,29 +60,11 @@ def main() -> None:
 def join(folder: Path) -> None:
     """Decide the comparisons in the claims.json files of a folder again, adjusted for one another."""
     files = {file: _read(file) for file in sorted(folder.glob("*.claims.json"))}
-    claims = [
-        row for stored in files.values() for rows in stored["judged"].values() for row in rows if row.get("tests")
-    ]
-    found = [[_comparison(test) for test in row["tests"]] for row in claims]
-    decisions = iter(decide_all([comparison for comparisons in found for comparison in comparisons]))
-    for row, comparisons in zip(claims, found, strict=True):
-        decided = [next(decisions) for _ in comparisons]
-        row["verdict"], row["reasons"] = all_of(decided)
-        pairs = zip(row["tests"], decided, strict=True)
-        row["tests"] = [finite({**test, **dataclasses.asdict(decision)}) for test, decision in pairs]
+    rows = [row for stored in files.values() for rows in stored["judged"].values() for row in rows if row.get("tests")]
+    for row, claim in zip(rows, decided_together([Judged.from_json(row) for row in rows]), strict=True):
+        row.update(verdict=claim.verdict, reasons=list(claim.reasons), tests=list(claim.tests))
     for file, stored in files.items():
         seal.write(file, {key: value for key, value in stored.items() if key != seal.KEY})
-
-
-def _comparison(test: dict[str, Any]) -> Comparison:
-    """The comparison that a stored test is of."""
-    if test["kind"] == Fact.__name__:  # its own answer is stored as the decision's
-        return Fact(test["what"], test["answer"] == "holds")
-    kind = {each.__name__: each for each in (Order, Equivalence, Level, Open)}[test["kind"]]
-    values = {field.name: test[field.name] for field in dataclasses.fields(kind)}
-    # A value that was not finite is stored as null.
-    lists = {name: tuple(math.nan if x is None else x for x in v) for name, v in values.items() if isinstance(v, list)}
-    return kind(**{**values, **lists})
 
 
 def write_seeds(runs: Sequence[Result], file: Path) -> None:

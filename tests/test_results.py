@@ -47,7 +47,8 @@ def test_deciding_again_changes_nothing(folder: Path, tmp_path: Path):
 def test_a_stored_value_that_was_not_finite_is_read(tmp_path: Path):
     values = {"what": "x", "relation": "greater", "a": [1.0, None, 3.0], "b": [1.0, 2.0, 3.0], "by": 0.1, "log": False}
     test = {"kind": "Order", **values, "resolution": 0.0, "negated": False}
-    rows = [{"verdict": "holds", "reasons": [], "tests": [test]}, {"verdict": "holds", "reasons": ["of old"]}]
+    own = {"statement": "s", "definition": "d", "numbers": [], "seeds": 3, "data": "cifar10", "verdict": "holds"}
+    rows = [{**own, "reasons": [], "tests": [test]}, {**own, "reasons": ["of old"]}]
     (tmp_path / "x.claims.json").write_text(json.dumps({"judged": {"cifar10": rows}}))
     publish.join(tmp_path)
     first, second = json.loads((tmp_path / "x.claims.json").read_text())["judged"]["cifar10"]

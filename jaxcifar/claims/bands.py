@@ -95,7 +95,7 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
 
         def width(runs: Sequence[Result]) -> float:
             level = best[runs[0].seed, setting_of_band(runs[0])] + tolerance
-            rates = [learning_rate(run) for run in runs if last_loss(run, key) <= level]
+            rates = [learning_rate(run) for run in runs if last_loss(run, key) <= level < math.inf]
             return math.log10(max(rates) / min(rates)) if rates else 0.0
 
         name = f"usable rates ({words_of(key)} within {tolerance:g} nats of the seed's best)"
@@ -106,9 +106,9 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
 
 
 def last_loss(run: Result, key: str = "train_loss") -> float:
-    """Return the last train loss; infinite for a diverged run, which is never usable."""
+    """Return the last train loss; infinite for a diverged run and where it is not finite, which is never usable."""
     losses = run.column(key)
-    return float(losses[-1]) if run.status == "finished" and len(losses) else math.inf
+    return float(losses[-1]) if run.status == "finished" and len(losses) and np.isfinite(losses[-1]) else math.inf
 
 
 def stacked_losses(runs: Sequence[Result]) -> np.ndarray:

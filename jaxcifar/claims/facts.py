@@ -11,14 +11,16 @@ import numpy as np
 from jaxcifar.claims.comparisons import Fact, Level, Order, Relation
 from jaxcifar.claims.evidence import Evidence, Judge, Missing, Number
 from jaxcifar.claims.members import complete, ended_well
-from jaxcifar.claims.numbers import numbers
+from jaxcifar.claims.numbers import check_factor, numbers
 from jaxcifar.claims.quantities import Quantity
+from jaxcifar.errors import check_number
 from jaxcifar.records import pictures
 from jaxcifar.records.study import StudyResults
 
 
 def ratio(quantity: Quantity, a: str, b: str, *, least: float, most: float = math.inf) -> Judge:
     """Judge whether a positive quantity of one member lies between `least` and `most` times that of another."""
+    check_number("least of ratio(…)", least, 0, above=True)
 
     def judge(study: StudyResults) -> Evidence:
         _, pair = numbers(study, quantity, (a, b))
@@ -54,6 +56,7 @@ def orders_of_magnitude(quantity: Quantity, a: str, b: str, *, least: float, by:
 
 def grows(quantity: Quantity, members: Sequence[str], *, by: float) -> Judge:
     """Judge whether a positive quantity grows from each member to the next, by a factor of `by` at least."""
+    check_factor("by of grows(…)", by)
 
     def judge(study: StudyResults) -> Evidence:
         _, found = numbers(study, quantity, members)
@@ -101,7 +104,9 @@ def every_run(quantity: Quantity, members: Sequence[str]) -> Judge:
 
     def judge(study: StudyResults) -> Evidence:
         _, found = numbers(study, quantity, members)
-        values = [value for each in found for value in each.values]
-        return Evidence(found, (Fact(f"{sum(values):.0f} of {len(values)} runs {quantity.name}", all(values)),))
+        # A run that diverged has no value, and is not one of which it is true.
+        total = sum(len(complete(study, name)) for name in members)
+        true = sum(value == 1 for each in found for value in each.values)
+        return Evidence(found, (Fact(f"{true} of {total} runs {quantity.name}", true == total),))
 
     return judge

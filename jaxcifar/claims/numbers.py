@@ -13,6 +13,7 @@ from jaxcifar.claims.evidence import Missing, Number
 from jaxcifar.claims.members import by_seed, check_members, complete, ended_well, learning_rate
 from jaxcifar.claims.quantities import Quantity
 from jaxcifar.claims.seconds import timed
+from jaxcifar.errors import UserError
 from jaxcifar.records.study import Result, StudyResults
 
 PLATEAU = 0.95
@@ -58,6 +59,11 @@ def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -
             or of seconds and none has its own.
     """
     label = _label(study, runs)
+    if isinstance(quantity, Quantity) and (twice := [found for found in by_seed(runs).values() if len(found) > 1]):
+        raise Missing(
+            f"{label} has {len(twice[0])} runs of seed {twice[0][0].seed}, such as at several learning rates, which "
+            "are no seeds; name one of the members."
+        )
     if isinstance(quantity, Band) and quantity.rates is not None:
         # A rate outside the band may diverge, or stay on the plateau, without taking its seed out of the band.
         runs = [run for run in runs if learning_rate(run) in quantity.rates]
@@ -108,8 +114,20 @@ def _check_trained(runs: Sequence[Result], label: str, share: float) -> None:
 
 
 def scaled(quantity: Measured, by: float) -> float:
-    """Return a smallest difference on the scale on which the quantity is compared: of a factor its logarithm."""
+    """Return a smallest difference on the scale on which the quantity is compared: of a factor its logarithm.
+
+    Raises:
+        UserError: the factor is below 1.
+    """
+    if quantity.log:
+        check_factor(f"the smallest factor that counts of {quantity.name}", by)
     return math.log10(by) if quantity.log else by
+
+
+def check_factor(name: str, value: float) -> None:
+    """Raise UserError unless a factor between two arms is 1 or more: 1.02 are two per cent."""
+    if not value >= 1:
+        raise UserError(f"{name} is {value!r}; it is a factor, so it must be at least 1, and 1.02 are two per cent.")
 
 
 def compared(quantity: Measured, number: Number) -> tuple[float, ...]:

@@ -59,7 +59,9 @@ def best_accuracy(until: int | None = None) -> Quantity:
     """Return the highest test accuracy of all epochs, or of the first `until`, in per cent; 0 if there is none."""
 
     def best(run: Result) -> float:
-        return 100 * float(np.nanmax(run.column("test_accuracy")[:until], initial=0.0))
+        # By the epochs' numbers, since a damaged row may be missing.
+        counts = run.column("epoch") <= (np.inf if until is None else until)
+        return 100 * float(np.nanmax(run.column("test_accuracy")[counts], initial=0.0))
 
     return Quantity("best test accuracy" + (f" of {until} epochs" if until else ""), best, "%", record="test_accuracy")
 
@@ -157,7 +159,10 @@ def epochs_to_common_level(key: str, members: Sequence[str]) -> OfStudy:
     def on(study: StudyResults) -> Quantity:
         # A level that one member never reaches would give it an infinite number of epochs.
         # A diverged run has no best level of its own.
-        level = common_level([run for name in members for run in ended_well(complete(study, name))], key)
+        runs = [run for name in members for run in ended_well(complete(study, name))]
+        if not runs:
+            raise Missing(f"Every run of {', '.join(members)} diverged, so there is no level that they reach.")
+        level = common_level(runs, key)
         shown = f"{100 * level:.1f}%" if key.endswith("accuracy") else f"{level:.3g} nats"
         name = f"epochs to {'an' if words_of(key).startswith('e') else 'a'} {words_of(key)} of {shown}"
         return Quantity(name, lambda run: _first_epoch(run, key, level), "epochs", resolution=1.0, record=key)
@@ -178,7 +183,7 @@ def common_level(runs: Sequence[Result], key: str) -> float:
 def _first_epoch(run: Result, key: str, level: float) -> float:
     values = run.column(key)
     reached = np.flatnonzero(values <= level if key.endswith("loss") else values >= level)
-    return float(reached[0] + 1) if len(reached) else float("inf")
+    return float(run.column("epoch")[reached[0]]) if len(reached) else float("inf")
 
 
 def over_steps(name: str, statistic: Callable[[np.ndarray], float], label: str, share: float = 1.0) -> Quantity:
@@ -237,6 +242,10 @@ def first_over_last_gradient(*, at_start: bool) -> Quantity:
         if not measured:
             raise Missing(f"The gradients of {run.member}, seed {run.seed} have not been measured.")
         norms = list(measured[min(measured) if at_start else max(measured)].values())
+        if not norms:
+            raise Missing(
+                f"{run.member}, seed {run.seed} has no convolutions, so there is no ratio of their gradients."
+            )
         return max(norms[0], SMALLEST) / max(norms[-1], SMALLEST)
 
     when = "at initialisation" if at_start else "at the last snapshot"

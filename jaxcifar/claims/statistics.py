@@ -108,14 +108,19 @@ def adjusted(p_values: Sequence[float]) -> list[float]:
 
 def standard_error(values: Sequence[float]) -> float:
     """Return the standard error of the mean over seeds, s / √n."""
-    return float(np.std(values, ddof=1) / np.sqrt(len(values)))
+    return math.sqrt(_variance(values) / len(values))
+
+
+def _variance(values: Sequence[float]) -> float:
+    """The variance s² of seeds; 0 where all are equal, whose mean the formula would miss by its rounding."""
+    return float(np.var(values, ddof=1)) if min(values) < max(values) or np.isnan(values).any() else 0.0
 
 
 def _variance_of_mean(values: Sequence[float], resolution: float) -> tuple[float, int]:
     if len(values) < 2:
         raise ValueError(f"a comparison has {len(values)} value; it needs two seeds or more in each arm")
     # A rounding error that is uniform over a width of r has the variance r² / 12.
-    return (float(np.var(values, ddof=1)) + resolution**2 / 12) / len(values), len(values) - 1
+    return (_variance(values) + resolution**2 / 12) / len(values), len(values) - 1
 
 
 def _upper_tail(distance: float, error: float, freedom: float) -> float:

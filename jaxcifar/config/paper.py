@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from jaxcifar.config.run import Run
 from jaxcifar.config.study import Study, Vectorize
-from jaxcifar.errors import UserError, check_name
+from jaxcifar.errors import UserError
+from jaxcifar.records.restart import check_free
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Paper:
         if not names:
             raise UserError(f"Paper {self.name!r} has no studies; give at least one.")
         for name in names:
-            check_name(f"Paper {self.name!r} has the study", name)
+            check_free(f"Paper {self.name!r} has the study", name)
         if len(set(names)) < len(names):
             raise UserError(f"Paper {self.name!r} has two studies of one name in {names}; names must differ.")
 

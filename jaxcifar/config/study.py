@@ -12,7 +12,8 @@ from jaxcifar.config.network import INITIALIZATIONS
 from jaxcifar.config.paths import apply_changes
 from jaxcifar.config.run import Run
 from jaxcifar.config.words import COLORS, DASHES, LOSS_UNIT, Color, Dash, MemberWords, Words
-from jaxcifar.errors import UserError, check_choice, check_count, check_name, several
+from jaxcifar.errors import UserError, check_choice, check_count, several
+from jaxcifar.records.restart import check_free
 
 if TYPE_CHECKING:
     from jaxcifar.claims.evidence import Evidence
@@ -156,7 +157,7 @@ class Study:
             raise UserError(f"Study {self.name!r} has the claim {wrong!r}; each must be made by Claim.")
         names = [variant.name for variant in self._variants]
         for name in names:
-            check_name(f"Study {self.name!r} has the variant", name)
+            check_free(f"Study {self.name!r} has the variant", name)
         if len(set(names)) < len(names):
             raise UserError(f"Study {self.name!r} has two variants of one name in {names}; names must differ.")
         # The results are dropped: a change that does not apply is refused here, before any training.

@@ -106,7 +106,7 @@ def series(
     """
     panel = Axis(short or title, (name,), unit=unit, scale=scale, **axis)
     # The name of an array has slashes, and a user's own may have any character.
-    file = re.sub(r"[^a-zA-Z0-9.+]+", "-", name).strip("-.+") or "measure"
+    file = re.sub(r"[^\w.+]+|_+", "-", name).strip("-.+") or "measure"
     return Display(file, title, caption or f"{title}.", "series", (panel,))
 
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from jaxcifar.errors import UserError
+from jaxcifar.errors import UserError, check_name
 from jaxcifar.records import judged, lock, manifest, pictures, report, run, snapshots
 from jaxcifar.records.files import local_path
 
@@ -20,6 +20,13 @@ FILES = {
 }
 PARTIAL = ".partial"
 FOLDERS = (run.CHECKPOINTS, report.FOLDER, pictures.FOLDER, snapshots.FOLDER, "tensorboard", "wandb", lock.WORKERS)
+
+
+def check_free(what: str, name: str) -> None:
+    """Raise UserError unless a name of a study or a member is one of files and none of the program's own folders."""
+    check_name(what, name)
+    if name in (run.CHECKPOINTS, report.FOLDER):  # in which no records are looked for
+        raise UserError(f"{what} {name!r}, as a folder of the program's own is called; take another name.")
 
 
 def clear(

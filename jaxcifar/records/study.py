@@ -177,7 +177,7 @@ def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
         raise UserError(f"There is no folder {str(folder)!r}; give the --out of a run, a study or a paper.")
     by_study: dict[Path, list[Path]] = defaultdict(list)
     for run_folder in _run_folders(folder):
-        by_study[_study_folder(run_folder)].append(run_folder)
+        by_study[study_folder(run_folder)].append(run_folder)
     # A study of which no run has begun has only a manifest.
     for manifest in _walk(folder, FILE):
         by_study.setdefault(manifest.parent, [])
@@ -211,8 +211,10 @@ def _run_folders(folder: Path) -> list[Path]:
     return [path.parent for path in _walk(folder, run_records.CONFIG)]
 
 
-def _study_folder(run_folder: Path) -> Path:
-    """OUT/<study> of OUT/<study>/<member>/seed-<n>; the run folder itself where it is not a member."""
+def study_folder(run_folder: Path) -> Path:
+    """Return OUT/<study> of OUT/<study>/<member>/seed-<n>; the run folder itself where it is not a member."""
+    if (run_folder / FILE).exists():
+        return run_folder  # a single run whose own --out has such a name
     # A number of nine digits fits into 32 bits; a longer one is no seed.
     return run_folder.parent.parent if re.fullmatch(r"seed-\d{1,9}", run_folder.name) else run_folder
 

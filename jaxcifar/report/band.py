@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from jaxcifar.claims.bands import stacked_losses
 from jaxcifar.claims.members import by_seed, setting_of
 from jaxcifar.config import Run, labels
+from jaxcifar.config.words import LOSS_UNIT
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
@@ -20,7 +21,9 @@ Bands = dict[str, list[np.ndarray]]
 """Name of the normalisation, empty for none -> losses [rates, steps] of each seed."""
 
 
-def band_figures(study: StudyResults, rates: Sequence[float], common: dict[str, Any]) -> list[Figure]:
+def band_figures(
+    study: StudyResults, rates: Sequence[float], common: dict[str, Any], unit: str = LOSS_UNIT
+) -> list[Figure]:
     """Return the band between the least and the greatest loss over the learning rates, a figure for each network.
 
     There is one where a network was trained at two rates or more with several normalisations, none included, or at
@@ -28,8 +31,9 @@ def band_figures(study: StudyResults, rates: Sequence[float], common: dict[str, 
 
     Args:
         study: the runs.
-        rates: those that make the band; all where empty, or where fewer than two of them are there.
+        rates: those that make the band; all where empty, or where fewer than two of a seed's are there.
         common: the figure's note and command.
+        unit: of the losses.
     """
     settings: dict[Run, list[Result]] = {}
     for run in study.runs:
@@ -44,11 +48,12 @@ def band_figures(study: StudyResults, rates: Sequence[float], common: dict[str, 
         bands = {norm: band for norm in norms if (band := _band(runs, norm, rates))}
         if len(bands) > 1 or any(len(losses) > 2 for band in bands.values() for losses in band):
             name = f"band-{len(found) + 1}" if found else "band"
-            found.append(_figure(name, named.get(str(index), ""), bands, _shown_rates(runs, rates), common))
+            which = named.get(str(index), "")
+            found.append(_figure(name, which, bands, _shown_rates(runs, norms, rates), unit, common))
     return found
 
 
-def _figure(name: str, which: str, bands: Bands, rates: Sequence[float], common: dict[str, Any]) -> Figure:
+def _figure(name: str, which: str, bands: Bands, rates: Sequence[float], unit: str, common: dict[str, Any]) -> Figure:
     styles = norm_styles(bands if len(bands) > 1 else [*bands, ""])
     return Figure(
         name=name,
@@ -57,7 +62,7 @@ def _figure(name: str, which: str, bands: Bands, rates: Sequence[float], common:
             f"Least and greatest train loss over the learning rates {', '.join(f'{rate:g}' for rate in rates)} at each "
             f"step (faint), smoothed (lines), mean over seeds; {TRAINING_MODE}."
         ),
-        panels=tuple(_panel(shown, styles, (7.4 if len(bands) < 3 else 3.7, 3.4)) for shown in _together(bands)),
+        panels=tuple(_panel(shown, styles, unit, (7.4 if len(bands) < 3 else 3.7, 3.4)) for shown in _together(bands)),
         legend=tuple(styles[norm] for norm in bands),
         columns=("normalisation", "step", "least", "greatest"),
         shows=frozenset({"loss"}),
@@ -78,7 +83,7 @@ WIDE = 4
 """One loss that is as many times the median of the upper edge flattens the rest; then the axis is logarithmic."""
 
 
-def _panel(bands: Bands, styles: dict[str, LineStyle], size: tuple[float, float]) -> Panel:
+def _panel(bands: Bands, styles: dict[str, LineStyle], unit: str, size: tuple[float, float]) -> Panel:
     edges = [_mean_band(band) for band in bands.values()]
     is_wide = any(high.max() > WIDE * np.median(high) and low.min() > 0 for _, low, high in edges)
 
@@ -95,7 +100,7 @@ def _panel(bands: Bands, styles: dict[str, LineStyle], size: tuple[float, float]
     alt = "; ".join(f"{styles[norm].label}: between {low:.3g} and {high:.3g}" for norm, (low, high) in ends.items())
     # A narrow panel is one of several, so its title names its normalisation.
     which = "" if size[0] > 5 else ", " + ", ".join(norm for norm in bands if norm)
-    return Panel(f"Train loss (nats per image){which}", draw, f"Bands of train loss. At the end {alt}.", size)
+    return Panel(f"Train loss ({unit}){which}", draw, f"Bands of train loss. At the end {alt}.", size)
 
 
 def _norm(run: Result) -> str:
@@ -104,9 +109,14 @@ def _norm(run: Result) -> str:
 
 def _band(runs: Sequence[Result], norm: str, rates: Sequence[float]) -> list[np.ndarray]:
     """Losses of each seed that has two rates or more."""
+    return [stacked_losses(own) for own in _banded(runs, norm, rates)]
+
+
+def _banded(runs: Sequence[Result], norm: str, rates: Sequence[float]) -> list[list[Result]]:
+    """The runs of each seed's band."""
     chosen = [run for run in runs if _norm(run) == norm]
     seeds = [_at(own, rates) for own in by_seed(chosen).values()]
-    return [stacked_losses(own) for own in seeds if len({run.learning_rate for run in own}) > 1]
+    return [own for own in seeds if len({run.learning_rate for run in own}) > 1]
 
 
 def _at(runs: Sequence[Result], rates: Sequence[float]) -> list[Result]:
@@ -114,8 +124,8 @@ def _at(runs: Sequence[Result], rates: Sequence[float]) -> list[Result]:
     return chosen if len(chosen) > 1 else list(runs)
 
 
-def _shown_rates(runs: Sequence[Result], rates: Sequence[float]) -> list[float]:
-    return sorted({run.learning_rate for run in _at(runs, rates)})
+def _shown_rates(runs: Sequence[Result], norms: Iterable[str], rates: Sequence[float]) -> list[float]:
+    return sorted({run.learning_rate for norm in norms for own in _banded(runs, norm, rates) for run in own})
 
 
 def _mean_band(bands: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -92,6 +92,8 @@ def _seeds(study: StudyResults) -> str:
     found = [{run.seed for run in runs if run.records} for runs in study.members.values()]
     of_members = [own for own in found if own]
     seeds = sorted(set().union(*of_members))
+    if not seeds:
+        return ""
     if len(seeds) < 2:
         return f"seed {_listed(seeds)}"
     in_a_row = len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1

@@ -65,6 +65,8 @@ def numbers(study: StudyResults) -> tuple[tuple[str, ...], list[list[Any]]]:
 
 def spread(runs: Sequence[Result], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return epochs, mean, least and greatest of a figure over seeds, up to the shortest; accuracies in per cent."""
+    # A seed that diverged would end the line of the others at its own end, where a cross stands.
+    runs = [run for run in runs if run.status != "diverged"] or runs
     columns = [run.column(key) * (100 if key.endswith("accuracy") else 1) for run in runs]
     columns = [values for values in columns if len(values)]
     if not columns:

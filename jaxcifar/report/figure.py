@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxcifar.report import style
+from jaxcifar.report.names import file_name
 from jaxcifar.report.style import LineStyle
 
 Draw = Callable[[Any], None]
@@ -198,7 +199,10 @@ def line(look: LineStyle) -> dict[str, Any]:
 
 def line_id(look: LineStyle) -> str:
     """Return the mark of a member's lines and bands in a picture, by which the page's script finds them."""
-    return f"of-{file_name(look.label)}"
+    name = file_name(look.label)
+    # Two labels that differ in a sign only are two lines.
+    digest = "" if name == look.label else "-" + hashlib.sha256(look.label.encode()).hexdigest()[:8]
+    return f"of-{name}{digest}"
 
 
 def swatch(look: LineStyle) -> str:
@@ -285,17 +289,3 @@ def _as_attributes(style: str) -> str:
             name, value = "font-size", value.split(" ")[0]
         found.append(f' {name}="{html.escape(value.strip())}"')
     return "".join(found)
-
-
-LONGEST_NAME = 120
-"""Bytes; with an ending well below the 255 of file systems."""
-
-
-def file_name(text: str) -> str:
-    """Return a name of files and anchors: without markup and separators, and no longer than file systems allow."""
-    name = re.sub(r"[^\w.+-]+", "-", text)
-    if len(name.encode()) <= LONGEST_NAME:
-        return name
-    # Two long names must not become one.
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{name.encode()[: LONGEST_NAME - 9].decode(errors='ignore')}-{digest}"

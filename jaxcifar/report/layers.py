@@ -81,8 +81,9 @@ def _measured(study: StudyResults, *roles: str) -> Measured:
         seeds = [norms for run in runs if (norms := pictures.read_gradients(run.folder, *roles))]
         for epoch in sorted(set.intersection(*(set(norms) for norms in seeds))) if seeds else []:
             layers = list(seeds[0][epoch])
-            values = np.mean([[norms[epoch][name] for name in layers] for norms in seeds], axis=0)
-            found.setdefault(member, {})[epoch] = layers, values
+            if layers:  # a network without convolutions has none
+                values = np.mean([[norms[epoch][name] for name in layers] for norms in seeds], axis=0)
+                found.setdefault(member, {})[epoch] = layers, values
     return found
 
 

@@ -11,7 +11,8 @@ from jaxcifar import records
 from jaxcifar.records import pictures
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report import style
-from jaxcifar.report.figure import Figure, Panel, file_name
+from jaxcifar.report.figure import Figure, Panel
+from jaxcifar.report.names import file_name
 from jaxcifar.report.pictures import sheet, show
 from jaxcifar.report.tables import Cell, Table
 

@@ -26,8 +26,9 @@ from jaxcifar.report import (
     unfinished,
 )
 from jaxcifar.report.caption import TRAINING_MODE, Provenance, provenance
-from jaxcifar.report.figure import Figure, file_name
+from jaxcifar.report.figure import Figure
 from jaxcifar.report.line_styles import line_styles
+from jaxcifar.report.names import file_name
 from jaxcifar.report.sources import Source
 from jaxcifar.report.style import LineStyle
 from jaxcifar.report.tables import Table
@@ -123,14 +124,26 @@ def _figures(study: StudyResults, words: Words, origin: Provenance, problems: li
         single.append(_told(problems, study, curves, study, words, drawn, common))
     single.append(_told(problems, study, layers.gradient_figure, study, drawn, measured))
     several = (
-        _told(problems, study, band.band_figures, study, words.band_rates, measured),
+        _told(problems, study, band.band_figures, study, words.band_rates, measured, words.loss_unit),
         _told(problems, study, series.figures, study, drawn, measured),
         _told(problems, study, ranges.figures, study, drawn, measured),
         _told(problems, study, pictures.figures, study, common),
         _told(problems, study, curvature.figures, study, drawn, measured),
         _told(problems, study, predictions.figures, study, common),
     )
-    return [*filter(None, single), *(figure for figures in several for figure in figures or ())]
+    return _apart_by_name([*filter(None, single), *(figure for figures in several for figure in figures or ())])
+
+
+def _apart_by_name(figures: Sequence[Figure]) -> list[Figure]:
+    """The figures with names that differ, whatever arrays and members are called: names are files and anchors."""
+    found: dict[str, Figure] = {}
+    for figure in figures:
+        name, count = figure.name, 1
+        while file_name(name) in found:
+            count += 1
+            name = f"{figure.name}-{count}"
+        found[file_name(name)] = dataclasses.replace(figure, name=name)
+    return list(found.values())
 
 
 def _tables(study: StudyResults, problems: list[str]) -> list[Table]:

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from jaxcifar.claims.members import has_norm
+from jaxcifar.claims.members import has_norm, setting_of
 from jaxcifar.claims.statistics import standard_error
+from jaxcifar.config import Run
 from jaxcifar.measures import Axis, Display
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report import displays
@@ -143,12 +144,12 @@ def _arms(study: StudyResults, name: str, looks: dict[str, LineStyle]) -> dict[s
 
 
 def _by_norm(members: dict[str, list[Result]]) -> Arms:
-    """Without and with normalisation, learning rates and seeds together; empty where the networks differ in more.
+    """Without and with normalisation, learning rates and seeds together; empty where the runs differ in more.
 
     BatchNorm with noise after it is a network of its own, not one more run with BatchNorm.
     """
     models = [run.config.model if run.config else None for runs in members.values() for run in runs]
-    networks = {model.without_norm() if model else None for model in models}
+    networks = {_setting(run) for runs in members.values() for run in runs}
     normalised = {model for model in models if model and has_norm(model)}
     if len(networks) != 1 or None in networks or len(normalised) > 1:
         return []
@@ -158,6 +159,12 @@ def _by_norm(members: dict[str, list[Result]]) -> Arms:
             arms.setdefault(run.config.model.norm_title if run.config else "", []).append(run)
     styles = norm_styles([*arms, *(model.norm_title for model in normalised)])
     return [(styles[norm], arms[norm]) for norm in sorted(arms)]
+
+
+def _setting(run: Result) -> Run | None:
+    """What runs of one line share with those of the other; None where it is not known or there is no other."""
+    bare = run.config.model.without_norm() if run.config else None
+    return setting_of(run.config, bare, over_rates=True) if run.config and bare else None
 
 
 def _shown_bounds(arms: Arms, measure: Axis) -> list[float]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jaxcifar.claims import Judged, judge_page
+from jaxcifar.claims.together import decided_together
 from jaxcifar.claims.verdict import with_absent
 from jaxcifar.config import Paper, Run, Study, UserError, Words, shipped
 from jaxcifar.config.stored import read_studies
@@ -45,9 +46,13 @@ def gather(folder: Path, config: Run | Study | Paper | None = None) -> list[Sour
     told = [_told(results, own) for results in found]
     # All studies are judged in one call, because p values are adjusted for all comparisons of a page.
     judged = iter(judge_page([(one.study, one.results) for one in told if one.study]))
+    claims = [tuple(next(judged)) if one.study else one.stored for one in told]
+    if any(one.stored for one in told):
+        # Those that a file keeps were decided for another page.
+        again = iter(decided_together([claim for row in claims for claim in row]))
+        claims = [tuple(next(again) for _ in row) for row in claims]
     sources = [
-        Source(one.results, one.words, tuple(next(judged)) if one.study else one.stored, one.study is not None)
-        for one in told
+        Source(one.results, one.words, row, one.study is not None) for one, row in zip(told, claims, strict=True)
     ]
     return sorted(sources, key=lambda source: source.words.order)
 

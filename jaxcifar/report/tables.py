@@ -77,6 +77,8 @@ def _is_taken(study: StudyResults, figure: _Figure) -> bool:
 def _read(study: StudyResults, runs: Sequence[Result], heading: str) -> list[Result]:
     """The runs from which a column is read."""
     done = [run for run in runs if len(run.column("epoch"))]
+    # As in claims, seeds that diverged do not enter the mean of the others.
+    done = [run for run in done if run.status != "diverged"] or done
     return seconds.timed(study, done) if heading in TIMED else done
 
 
@@ -132,6 +134,9 @@ _EXPLAINED = {
 def _name(label: str, runs: Sequence[Result]) -> str:
     """The member's label with how its runs ended."""
     notes = [note for note in dict.fromkeys(_note(run) for run in runs) if note]
+    lost = sum(run.status == "diverged" for run in runs)
+    if 0 < lost < len(runs):
+        notes.insert(0, f"{lost} of {len(runs)} seeds left out")
     alias = f" = {runs[0].same_as}" if runs[0].same_as else ""
     return label + alias + (f" ({'; '.join(notes)})" if notes else "")
 

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from jaxcifar.config import Run, labels
 from jaxcifar.records import Records
+from jaxcifar.records.study import study_folder
 
 if TYPE_CHECKING:
     from jaxcifar.config.shipped import Description
@@ -60,7 +62,7 @@ def plan_table(outline: Outline) -> None:
         if group[0].study != study:
             study = group[0].study
             time = outline.study_time(study)
-            table.add_row(f"[bold]{study}[/bold]" + (f", about {time}" if time else ""))
+            table.add_row(f"[bold]{escape(study)}[/bold]" + (f", about {time}" if time else ""))
         table.add_row(*_plan_row(group))
     console.print(table)
     steps, flops, disk = (sum(getattr(row, name) for row in outline.trained) for name in ("steps", "flops", "disk"))
@@ -75,9 +77,9 @@ def _plan_row(seeds: list[OutlineRow]) -> list[str]:
     row, trained = seeds[0], [item for item in seeds if item.same_as is None]
     numbers = [f"{row.batch:,}", f"{row.epochs:,}", f"{len(seeds)}"]
     if not trained:
-        return [f" {row.label} = {row.same_as}", *numbers, "-", "-", "-"]
+        return [escape(f" {row.label} = {row.same_as}"), *numbers, "-", "-", "-"]
     steps, flops, disk = (sum(getattr(item, key) for item in trained) for key in ("steps", "flops", "disk"))
-    return [f" {row.label}", *numbers, f"{steps:,}", _tera(flops), _bytes(disk)]
+    return [escape(f" {row.label}"), *numbers, f"{steps:,}", _tera(flops), _bytes(disk)]
 
 
 def _tera(flops: float) -> str:
@@ -96,7 +98,7 @@ def result_table(runs: Sequence[Records[Run]], own: Mapping[Path, Mapping[str, s
         own: the labels that studies give their members, by the study's folder.
     """
     names = sorted({run.data["name"] for run in runs if run.data})
-    title = f"Results on {', '.join(names) or 'unknown data'}"
+    title = escape(f"Results on {', '.join(names) or 'unknown data'}")
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("run", overflow="fold")
     headings = ("epochs", "train\nloss", "test\nloss", "train\nacc.", "test\nacc.", "best\ntest", "s an\nepoch")
@@ -105,7 +107,9 @@ def result_table(runs: Sequence[Records[Run]], own: Mapping[Path, Mapping[str, s
         table.add_column(heading, justify="right", no_wrap=True)
     names = _labels(runs, own or {})
     for run in runs:
-        table.add_row(_name(run, names), str(len(run.metrics)), *_figures(run), *(_other(run, key) for key in others))
+        table.add_row(
+            escape(_name(run, names)), str(len(run.metrics)), *_figures(run), *(_other(run, key) for key in others)
+        )
     Console().print(table)
 
 
@@ -136,7 +140,7 @@ def _labels(runs: Sequence[Records[Run]], own: Mapping[Path, Mapping[str, str]])
 
 
 def _study(run: Records[Run]) -> Path:
-    return run.folder.parent.parent if run.folder.name.startswith("seed-") else run.folder
+    return study_folder(run.folder)
 
 
 def _name(run: Records[Run], names: dict[tuple[Path, str], str]) -> str:

@@ -19,20 +19,28 @@ from jaxcifar import records
 from jaxcifar.claims import (
     Evidence,
     Judged,
+    Quantity,
     alike,
     at_least,
     best_accuracy,
     both,
     compare,
+    epochs_to_common_level,
+    every_run,
     first_over_last_gradient,
+    grows,
     judge,
     last,
     lowered_by_norm,
+    over_steps,
+    ratio,
 )
-from jaxcifar.claims.comparisons import Order, pointing
+from jaxcifar.claims.comparisons import Fact, Order, pointing
+from jaxcifar.claims.decisions import all_of, decide_all
 from jaxcifar.claims.evidence import Missing
 from jaxcifar.claims.numbers import _check_trained
-from jaxcifar.claims.quantities import share_of_guessing
+from jaxcifar.claims.quantities import _first_epoch, share_of_guessing
+from jaxcifar.claims.together import decided_together
 from jaxcifar.config import CNN, Claim, Data, Run, Study, UserError, Variant, shipped
 from jaxcifar.config.stored import read_records, read_studies
 from jaxcifar.measures import Beta, NoiseFloor
@@ -912,3 +920,62 @@ def test_the_smallest_difference_that_counts_has_its_unit(tmp_path: Path, name: 
         if statement in claim.statement.lower()
     ]
     assert found[0].smallest == says
+
+
+def test_learning_rates_are_no_seeds(tmp_path: Path):
+    spec = {f"{name}-learning-rate-{rate:g}": M() for name in ("a", "b") for rate in (0.1, 0.2, 0.3)}
+    found = synthetic.study(tmp_path, "mine", spec)
+    with pytest.raises(Missing, match=r"a has 3 runs of seed 0, such as at several learning rates.* name one"):
+        compare(last("test_accuracy"), greater="a", than="b", by=1)(found)
+
+
+def test_a_factor_below_one_is_told(tmp_path: Path):
+    found = synthetic.study(tmp_path, "mine", {name: M(steps={"x": np.ones(9)}) for name in ("a", "b")})
+    typical = over_steps("x", np.median, "x")
+    for judge_ in (alike(typical, "a", "b", within=0.02), compare(typical, greater="a", than="b", by=0)):
+        with pytest.raises(UserError, match=r"is (0\.02|0); it is a factor, so it must be at least 1"):
+            judge_(found)
+    with pytest.raises(UserError, match="by of grows"):
+        grows(typical, ["a", "b"], by=0.5)
+    with pytest.raises(UserError, match="least of ratio"):
+        ratio(typical, "a", "b", least=0)
+
+
+def test_a_run_that_diverged_is_not_one_of_every_run(tmp_path: Path):
+    reached = Quantity("reach it", lambda run: 1.0)
+    found = synthetic.study(tmp_path, "mine", {"a": M(spread=(0, 0.1)), "b": M(status="diverged")})
+    assert every_run(reached, ["a"])(found).comparisons == (Fact("2 of 2 runs reach it", True),)
+    assert every_run(reached, ["a", "b"])(found).comparisons == (Fact("2 of 3 runs reach it", False),)
+    with pytest.raises(Missing, match="Every run of b diverged"):
+        epochs_to_common_level("test_loss", ["b"])(found)
+
+
+def test_epochs_are_those_of_the_rows(tmp_path: Path):
+    """A row that was lost moves no other one."""
+    accuracies = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    synthetic.study(tmp_path, "mine", {"a": M(test_accuracy=accuracies)})
+    file = tmp_path / "mine" / "a" / "seed-0" / "metrics.jsonl"
+    rows = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([rows[0], *rows[2:]]))
+    ((run,),) = (study_.runs for study_ in read_studies(tmp_path / "mine"))
+    assert best_accuracy(until=3).of(run) == pytest.approx(30)
+    assert _first_epoch(run, "test_accuracy", 0.5) == 5
+
+
+def test_verdicts_of_two_pages_are_decided_again_together():
+    """The same p value counts less among more of them."""
+
+    def claim(a: float) -> Judged:
+        order = Order("x", "greater", (a, a + 0.1, a + 0.2), (0.0, 0.1, 0.2), 0.05)
+        (decision,) = decide_all([order])
+        answer, reasons = all_of([decision])
+        tests = (finite({"kind": "Order", **dataclasses.asdict(order), **dataclasses.asdict(decision)}),)
+        return Judged("s", "d", (), 3, "cifar10", answer, tuple(reasons), tests=tests)
+
+    clear, chance = claim(0.25), claim(0.01)
+    assert (clear.verdict, chance.verdict) == ("holds", "not decided")
+    again = decided_together([clear, chance])
+    assert [each.verdict for each in again] == ["not decided", "not decided"]
+    assert again[0].tests[0]["p"] == clear.tests[0]["p"] < again[0].tests[0]["p_adjusted"]
+    old = dataclasses.replace(clear, tests=({"kind": "Order"},))
+    assert decided_together([old]) == [old]

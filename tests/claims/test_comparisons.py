@@ -12,6 +12,7 @@ import pytest
 
 from jaxcifar.claims.comparisons import Comparison, Equivalence, Fact, Level, Open, Order, pointing
 from jaxcifar.claims.decisions import Answer, Decision, all_of, decide_all
+from jaxcifar.claims.statistics import standard_error
 
 
 def decide(comparison: Comparison) -> Decision:
@@ -193,3 +194,11 @@ def _with_seeds(page: Sequence[Comparison], times: int) -> Decision:
 def test_arms_of_unequal_numbers_of_seeds_need_some_times_as_many():
     found = decide(Order("x", "greater", (1.0, 2.0, 3.0, 2.0), (1.1, 1.3, 1.2), 0.1))
     assert re.search(r"about [0-9.]+ times as many seeds would decide, if they were like these", found.how)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 7])
+def test_seeds_that_are_all_equal_are_no_certainty(seeds: int):
+    """The mean of three times 0.7 is not 0.7, which leaves a variance of 1e-32."""
+    assert decide(Order("x", "greater", (0.7,) * seeds, (0.5,) * seeds, 0.05)).answer == "not decided"
+    assert decide(Level("x", "at least", (0.1,) * seeds, 0.05, 0.5)).answer == "not decided"
+    assert standard_error((0.1,) * seeds) == 0

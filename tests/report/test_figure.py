@@ -7,7 +7,8 @@ import io
 
 import pytest
 
-from jaxcifar.report.figure import LONGEST_NAME, _shortened, file_name, to_csv
+from jaxcifar.report.figure import _shortened, to_csv
+from jaxcifar.report.names import LONGEST_NAME, file_name
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+cmd|' /C calc'!A0", "-2+3+cmd", "@SUM(A1)", "\t=1", "\r=1", "-x", " =1"])

@@ -15,13 +15,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from synthetic import Member, study, text_of, write_study
+from synthetic import Member, study, text_of, write_run, write_study
 
 from jaxcifar import records
 from jaxcifar.cli import main
-from jaxcifar.config import MSE, SGD, VGG, Adam, BCEWithLogits, Run
+from jaxcifar.config import MSE, SGD, VGG, Adam, BCEWithLogits, Run, Words
+from jaxcifar.config.stored import read_studies
 from jaxcifar.report import write_report
 from jaxcifar.report.caption import provenance
+from jaxcifar.report.epochs import spread
+from jaxcifar.report.tables import results
 
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -313,3 +316,22 @@ def test_a_figure_that_fails_takes_nothing_else_with_it(tmp_path: Path, monkeypa
     assert "could not be drawn: ValueError: no picture." in text
     assert (page.parent / "figures" / "losses-epochs.png").is_file()
     assert (page.parent / "tables" / "losses-results.csv").is_file()
+
+
+def test_a_measure_may_have_the_name_of_another_figure(tmp_path: Path):
+    steps = {"epochs": np.ones(60), "β": np.ones(60), "γ": np.ones(60)}
+    page = write_report(write_study(tmp_path, "mine", {"a": Member(steps=steps)}))
+    anchors = re.findall(r'<figure id="([^"]+)"', page.read_text())
+    assert sorted(anchors) == ["mine-epochs", "mine-epochs-2", "mine-β", "mine-γ"]
+    assert {f"{name}.png" for name in anchors} <= {path.name for path in (page.parent / "figures").iterdir()}
+
+
+def test_a_seed_that_diverged_is_left_out_of_the_others_means(tmp_path: Path):
+    folder = write_study(tmp_path, "mine", {"a": Member(spread=(0, 0.01, 0.02))})
+    shutil.rmtree(folder / "a" / "seed-2")
+    write_run(folder / "a" / "seed-2", "a", Member(spread=(0, 0, 0), test_accuracy=0.1, epochs=1, status="diverged"), 2)
+    (found,) = read_studies(folder)
+    (row,) = results(found, Words("mine")).rows
+    assert row[0].text.startswith("a (1 of 3 seeds left out; diverged at step ")
+    assert next(cell.text for cell in row if "%" in cell.text).startswith("70.5")
+    assert len(spread(found.runs, "test_accuracy")[0]) == 6
