@@ -187,7 +187,7 @@ class ReportOptions:
     """Write DIR/report/index.html from the records below DIR, without training."""
 
     folder: tyro.conf.Positional[Path]
-    """The folder of a run, a study or a paper, or one above several of them."""
+    """The folder of a run, a study or a paper, or one above several of them; of a study's run, its study is shown."""
     config: Path | None = None
     """A config file whose words and claims the page shows; by default the shipped one of the study's name, else what
     was stored after training."""

@@ -327,6 +327,8 @@ def test_shipped_configs_are_listed_copied_and_run_by_name(
     assert "'cnn.py' exists already; give another file name" in capsys.readouterr().err
     assert main(["run", "cnn", "--summary", "--model.widths", "4"]) == 0
     assert "output" in capsys.readouterr().out
+    assert main(["run", "cnn", "--summary", "--only", "nonsense"]) == 2
+    assert "--only nonsense chooses among a paper's studies" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

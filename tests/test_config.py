@@ -123,6 +123,8 @@ def test_json_keeps_every_class():
         (lambda: Run(model="vgg"), "model is 'vgg'; it must be made by one of CNN, ResNet, VGG"),  # type: ignore[arg-type]
         (lambda: Run(optimizer=Adam), "it must be made by one of SGD, Adagrad"),  # type: ignore[arg-type]
         (lambda: Run(probes=("beta",)), "probes holds 'beta'"),  # type: ignore[arg-type]
+        (lambda: Study("x", Run(), (V("report"),)), "'report', as a folder of the program's own is called"),
+        (lambda: config.Paper("p", (Study("checkpoints", Run(), (V("a"),)),)), "'checkpoints', as a folder"),
         (lambda: Run(probes=Beta()), "probes is Beta"),  # type: ignore[arg-type]
         (lambda: CNN(widths=4), "model.widths is 4; give several values"),  # type: ignore[arg-type]
         (lambda: Study("x", Run(), variants="ab"), "variants is 'ab'"),  # type: ignore[arg-type]

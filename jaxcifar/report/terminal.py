@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def layer_table(title: str, rows: Sequence[LayerRow]) -> None:
     """Prints a network's layers: output shape, parameters and forward FLOPs (2 per multiply-add) of one image."""
-    table = Table("layer", "kind", "output shape", title=title, show_footer=True)
+    table = Table("layer", "kind", "output shape", title=escape(title), show_footer=True)
     table.add_column("parameters", f"{sum(row.parameters for row in rows):,}", justify="right")
     table.add_column("MFLOPs", f"{2 * sum(row.multiply_adds for row in rows) / 1e6:,.2f}", justify="right")
     for row in rows:

@@ -36,3 +36,12 @@ def test_a_long_name_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c
     assert max(len(line) for line in lines) <= 80
     width = next(line for line in lines if line.startswith(" run")).index("epochs")
     assert f"{NAME},seed0" in "".join(line[:width] for line in lines).replace(" ", "")
+
+
+def test_brackets_of_a_label_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    place = write_study(tmp_path, "pair", {"a": Member(run=Run(model=VGG())), "b": Member(run=Run(model=CNN()))})
+    found = [read_records(place / member / "seed-0") for member in ("a", "b")]
+    result_table(found, {place: {"a": "VGG [ours]", "b": "VGG [/ours]"}})
+    shown = capsys.readouterr().out
+    assert "VGG [ours], seed 0" in shown
+    assert "VGG [/ours], seed 0" in shown
