@@ -138,6 +138,7 @@ def test_json_keeps_every_class():
         (lambda: Study("s", Run(), (V("a"),), sweep={"seed": (1e-3, 1.0000001e-3)}), "each once in six digits"),
         (lambda: Study("s", Run(), (V("../escaped"),)), "variant '../escaped'"),
         (lambda: Study("s", Run(), (V("a"), V("a"))), "two variants of one name"),
+        (lambda: Study("s", Run(), (V("a", label="x"), V("b", label="x"))), "two variants with the label 'x'"),
         (lambda: Study("s", Run(), (V("a", {"model.widht": 3}),)), "no field 'widht'"),
     ],
 )

@@ -160,6 +160,9 @@ class Study:
             check_free(f"Study {self.name!r} has the variant", name)
         if len(set(names)) < len(names):
             raise UserError(f"Study {self.name!r} has two variants of one name in {names}; names must differ.")
+        given = [variant.label for variant in self._variants if variant.label]
+        if twice := next((label for label in given if given.count(label) > 1), None):
+            raise UserError(f"Study {self.name!r} has two variants with the label {twice!r}; labels must differ.")
         # The results are dropped: a change that does not apply is refused here, before any training.
         for variant in self._variants:
             apply_changes(self.base, variant.changes)
