@@ -97,13 +97,14 @@ def test_other_seeds_train_while_one_that_is_complete_is_measured(
     (tmp_path / "a/seed-0").mkdir(parents=True)
     begin_records(tmp_path / "a/seed-0", dataclasses.replace(STUDY.base, name="a"))
 
-    def measure(run: Run, folder: Path, *arguments: object) -> None:
+    def measure(run: Run, folder: Path, *arguments: object) -> list[str]:
         with joined(tmp_path) as worker:
             execute.execute(study, tmp_path, worker=worker)
             assert worker.others == (0 if records.is_complete(folder) else 1)
         with pytest.raises(UserError, match="is in use by"):
             jaxcifar.train(run, folder, restart=True)
         assert main(["landscape", str(folder), "--measure", "trace"]) == 2
+        return []
 
     monkeypatch.setattr(snapshots, "measure_run", measure)
     command = ["landscape", str(tmp_path / "a/seed-0"), "--measure", "trace"]
@@ -182,11 +183,12 @@ def test_a_study_and_a_command_do_not_measure_one_run_at_once(tmp_path: Path, tr
         waits.append(seconds)
         held.__exit__(None, None, None)
 
-    def measure(run: Run, folder: Path, *arguments: object, **options: object) -> None:
+    def measure(run: Run, folder: Path, *arguments: object, **options: object) -> list[str]:
         assert waits
         with pytest.raises(UserError, match="is in use by"), records.locked(folder, lock.MEASURES):
             pass
         waits.append(0.0)
+        return []
 
     monkeypatch.setattr(execute.time, "sleep", wait)
     monkeypatch.setattr(pictures, "measure_run", measure)
