@@ -119,9 +119,10 @@ def scaled(quantity: Measured, by: float) -> float:
     Raises:
         UserError: the factor is below 1.
     """
-    if quantity.log:
-        check_factor(f"the smallest factor that counts of {quantity.name}", by)
-    return math.log10(by) if quantity.log else by
+    if not quantity.log:
+        return by
+    check_factor(f"the smallest factor that counts of {quantity.name}", by)
+    return math.log10(by)
 
 
 def check_factor(name: str, value: float) -> None:

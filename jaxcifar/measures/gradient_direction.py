@@ -31,8 +31,8 @@ class GradientDirection(StepMeasure):
         super().__post_init__()
         if self.steps is not None:
             object.__setattr__(self, "steps", several("GradientDirection.steps", self.steps))
-        if self.steps is not None and not (len(self.steps) == 2 and 0 < self.steps[0] < self.steps[1] < math.inf):
-            raise UserError(f"GradientDirection.steps is {self.steps!r}; give the first and a greater last step.")
+            if not (len(self.steps) == 2 and 0 < self.steps[0] < self.steps[1] < math.inf):
+                raise UserError(f"GradientDirection.steps is {self.steps!r}; give the first and a greater last step.")
 
     def displays(self, layers: Layers) -> tuple[Display, ...]:
         span = "half to four times the learning rate" if self.steps is None else "α = {:g} to {:g}".format(*self.steps)

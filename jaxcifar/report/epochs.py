@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxcifar.claims.members import train_loss_of
+from jaxcifar.claims.members import ended_well, train_loss_of
 from jaxcifar.config.words import LOSS_UNIT
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.figure import Panel, line, log_axis
@@ -66,7 +66,7 @@ def numbers(study: StudyResults) -> tuple[tuple[str, ...], list[list[Any]]]:
 def spread(runs: Sequence[Result], key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return epochs, mean, least and greatest of a figure over seeds, up to the shortest; accuracies in per cent."""
     # A seed that diverged would end the line of the others at its own end, where a cross stands.
-    runs = [run for run in runs if run.status != "diverged"] or runs
+    runs = ended_well(runs) or runs
     columns = [run.column(key) * (100 if key.endswith("accuracy") else 1) for run in runs]
     columns = [values for values in columns if len(values)]
     if not columns:

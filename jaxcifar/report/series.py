@@ -162,7 +162,7 @@ def _by_norm(members: dict[str, list[Result]]) -> Arms:
 
 
 def _setting(run: Result) -> Run | None:
-    """What runs of one line share with those of the other; None where it is not known or there is no other."""
+    """The settings that runs with and without normalisation have in common, None if they are unknown."""
     bare = run.config.model.without_norm() if run.config else None
     return setting_of(run.config, bare, over_rates=True) if run.config and bare else None
 

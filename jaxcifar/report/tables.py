@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims import quantities, seconds
-from jaxcifar.claims.members import train_loss_of
+from jaxcifar.claims.members import ended_well, train_loss_of
 from jaxcifar.claims.statistics import standard_error
 from jaxcifar.config import SGD, CrossEntropy, Data, Muon, Run, Words
 from jaxcifar.config.network import activation_title
@@ -76,10 +76,14 @@ def _is_taken(study: StudyResults, figure: _Figure) -> bool:
 
 def _read(study: StudyResults, runs: Sequence[Result], heading: str) -> list[Result]:
     """The runs from which a column is read."""
-    done = [run for run in runs if len(run.column("epoch"))]
-    # As in claims, seeds that diverged do not enter the mean of the others.
-    done = [run for run in done if run.status != "diverged"] or done
+    done = _counted(runs)
     return seconds.timed(study, done) if heading in TIMED else done
+
+
+def _counted(runs: Sequence[Result]) -> list[Result]:
+    """The runs with an epoch on record; as in claims without the seeds that diverged, where others did not."""
+    begun = [run for run in runs if len(run.column("epoch"))]
+    return ended_well(begun) or begun
 
 
 def _member_row(study: StudyResults, member: str, words: Words, figures: Sequence[_Figure]) -> list[Cell]:
@@ -135,7 +139,7 @@ def _name(label: str, runs: Sequence[Result]) -> str:
     """The member's label with how its runs ended."""
     notes = [note for note in dict.fromkeys(_note(run) for run in runs) if note]
     lost = sum(run.status == "diverged" for run in runs)
-    if 0 < lost < len(runs):
+    if lost and any(run.status != "diverged" for run in _counted(runs)):
         notes.insert(0, f"{lost} of {len(runs)} seeds left out")
     alias = f" = {runs[0].same_as}" if runs[0].same_as else ""
     return label + alias + (f" ({'; '.join(notes)})" if notes else "")

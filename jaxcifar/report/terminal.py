@@ -133,18 +133,16 @@ def _labels(runs: Sequence[Records[Run]], own: Mapping[Path, Mapping[str, str]])
     studies: dict[Path, dict[str, Run]] = {}
     for run in runs:
         if run.config:
-            studies.setdefault(_study(run), {})[run.config.name] = run.config
+            studies.setdefault(study_folder(run.folder), {})[run.config.name] = run.config
     return {
         (study, m): label for study, members in studies.items() for m, label in labels(members, own.get(study)).items()
     }
 
 
-def _study(run: Records[Run]) -> Path:
-    return study_folder(run.folder)
-
-
 def _name(run: Records[Run], names: dict[tuple[Path, str], str]) -> str:
-    name = f"{names[_study(run), run.config.name]}, seed {run.config.seed}" if run.config else run.folder.name
+    name = (
+        f"{names[study_folder(run.folder), run.config.name]}, seed {run.config.seed}" if run.config else run.folder.name
+    )
     match run.status:
         case "finished":
             return name

@@ -71,7 +71,7 @@ def measure_run(
         told = dataclasses.replace(taken, advance=lambda done, total, name=measure.name: advance(name, done, total))
         try:
             arrays = {**_computed(measure, told), **shared}
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             # What the mathematics refuses, such as the principal plane of a path that did not move.
             failed.append(f"{folder} has no {measure.name}: {error}")
             continue

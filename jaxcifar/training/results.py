@@ -30,9 +30,9 @@ class Results(Records[Run]):
 
     def load(self, step: int | None = None, *, average: bool = False) -> Trained:
         """Return the trained network; see `jaxcifar.load`. A network of your own needs no second mention here."""
+        found = load(self.folder, step, self.config.model if self.config else None, average=average)
         if self.config is None:
-            return load(self.folder, step, average=average)
-        found = load(self.folder, step, self.config.model, average=average)
+            return found
         # A record does not hold the code of a user's own loss and arrays, but this run does.
         own = dataclasses.replace(found.config, loss=self.config.loss, data=self.config.data)
         return dataclasses.replace(found, config=own)
