@@ -106,6 +106,10 @@ def _count(value: float) -> str:
     return f"{value / 1e6:.3f} M" if value >= 1e6 else f"{value:,.0f}"
 
 
+def _loss(value: float) -> str:
+    return f"{value:.3f}" if value < 1000 else f"{value:.3g}"  # a network that exploded has no decimals to show
+
+
 Measure = Callable[[Result], float]
 _Figure = tuple[str, Measure, Callable[[float], str]]
 """Heading, measure, how its mean is written."""
@@ -114,8 +118,8 @@ TIMED = (SECONDS, IN_ALL)
 _FIGURES: tuple[_Figure, ...] = (
     ("parameters", quantities.parameters.of, _count),
     ("epochs", lambda run: float(len(run.column("epoch"))), "{:.0f}".format),
-    (TRAIN, _last("train_loss"), "{:.3f}".format),
-    ("test loss", _last("test_loss"), "{:.3f}".format),
+    (TRAIN, _last("train_loss"), _loss),
+    ("test loss", _last("test_loss"), _loss),
     ("test accuracy", _last("test_accuracy"), "{:.2f}%".format),
     ("best", quantities.best_accuracy().of, "{:.2f}%".format),
     (SECONDS, seconds.seconds_per_epoch.of, "{:.3g}".format),

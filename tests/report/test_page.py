@@ -335,3 +335,9 @@ def test_a_seed_that_diverged_is_left_out_of_the_others_means(tmp_path: Path):
     assert row[0].text.startswith("a (1 of 3 seeds left out; diverged at step ")
     assert next(cell.text for cell in row if "%" in cell.text).startswith("70.5")
     assert len(spread(found.runs, "test_accuracy")[0]) == 6
+
+
+def test_a_loss_that_exploded_does_not_widen_the_table(tmp_path: Path):
+    found = study(tmp_path, "mine", {"a": Member(train_loss=0.6, test_loss=23727074.7)})
+    texts = [cell.text for cell in results(found, Words("mine")).rows[0]]
+    assert texts[3:5] == ["0.600", "2.37e+07"]
