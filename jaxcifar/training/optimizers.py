@@ -134,18 +134,15 @@ def apply_update(
     optimizer, layers = run.optimizer, roles(run.model)
     # In the first epochs the learning rate of a whitening layer's bias falls to 0.
     fading = jnp.maximum(1 - epochs / run.model.whitening_epochs, 0.0) if run.model.whitening_epochs else 1.0
-
-    def of_whitening(path: Any) -> bool:
-        return bool(run.model.whitening_epochs) and _layer(path) in layers.whitening
-
     if isinstance(optimizer, config.Optax):
-        faded = jax.tree_util.tree_map_with_path(
-            lambda path, u: u * jnp.asarray(fading, u.dtype) if of_whitening(path) else u, update
-        )
-        return optax.apply_updates(params, faded)
+
+        def fade(path: Any, u: jax.Array) -> jax.Array:
+            return u * jnp.asarray(fading, u.dtype) if _layer(path) in layers.whitening else u
+
+        return optax.apply_updates(params, jax.tree_util.tree_map_with_path(fade, update))
 
     def move(path: Any, w: jax.Array, u: jax.Array, factor: float) -> jax.Array:
-        own = values.learning_rate * fading if of_whitening(path) else rate
+        own = values.learning_rate * fading if _layer(path) in layers.whitening else rate
         return w - (own * factor).astype(w.dtype) * u
 
     params = jax.tree_util.tree_map_with_path(move, params, update, rate_factors(optimizer, params, layers))
