@@ -5,7 +5,7 @@ SGD, the band of losses over learning rates, and how the gradient changes along 
 study; every verdict names this size.
 
 Command:  python scripts/run.py --config configs/course.py
-Cost:     72 runs of 390 to 585 steps, 25 minutes on two CPU cores (AMD EPYC, empty caches).
+Cost:     72 runs of 390 to 585 steps, 26 minutes on two CPU cores (AMD EPYC, empty caches).
 Expect:   with BatchNorm faster training and gradients that can be trusted over larger steps, but a wider band of losses
           over the learning rates (docs/results).
 """

@@ -1,6 +1,7 @@
-"""Sphinx extension: Markdown docstrings, one page per public object, and links to folders that are not pages."""
+"""Sphinx extension: Markdown docstrings, one page per public object, pages of results, links to folders of records."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from sphinx.application import Sphinx
 _CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
 _SPECIAL = re.compile(r"([\\*|]|(?<=\w)_(?!\w))")
 _LINK = re.compile(r"\[([^\]]+)\]\((\w+)\)")
+_PAGE = re.compile(r"\[([^\]]+)\]\(([\w/]+/index\.html)\)")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -16,6 +18,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("autodoc-process-docstring", _convert, priority=100)
     app.connect("autodoc-skip-member", _skip)
     app.connect("source-read", _unlink_folders)
+    app.connect("source-read", _link_pages)
+    app.connect("build-finished", _copy_pages)
     return {"parallel_read_safe": True}
 
 
@@ -44,6 +48,20 @@ def _unlink_folders(app: Sphinx, name: str, source: list[str]) -> None:
         return f"`{folder.relative_to(Path(app.srcdir).parent)}`" if folder.is_dir() else link[0]
 
     source[0] = _LINK.sub(plain, source[0])
+
+
+def _link_pages(app: Sphinx, name: str, source: list[str]) -> None:
+    """Make a link to a page of results one that the browser follows; as Markdown it would offer the file alone."""
+    source[0] = _PAGE.sub(r'<a href="\2">\1</a>', source[0])
+
+
+def _copy_pages(app: Sphinx, exception: Exception | None) -> None:
+    """Copy the pages of results with their pictures and tables to the place that they have below docs."""
+    results = Path(app.srcdir) / "results"
+    for page in [*results.glob("*/index.html"), *results.glob("*/report/index.html")] if exception is None else []:
+        home = page.parent
+        ignored = shutil.ignore_patterns("*.md", "*.json")
+        shutil.copytree(home, Path(app.outdir) / home.relative_to(app.srcdir), ignore=ignored, dirs_exist_ok=True)
 
 
 def to_restructured_text(lines: list[str]) -> list[str]:

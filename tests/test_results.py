@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import importlib
 import json
 import math
@@ -21,6 +22,7 @@ from scipy import stats
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "scripts"))
 publish = importlib.import_module("publish")
+published_page = importlib.import_module("published_page")
 
 FOLDERS = sorted(file.parent for file in (ROOT / "docs" / "results").glob("*/VERDICTS.md"))
 
@@ -34,6 +36,21 @@ def comparisons_of(folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_the_table_of_verdicts_says_what_the_claims_say(folder: Path):
     assert (folder / "VERDICTS.md").read_text() == publish.verdicts(folder)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_page_is_that_of_the_files(folder: Path):
+    """The report itself, or a page from the committed files, of which every picture and table is there."""
+    if (folder / "report").is_dir():
+        page = folder / "report" / "index.html"
+    else:
+        page = folder / "index.html"
+        assert page.read_text() == published_page.page(folder)
+    named = re.findall(r'(?:href|src)="([^"#:]+)"', page.read_text())
+    assert [name for name in named if not (page.parent / name).is_file()] == []
+    statements = [claim.statement for _, judged in published_page.studies(folder) for claim in chain(*judged.values())]
+    told = html.unescape(page.read_text())
+    assert [statement for statement in statements if statement not in told] == []
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims.evidence import Missing
-from jaxcifar.claims.members import by_seed, check_whole, learning_rate, setting_of_band, train_loss_of
+from jaxcifar.claims.members import by_seed, check_whole, learning_rate, loss_unit, setting_of_band, train_loss_of
 from jaxcifar.claims.quantities import words_of
 from jaxcifar.config import Run
 from jaxcifar.records.study import Result, StudyResults
@@ -73,7 +73,7 @@ def band_mean(*rates: float) -> Band:
 def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
     """Return the width of the range of usable learning rates in decades, log10 of the highest over the lowest.
 
-    A rate is usable if its run neither diverges nor ends with a train loss more than `tolerance` nats above the best
+    A rate is usable if its run neither diverges nor ends with a train loss more than `tolerance` above the best
     run of the same seed and settings: of all rates, with and without normalisation. One usable rate, or none, has width
     0.
 
@@ -98,7 +98,8 @@ def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:
             rates = [learning_rate(run) for run in runs if last_loss(run, key) <= level < math.inf]
             return math.log10(max(rates) / min(rates)) if rates else 0.0
 
-        name = f"usable rates ({words_of(key)} within {tolerance:g} nats of the seed's best)"
+        within = f"{tolerance:g} {loss_unit(study.runs)}".rstrip()
+        name = f"usable rates ({words_of(key)} within {within} of the seed's best)"
         # Rates stand about a factor of two apart, so a width that is equal for all seeds is no certainty.
         return Band(name, width, "decades", of_diverged=True, resolution=math.log10(2), record=key)
 

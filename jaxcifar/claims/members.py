@@ -44,6 +44,12 @@ def _of_member(study: StudyResults, member: str) -> list[Result]:
     return runs
 
 
+def loss_unit(runs: Sequence[Result]) -> str:
+    """Return the unit of the runs' losses; empty where a loss has none, such as MSE."""
+    units = {run.config.loss.unit for run in runs if run.config} or {"nats"}
+    return units.pop() if len(units) == 1 else ""
+
+
 def check_whole(study: StudyResults) -> None:
     """Refuse a study without one of its members, or with a run that has not ended, for what depends on all of them.
 

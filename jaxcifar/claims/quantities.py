@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims.evidence import Missing
-from jaxcifar.claims.members import complete, ended_well, recorded, train_loss_of
+from jaxcifar.claims.members import complete, ended_well, loss_unit, recorded, train_loss_of
 from jaxcifar.records import pictures, snapshots
 from jaxcifar.records.study import Result, StudyResults
 
@@ -163,7 +163,7 @@ def epochs_to_common_level(key: str, members: Sequence[str]) -> OfStudy:
         if not runs:
             raise Missing(f"Every run of {', '.join(members)} diverged, so there is no level that they reach.")
         level = common_level(runs, key)
-        shown = f"{100 * level:.1f}%" if key.endswith("accuracy") else f"{level:.3g} nats"
+        shown = f"{100 * level:.1f}%" if key.endswith("accuracy") else f"{level:.3g} {loss_unit(runs)}".rstrip()
         name = f"epochs to {'an' if words_of(key).startswith('e') else 'a'} {words_of(key)} of {shown}"
         return Quantity(name, lambda run: _first_epoch(run, key, level), "epochs", resolution=1.0, record=key)
 

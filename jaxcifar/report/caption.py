@@ -58,7 +58,7 @@ def provenance(study: StudyResults) -> Provenance:
         batch=f"batch {_listed(batches)}" if batches else "",
         device=", ".join(dict.fromkeys(_device(run) for run in runs if _device(run))),
         versions=", ".join(dict.fromkeys(_versions(run) for run in runs if _versions(run))),
-        seeds=_seeds(study),
+        seeds=seeds_told([{run.seed for run in runs if run.records} for runs in study.members.values()]),
         command=study.command,
         scaled=scaled(study),
     )
@@ -87,10 +87,9 @@ def labels(study: StudyResults, overrides: Mapping[str, str]) -> dict[str, str]:
     return {member: found.get(member) or overrides.get(member, member) for member in configs}
 
 
-def _seeds(study: StudyResults) -> str:
-    """`seed 0`, `seeds 0, 2`, `seeds 0 to 4`, and whether some members have fewer."""
-    found = [{run.seed for run in runs if run.records} for runs in study.members.values()]
-    of_members = [own for own in found if own]
+def seeds_told(of_members: Sequence[set[int]]) -> str:
+    """Return `seed 0`, `seeds 0, 2` or `seeds 0 to 4`, and whether some members have fewer."""
+    of_members = [own for own in of_members if own]
     seeds = sorted(set().union(*of_members))
     if not seeds:
         return ""

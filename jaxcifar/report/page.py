@@ -6,8 +6,8 @@ import base64
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -47,7 +47,10 @@ def write_report(folder: Path, config: Run | Study | Paper | None = None) -> Pat
         page = own_files.replace(folder, lambda out: _write(folder, sources, out, problems))
     if problems:
         more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
-        print(f"The records have a fault: {problems[0]}{more}. The end of the page names all.", file=sys.stderr)
+        print(
+            f"The records have a fault: {problems[0].rstrip('.')}{more}. The end of the page names all.",
+            file=sys.stderr,
+        )
     return page
 
 
@@ -55,7 +58,19 @@ def _write(folder: Path, sources: Sequence[Source], out: Path, problems: list[st
     (out / own_files.PAGE).write_text(render(folder, sources, out, problems), encoding="utf-8")
 
 
-def render(folder: Path, sources: Sequence[Source], out: Path, problems: list[str]) -> str:
+@dataclass(frozen=True)
+class Files:
+    """Where a page's files lie, from the page."""
+
+    figures: str = "figures/"
+    tables: str = "tables/"
+    formats: tuple[str, ...] = ("png", "svg", "csv")
+    """Of every figure; CSV where it has numbers."""
+    images: str = "data:"
+    """Where pictures may come from (Content-Security-Policy)."""
+
+
+def render(folder: Path, sources: Sequence[Source], out: Path, problems: list[str], files: Files = Files()) -> str:
     """Return the page's HTML; figures and tables are written to their folders on the way.
 
     Args:
@@ -63,6 +78,7 @@ def render(folder: Path, sources: Sequence[Source], out: Path, problems: list[st
         sources: what the page shows.
         out: the folder of the report.
         problems: receives a sentence for each fault of the records.
+        files: those to which the page leads.
     """
     studies = [source.results for source in sources]
     problems += [problem for study in studies for problem in study.problems]
@@ -84,6 +100,41 @@ def render(folder: Path, sources: Sequence[Source], out: Path, problems: list[st
         sections.append(replace(section, figures=tuple(each for each in section.figures if each.name in drawn)))
         _save_tables(section, out)
     problems[:] = dict.fromkeys(problems)
+    return compose(
+        folder.resolve().name,  # `.` has no name of its own
+        sections,
+        panels,
+        data=", ".join(dict.fromkeys(data_name(study) for study in studies)),
+        runs=_runs(studies),
+        scaled=any(study.is_scaled for study in studies),
+        problems=problems,
+        files=files,
+    )
+
+
+def compose(
+    title: str,
+    sections: Sequence[Section],
+    panels: Mapping[str, Sequence[str]],
+    *,
+    data: str,
+    runs: str,
+    scaled: bool = False,
+    problems: Sequence[str] = (),
+    files: Files = Files(),
+) -> str:
+    """Return the HTML of a page.
+
+    Args:
+        title: its heading.
+        sections: what it shows, in order.
+        panels: name of a figure -> the HTML of each of its panels.
+        data: the data sets, for readers.
+        runs: how many runs have ended, for readers.
+        scaled: whether runs are smaller than their study's.
+        problems: what could not be read, a sentence each.
+        files: where tables and figures lie.
+    """
     # Names and labels come from records and may hold any text, so everything is escaped unless marked as safe.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -95,15 +146,16 @@ def render(folder: Path, sources: Sequence[Source], out: Path, problems: list[st
     css = environment.get_template("page.css").render(palette=(style.LIGHT, style.DARK))
     script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
-        title=folder.resolve().name,  # `.` has no name of its own
+        title=title,
         sections=sections,
         claims=[claim for section in sections for claim in section.claims],
         tally=tally([claim for section in sections for claim in section.claims]),
-        data=", ".join(dict.fromkeys(data_name(study) for study in studies)),
-        scaled=any(study.is_scaled for study in studies),
-        runs=_runs(studies),
+        data=data,
+        scaled=scaled,
+        runs=runs,
         problems=problems,
-        policy=f"{POLICY}; style-src {_hash(css)}; script-src {_hash(script)}",
+        files=files,
+        policy=f"{POLICY}; img-src {files.images}; style-src {_hash(css)}; script-src {_hash(script)}",
         css=css,
         script=script,
         symbols=SYMBOLS,
@@ -113,7 +165,7 @@ def render(folder: Path, sources: Sequence[Source], out: Path, problems: list[st
     )
 
 
-POLICY = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'"
+POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'"
 """Nothing is loaded, and only the page's own style and script count, which are named by their hashes."""
 
 

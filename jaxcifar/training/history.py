@@ -57,7 +57,7 @@ class History:
     def restore(self, step: int) -> None:
         """Go back to a step: read what was recorded up to it, and drop what came after."""
         self.values, self.rows, diverged = self._recorded(step)
-        self.diverged_step = self.done if diverged else None
+        self.diverged_step = self.done if diverged or self._exploded_at_the_end() else None
         records.write_metrics(self.folder, self.rows)
 
     def _recorded(self, step: int) -> tuple[dict[str, np.ndarray], list[dict[str, Any]], bool]:
@@ -109,8 +109,16 @@ class History:
             row |= {f"test_accuracy_{name}": float(n) / float(sums.count) for name, n in sums.others.items()}
         self.rows.append(row)
         records.append_metrics(self.folder, row)
+        if self._exploded_at_the_end():
+            self.diverged_step = self.done
         if self.logger is not None:
             self.logger.row(row)
+
+    def _exploded_at_the_end(self) -> bool:
+        """Whether the weights exploded in the very last step, which no later step's loss tells but the test loss."""
+        last = self.rows[-1] if self.rows else {}
+        loss = last.get("test_loss")
+        return last.get("step") == self.run.epochs * self.steps_per_epoch and (loss is None or not math.isfinite(loss))
 
     def flush(self) -> None:
         """Write steps.npz."""

@@ -38,10 +38,10 @@ from jaxcifar.claims import (
 from jaxcifar.claims.comparisons import Fact, Order, pointing
 from jaxcifar.claims.decisions import all_of, decide_all
 from jaxcifar.claims.evidence import Missing
-from jaxcifar.claims.numbers import _check_trained
-from jaxcifar.claims.quantities import _first_epoch, share_of_guessing
+from jaxcifar.claims.numbers import _check_trained, number
+from jaxcifar.claims.quantities import _first_epoch, least, mean, oscillation, share_of_guessing
 from jaxcifar.claims.together import decided_together
-from jaxcifar.config import CNN, Claim, Data, Run, Study, UserError, Variant, shipped
+from jaxcifar.config import CNN, MSE, Claim, CrossEntropy, Data, Run, Study, UserError, Variant, shipped
 from jaxcifar.config.stored import read_records, read_studies
 from jaxcifar.measures import Beta, NoiseFloor
 from jaxcifar.records import pictures, snapshots
@@ -580,6 +580,22 @@ def test_usable_rates_need_every_run_to_its_end(tmp_path: Path, state: str):
     claim = judge_one(dataclasses.replace(found, runs=runs), "wider range")
     assert claim.verdict == "not decided"
     assert f"The run {last.member}, seed {last.seed} " in claim.decides
+
+
+def test_losses_without_a_unit_are_told_without_one(tmp_path: Path):
+    """MSE has none; cross-entropy is in nats."""
+    for loss, unit in ((MSE(), ""), (CrossEntropy(), "nats")):
+        place = tmp_path / type(loss).__name__
+        two = {
+            name: M(run=Run(loss=loss), epochs=3, test_loss=[2.0, 1.5, level])
+            for name, level in (("a", 1.1), ("b", 1.2))
+        }
+        results = synthetic.study(place, "mine", two)
+        for quantity in (last("test_loss"), mean("test_loss"), least("test_loss"), oscillation("test_loss")):
+            assert number(results, quantity, "a").unit == unit
+        assert number(results, best_accuracy(), "a").unit == "%"
+        level = epochs_to_common_level("test_loss", ["a", "b"])(results)
+        assert level.name == f"epochs to a test loss of {f'1.2 {unit}'.strip()}"
 
 
 def test_every_rate_diverges_and_none_is_usable(tmp_path: Path):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import importlib
 import json
 import os
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,9 @@ from synthetic import Member, study, text_of, write_run, write_study
 
 from jaxcifar import records
 from jaxcifar.cli import main
-from jaxcifar.config import MSE, SGD, VGG, Adam, BCEWithLogits, Run, Words
+from jaxcifar.config import MSE, SGD, VGG, Adam, BCEWithLogits, Run, Words, shipped
 from jaxcifar.config.stored import read_studies
-from jaxcifar.report import write_report
+from jaxcifar.report import store_claims, write_report
 from jaxcifar.report.caption import provenance
 from jaxcifar.report.epochs import spread
 from jaxcifar.report.tables import results
@@ -115,6 +118,63 @@ def test_the_page_in_chromium(width: int, tmp_path: Path):
         "BCE with logits (unfinished, 3 of 3 epochs)",
     )
     assert found["down"].startswith("MSE")
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Publishes a folder of studies by the script; returns the new folder."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts"))
+    publish = importlib.import_module("publish")
+
+    def run(source: Path, *options: str) -> Path:
+        write_report(source)
+        for name in sorted(place.name for place in source.iterdir() if place.name != "report"):
+            store_claims(source, shipped.study(name), is_shipped=True)
+        target = tmp_path / "published"
+        monkeypatch.setattr(sys, "argv", ["publish.py", str(source), str(target), *options])
+        publish.main()
+        return target
+
+    return run
+
+
+@pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="there is no Chromium on this machine")
+def test_the_page_of_a_published_folder_in_chromium(published: Callable[..., Path], tmp_path: Path):
+    """It has no records, and only the chosen figures, as pictures."""
+    some_studies(tmp_path / "paper")
+    folder = published(tmp_path / "paper", "--figures", "epochs,beta")
+    page = folder / "index.html"
+    found = opened(page, 1280, folder)
+    pictures = {file.name for file in folder.glob("*.png")}
+    assert pictures == {"gradients-epochs.png", "gradients-beta-same-batch.png", "losses-epochs.png"}
+    assert (found["wrong"], found["broken"], found["silent"]) == ([], [], 0)
+    assert found["images"] == len(pictures)
+    text = text_of(page)
+    assert "2 studies of 11 runs, on CIFAR-10 (a JPEG copy, cifar10-jpeg)." in text
+    assert "β, same batch VGG-A, Adam" in text
+    assert "Repeat: python scripts/run.py --config configs/gradients.py" in text
+    links = re.findall(r'<dt>Shown in</dt><dd>\s*<a href="#([^"]+)"', page.read_text())
+    assert "gradients-beta-same-batch" in links
+    assert all(f'id="{link}"' in page.read_text() for link in links)
+
+
+def test_a_report_is_published_whole_without_files_of_figures(published: Callable[..., Path], tmp_path: Path):
+    some_studies(tmp_path / "paper")
+    folder = published(tmp_path / "paper", "--report")
+    page = folder / "report" / "index.html"
+    assert not (folder / "index.html").exists()
+    assert page.read_text().count('<svg class="plot"') >= 9
+    links = re.findall(r'href="([^"#:]+)"', page.read_text())
+    assert links
+    assert all(link.startswith("tables/") and (page.parent / link).is_file() for link in links)
+
+
+def test_a_study_on_two_data_sets_is_not_published_as_one(published: Callable[..., Path], tmp_path: Path, capsys: Any):
+    write_study(tmp_path / "paper", "losses", {"mse": Member(), "bce": Member(data="shapes")})
+    with pytest.raises(SystemExit):
+        published(tmp_path / "paper")
+    assert "holds losses on cifar10-jpeg and shapes; give a folder of one data set." in capsys.readouterr().err
+    assert not (tmp_path / "published").exists()
 
 
 def test_every_region_of_several_studies_has_a_name_of_its_own(tmp_path: Path):

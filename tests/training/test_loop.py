@@ -182,6 +182,20 @@ def test_a_diverged_run_says_where_and_keeps_what_it_has(small_run: Run, tmp_pat
     assert not np.isfinite(losses[-1])
 
 
+def test_weights_that_explode_in_the_last_step_have_diverged(small_run: Run, tmp_path: Path):
+    """No later step's loss tells it, but the test loss does, also where the run is killed before its summary."""
+    data = dataclasses.replace(small_run.data, train_size=32)
+    run = dataclasses.replace(small_run, data=data, epochs=1, optimizer=SGD(learning_rate=1e30))
+    fit([run], tmp_path)
+    found = read_records(tmp_path / "0")
+    assert np.isfinite(found.steps["loss"]).all()
+    assert [row["epoch"] for row in found.metrics] == [1]
+    assert (found.status, found.summary["diverged_step"]) == ("diverged", 1)
+    (tmp_path / "0" / records.SUMMARY).unlink()
+    fit([run], tmp_path)
+    assert read_records(tmp_path / "0").status == "diverged"
+
+
 @pytest.mark.parametrize("vectorize", ["vmap", "map"])
 def test_members_equal_their_single_runs(whole: Records, small_run: Run, tmp_path: Path, vectorize: Vectorize):
     """Another seed, another rate, and one that diverges: none disturbs the first."""
