@@ -35,8 +35,6 @@ CLAIMS, RESULTS, SEEDS = ".claims.json", "-results.csv", ".seeds.csv"
 """The ends of a study's files."""
 QUANTILES = {"median": "q0.5", "90%": "q0.9", "99%": "q0.99", "maximum": "q1"}
 """The columns of the table of measures, and those of a file of seeds."""
-EVALUATED = "last train_eval_loss"
-"""In a file of seeds, of runs whose train losses are of evaluation mode."""
 FILES = Files(figures="", tables="", formats=("png",), images="'self' file: data:")
 
 
@@ -107,7 +105,7 @@ def _section(folder: Path, words: Words, data: str, claims: list[Judged]) -> Sec
             scaled=size or "full size",
         ),
         missing="",
-        results=_results(folder / f"{words.name}{RESULTS}", any(row["figure"] == EVALUATED for row in seeds)),
+        results=_results(folder / f"{words.name}{RESULTS}", _is_evaluated(seeds)),
         tables=(measured,) if measured.rows else (),
         settings=None,
         figures=tuple(_figures(folder, words, known)),
@@ -153,6 +151,15 @@ def _known(words: Words, study: Study | None) -> dict[str, _Known]:
                 shows = frozenset(f"{measure.name}/{array}" for array in each.arrays)
                 found[file_name(each.name)] = _Known(each.title, each.caption, shows)
     return found
+
+
+def _is_evaluated(seeds: list[dict[str, str]]) -> bool:
+    """Whether every run has its train loss of evaluation mode, which the table of results then shows."""
+    running, evaluated = (
+        {(row["member"], row["seed"]) for row in seeds if row["figure"] == f"last {key}"}
+        for key in ("train_loss", "train_eval_loss")
+    )
+    return bool(seeds) and running == evaluated
 
 
 def _results(file: Path, evaluated: bool) -> Table:
