@@ -30,7 +30,14 @@ def read_run(folder: Path) -> Run:
     """
     path = folder / records.CONFIG
     if not path.is_file():
-        raise UserError(f"{str(folder)!r} is not a run folder; give the one that holds the run's {records.CONFIG}.")
+        # Of a member, a study or a paper, and no deeper: the folder may be anybody's home.
+        files = [file for depth in (1, 2, 3) for file in folder.glob("*/" * depth + records.CONFIG)]
+        below = sorted(str(file.parent.relative_to(folder)) for file in files)
+        several = (
+            f"{len(below)} run{'s are' if len(below) > 1 else ' is'} in it, such as {below[0]!r}: " if below else ""
+        )
+        way_out = f"{several}give the folder that holds the run's {records.CONFIG}."
+        raise UserError(f"{str(folder)!r} is not a run folder; {way_out}")
     found = read_records(folder)
     if found.config is None:
         raise UserError(next((text for text in found.problems if str(path) in text), f"{path} does not hold a config."))

@@ -13,7 +13,7 @@ import pytest
 import jaxcifar
 from jaxcifar.cli import main
 from jaxcifar.config import CNN, Data, Module, Run, UserError
-from jaxcifar.config.stored import read_records
+from jaxcifar.config.stored import begin_records, read_records
 from jaxcifar.data import load as load_data
 from jaxcifar.records.restart import clear
 from jaxcifar.training.start import check
@@ -64,8 +64,12 @@ def test_it_refuses_other_images_steps_and_folders(records, tmp_path):
     assert network.evaluate((images, column)) == network.evaluate((images, column[:, 0]))
     with pytest.raises(UserError, match="has no checkpoint of step 3; it has"):
         jaxcifar.load(records.folder, step=3)
-    with pytest.raises(UserError, match="is not a run folder"):
+    with pytest.raises(UserError, match="is not a run folder; give the folder that holds the run's config.json"):
         jaxcifar.load(tmp_path)
+    for seed in (0, 1):
+        begin_records(tmp_path / "study" / "member" / f"seed-{seed}", Run(seed=seed))
+    with pytest.raises(UserError, match=r"2 runs are in it, such as 'member/seed-0': give the folder"):
+        jaxcifar.load(tmp_path / "study")
 
 
 @pytest.mark.parametrize(
