@@ -27,9 +27,11 @@ from published_page import CLAIMS, SEEDS
 from jaxcifar.claims import Judged
 from jaxcifar.claims.together import decided_together
 from jaxcifar.config.stored import read_studies
-from jaxcifar.records import seal
-from jaxcifar.records.study import Result
+from jaxcifar.errors import UserError
+from jaxcifar.records import judged, seal
+from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report import page
+from jaxcifar.report.names import file_name
 from jaxcifar.report.sources import gather
 
 QUANTILES = (0.0, 0.5, 0.9, 0.99, 1.0)
@@ -50,14 +52,17 @@ def main() -> None:
     parser.add_argument("--figures", default="", help="words, joined by commas, in the names of the figures to copy")
     parser.add_argument("--report", action="store_true", help="draw the page of the report")
     options = parser.parse_args()
-    found = read_studies(options.source)
-    for name in {study.name for study in found}:
-        if len(data := [study.data for study in found if study.name == name]) > 1:
-            parser.error(f"{options.source} holds {name} on {' and '.join(data)}; give a folder of one data set.")
+    try:
+        found = read_studies(options.source)
+    except UserError as error:
+        parser.error(str(error))
+    if problem := _refused(options.source, options.target, found, options.report):
+        parser.error(problem)
     options.target.mkdir(parents=True, exist_ok=True)
     for study in found:
-        shutil.copy(study.folder / "claims.json", options.target / f"{study.name}{CLAIMS}")
-        write_seeds(study.runs, options.target / f"{study.name}{SEEDS}")
+        name = file_name(study.name)
+        shutil.copy(study.folder / judged.FILE, options.target / f"{name}{CLAIMS}")
+        write_seeds(study.runs, options.target / f"{name}{SEEDS}")
     words = [word for word in options.figures.split(",") if word]
     for figure in sorted((options.source / "report" / "figures").glob("*.png")):
         if any(word in figure.stem for word in words):
@@ -65,11 +70,31 @@ def main() -> None:
     for table in sorted((options.source / "report" / "tables").glob("*-results.csv")):
         shutil.copy(table, options.target / table.name)
     join(options.target)
-    (options.target / "VERDICTS.md").write_text(verdicts(options.target))
+    (options.target / "VERDICTS.md").write_text(verdicts(options.target), encoding="utf-8")
     if options.report:
         draw(options.source, options.target / "report")
-    elif not (options.target / "report").is_dir():
-        (options.target / "index.html").write_text(published_page.page(options.target))
+        (options.target / "index.html").unlink(missing_ok=True)
+    else:
+        (options.target / "index.html").write_text(published_page.page(options.target), encoding="utf-8")
+
+
+def _refused(source: Path, target: Path, found: Sequence[StudyResults], report: bool) -> str:
+    """Why the studies cannot be published; empty where they can."""
+    if not (source / "report").is_dir():
+        return f"{source} has no report/; give the folder of the report, or write it by jaxcifar report {source}."
+    for study in found:
+        if not (study.folder / judged.FILE).is_file():
+            return f"{study.folder} has no {judged.FILE}; give the study's command again, which stores it."
+        if len(twice := [f"{other.folder} ({other.data})" for other in found if other.name == study.name]) > 1:
+            return (
+                f"{source} holds {study.name} twice, in {' and '.join(twice)}; give a folder of one size and data set."
+            )
+    if (target / "report").is_dir() and not report:
+        return f"{target} has the page of a report; give --report, or another folder."
+    ours = {f"{file_name(study.name)}{CLAIMS}" for study in found}
+    if report and (others := sorted({file.name for file in target.glob(f"*{CLAIMS}")} - ours)):
+        return f"--report shows the studies of {source} alone, and {target} has {others[0]} too; give another folder."
+    return ""
 
 
 def draw(source: Path, target: Path) -> None:
@@ -80,12 +105,12 @@ def draw(source: Path, target: Path) -> None:
             (out / part).mkdir()
         text = page.render(source, gather(source), out, [], page.Files(formats=()))
         shutil.copytree(out / "tables", target / "tables", dirs_exist_ok=True)
-    (target / "index.html").write_text(text)
+    (target / "index.html").write_text(text, encoding="utf-8")
 
 
 def join(folder: Path) -> None:
     """Decide the comparisons in the claims.json files of a folder again, adjusted for one another."""
-    files = {file: json.loads(file.read_text()) for file in sorted(folder.glob(f"*{CLAIMS}"))}
+    files = {file: json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob(f"*{CLAIMS}"))}
     rows = [row for stored in files.values() for rows in stored["judged"].values() for row in rows if row.get("tests")]
     for row, claim in zip(rows, decided_together([Judged.from_json(row) for row in rows]), strict=True):
         row.update(verdict=claim.verdict, reasons=list(claim.reasons), tests=list(claim.tests))
@@ -95,7 +120,7 @@ def join(folder: Path) -> None:
 
 def write_seeds(runs: Sequence[Result], file: Path) -> None:
     """Write a row for each run and figure: the last epoch's, and quantiles of every per-step array."""
-    with file.open("w", newline="") as text:
+    with file.open("w", newline="", encoding="utf-8") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["member", "seed", "status", "figure", "mean", *(f"q{q:g}" for q in QUANTILES)])
         writer.writerows(row for run in runs for row in _rows(run))
@@ -118,20 +143,20 @@ def _rows(run: Result) -> Iterator[list[Any]]:
 def verdicts(folder: Path) -> str:
     """Return a table of the verdicts in the claims.json files of a folder, in Markdown."""
     parts = []
-    for words, found in published_page.studies(folder):
-        for data, judged in found.items():
-            size = next((f", {each.size}" for each in judged if each.size), ", full size" if judged else "")
-            # A study without a section would have two blanks in its title.
-            title = f"## {words.section} {words.title}".replace("##  ", "## ")
-            head = f"`{words.name}` on {data}{size}."
-            table = ["| claim | verdict | numbers | why |", "|---|---|---|---|", *(_row(each) for each in judged)]
-            parts.append("\n".join([title, "", head, *(["", *table] if judged else [])]))
+    for found in published_page.studies(folder):
+        words, claims = found.words, found.claims
+        size = next((f", {each.size}" for each in claims if each.size), ", full size" if claims else "")
+        # A study without a section would have two blanks in its title.
+        title = f"## {words.section} {words.title}".replace("##  ", "## ")
+        head = f"`{words.name}` on {found.data}{size}."
+        table = ["| claim | verdict | numbers | why |", "|---|---|---|---|", *(_row(each) for each in claims)]
+        parts.append("\n".join([title, "", head, *(["", *table] if claims else [])]))
     return "\n\n".join([HEADING, *parts]) + "\n"
 
 
-def _row(judged: Judged) -> str:
-    numbers = "; ".join(f"{number.quantity}, {number.label}: {number.text}" for number in judged.numbers)
-    cells = (judged.statement, f"**{judged.answer}**", numbers, judged.decides)
+def _row(claim: Judged) -> str:
+    numbers = "; ".join(f"{number.quantity}, {number.label}: {number.text}" for number in claim.numbers)
+    cells = (claim.statement, f"**{claim.answer}**", numbers, claim.decides)
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 

@@ -1,8 +1,8 @@
 """The page of a published folder, from its files alone: claims, tables and pictures, without the records.
 
-It is the page of a report without what only records hold (settings, panels whose lines can be hidden), so that a folder
-of a few megabytes shows what a study of many hours found. `scripts/publish.py` writes it; after a change of the page's
-looks or of a study's words, write those of all folders again:
+It lacks what only records hold, such as panels whose lines can be hidden, so that a folder of a few megabytes shows
+what a study of many hours found. `scripts/publish.py` writes it. After a change of the page's form or of a study's
+words, write those of all folders again:
 
 python scripts/published_page.py docs/results/*/
 """
@@ -14,10 +14,9 @@ import csv
 import html
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,22 +28,59 @@ from jaxcifar.report.figure import Figure
 from jaxcifar.report.names import file_name
 from jaxcifar.report.page import Files, compose
 from jaxcifar.report.sections import Section
-from jaxcifar.report.tables import Cell, Table
+from jaxcifar.report.tables import Cell, Table, settings_of
 
 CLAIMS, RESULTS, SEEDS = ".claims.json", "-results.csv", ".seeds.csv"
 """The ends of a study's files."""
 QUANTILES = {"median": "q0.5", "90%": "q0.9", "99%": "q0.99", "maximum": "q1"}
 """The columns of the table of measures, and those of a file of seeds."""
-FILES = Files(figures="", tables="", formats=("png",), images="'self' file: data:")
+FILES = Files(figures="", tables="", formats=("png",), images="'self' file: data:", is_whole=False)
+Row = dict[str, str]
+"""Of a file of seeds."""
 
 
 def main() -> None:
-    """Write the pages of published folders that have no report of their own; other folders are passed over."""
+    """Write the pages of published folders that have no report of their own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", type=Path, nargs="+", help="folders that scripts/publish.py wrote")
-    for folder in parser.parse_args().folders:
+    parser.add_argument("folders", type=Path, nargs="+", help="folders; those without verdicts are passed over")
+    folders = parser.parse_args().folders
+    for folder in folders:
+        if not folder.is_dir():
+            parser.error(f"{folder} is not a folder; give those that scripts/publish.py wrote.")
+    for folder in folders:
         if any(folder.glob(f"*{CLAIMS}")) and not (folder / "report").is_dir():
-            (folder / "index.html").write_text(page(folder))
+            (folder / "index.html").write_text(page(folder), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A study in a published folder."""
+
+    words: Words
+    data: str
+    claims: tuple[Judged, ...]
+    is_shipped: bool
+
+    @property
+    def file(self) -> str:
+        """How the names of its files begin."""
+        return file_name(self.words.name)
+
+    @property
+    def size(self) -> str:
+        """The name of its size, as far as its claims tell it."""
+        return next((claim.size.split()[1] for claim in self.claims if claim.size), "").rstrip(":")
+
+
+def studies(folder: Path) -> list[Published]:
+    """Return the studies of a published folder, in the order of the text."""
+    found = []
+    for file in sorted(folder.glob(f"*{CLAIMS}")):
+        stored = json.loads(file.read_text(encoding="utf-8"))
+        words = Words.from_json(stored["words"])
+        for data, rows in stored["judged"].items():
+            found.append(Published(words, data, tuple(map(Judged.from_json, rows)), stored["shipped"]))
+    return sorted(found, key=lambda each: each.words.order)
 
 
 def page(folder: Path) -> str:
@@ -53,71 +89,93 @@ def page(folder: Path) -> str:
     Args:
         folder: of files NAME.claims.json and, where there are any, NAME-results.csv, NAME.seeds.csv and NAME-*.png.
     """
-    sections, panels, runs, data = [], {}, 0, {}
-    for words, judged in studies(folder):
-        for name, claims in judged.items():
-            section = _section(folder, words, name, claims)
-            sections.append(section)
-            data[section.provenance.data] = None
-            panels |= {each.name: [_picture(each)] for each in section.figures}
-        runs += len({(row["member"], row["seed"]) for row in _rows(folder / f"{words.name}{SEEDS}")})
-    several = f"{len(sections)} stud{'y' if len(sections) == 1 else 'ies'}"
-    told = f"{several} of {runs:,} runs" if runs else several
-    return compose(folder.name, sections, panels, data=", ".join(data), runs=told, files=FILES)
-
-
-def studies(folder: Path) -> list[tuple[Words, dict[str, list[Judged]]]]:
-    """Return the words of each study of a published folder and its claims by data set, in the order of the text."""
-    stored = [json.loads(file.read_text()) for file in sorted(folder.glob(f"*{CLAIMS}"))]
-    found = [
-        (Words.from_json(each["words"]), {data: list(map(Judged.from_json, rows)) for data, rows in judged.items()})
-        for each in stored
-        if (judged := each["judged"])
-    ]
-    return sorted(found, key=lambda each: each[0].order)
-
-
-def _section(folder: Path, words: Words, data: str, claims: list[Judged]) -> Section:
-    size = next((claim.size for claim in claims if claim.size), "")
-    study = _study(words, size)
-    named = {member: said.label for member, said in words.members.items() if said.label}
-    names = labels({each.name: each.run for each in study.members()}, study.own_labels) if study else named
-    command = f"python scripts/run.py --config configs/{words.name}.py" if study else ""
-    command += f" --size {size.split()[1]}" if study and size else ""
-    seeds = _rows(folder / f"{words.name}{SEEDS}")
-    of_members: dict[str, set[int]] = {}
-    for row in seeds:
-        of_members.setdefault(row["member"], set()).add(int(row["seed"]))
-    known = _known(words, study)
-    measured = _measured(words.name, seeds, known, names)
-    return Section(
-        key=words.name,
-        words=words,
-        title=words.title,
-        provenance=Provenance(
-            data=DATA_NAMES.get(data, data),
-            networks="",
-            batch="",
-            device="",
-            versions="",
-            seeds=seeds_told(list(of_members.values())),
-            command=command,
-            scaled=size or "full size",
-        ),
-        missing="",
-        results=_results(folder / f"{words.name}{RESULTS}", _is_evaluated(seeds)),
-        tables=(measured,) if measured.rows else (),
-        settings=None,
-        figures=tuple(_figures(folder, words, known)),
-        claims=tuple(claims),
+    found = studies(folder)
+    # All studies of a folder are of one size, and one without claims does not tell it.
+    size = next((each.size for each in found if each.size), "")
+    figures = _by_study(folder, [each.file for each in found])
+    rows = {each.file: _rows(folder / f"{each.file}{SEEDS}") for each in found}
+    sections = [_section(folder, each, size, rows[each.file], figures[each.file]) for each in found]
+    ended = {(name, row["member"], row["seed"]): _has_ended(row) for name, own in rows.items() for row in own}
+    several = f"{len(found)} stud{'y' if len(found) == 1 else 'ies'}"
+    runs = f"{sum(ended.values()):,} of {len(ended):,} runs have come to their end"
+    told = runs if not all(ended.values()) else f"{several} of {len(ended):,} runs" if ended else several
+    return compose(
+        folder.resolve().name,
+        sections,
+        {each.name: [_picture(each)] for section in sections for each in section.figures},
+        data=", ".join(dict.fromkeys(section.provenance.data for section in sections)),
+        runs=told,
+        scaled=any(claim.scaled for each in found for claim in each.claims),
+        files=FILES,
     )
 
 
-def _study(words: Words, size: str) -> Study | None:
-    """The shipped study of these words at a size; None for one's own."""
-    study = shipped.find(words.name)
-    wanted = size.split()[1] if size else ""
-    return study.sized(wanted) if study and wanted in ("", *study.sizes) else None
+def _by_study(folder: Path, names: Sequence[str]) -> dict[str, list[Path]]:
+    """The pictures of each study; where one's name begins another's, those of the longer name are the other's."""
+    found: dict[str, list[Path]] = {name: [] for name in names}
+    for file in sorted(folder.glob("*.png")):
+        own = [name for name in names if file.stem.startswith(f"{name}-")]
+        if own:
+            found[max(own, key=len)].append(file)
+    return found
+
+
+def _section(folder: Path, published: Published, size: str, rows: list[Row], pictures: list[Path]) -> Section:
+    words, claims = published.words, published.claims
+    study = _study(published, size)
+    runs = {each.name: each.run for each in study.members()} if study else {}
+    named = {member: said.label for member, said in words.members.items() if said.label}
+    names = labels(runs, study.own_labels) if study else named
+    known = _known(published, study)
+    measured = _measured(published.file, rows, known, names)
+    unfinished = len({(row["member"], row["seed"]) for row in rows if not _has_ended(row)})
+    several = "runs have" if unfinished > 1 else "run has"
+    settings = settings_of(list(runs.values()), words)
+    return Section(
+        key=published.file,
+        words=words,
+        title=words.title,
+        provenance=_provenance(published, study, size, rows),
+        missing=f"{unfinished} {several} not come to the end." if unfinished else "",
+        results=_results(folder / f"{published.file}{RESULTS}", rows),
+        tables=(measured,) if measured.rows else (),
+        settings=replace(settings, name="") if settings else None,
+        figures=tuple(_figures(published, pictures, known)),
+        claims=claims,
+    )
+
+
+def _study(published: Published, size: str) -> Study | None:
+    """The shipped study at a size; None for one's own."""
+    study = shipped.find(published.words.name) if published.is_shipped else None
+    return study.sized(size) if study and size in study.sizes else None if size else study
+
+
+def _provenance(published: Published, study: Study | None, size: str, rows: list[Row]) -> Provenance:
+    of_members: dict[str, set[int]] = {}
+    for row in rows:
+        of_members.setdefault(row["member"], set()).add(int(row["seed"]))
+    scaled = "scaled" if any(claim.scaled for claim in published.claims) else ""
+    return Provenance(
+        data=DATA_NAMES.get(published.data, published.data),
+        networks="",
+        batch="",
+        device="",
+        versions="",
+        seeds=seeds_told(list(of_members.values())),
+        command="" if scaled else _command(study, size, sorted(set().union(*of_members.values()))),
+        scaled=scaled or (study.size_title or "full size" if study else ""),
+    )
+
+
+def _command(study: Study | None, size: str, seeds: Sequence[int]) -> str:
+    """What trains the same seeds; empty where a command cannot name them."""
+    if study is None or not seeds or seeds[-1] - seeds[0] != len(seeds) - 1:
+        return ""
+    command = f"python scripts/run.py --config configs/{study.name}.py" + (f" --size {size}" if size else "")
+    if tuple(seeds) == study.seeds:
+        return command
+    return f"{command} --seeds {len(seeds) if seeds[0] == 0 else f'{seeds[0]}-{seeds[-1]}'}"
 
 
 @dataclass(frozen=True)
@@ -132,15 +190,19 @@ class _Known:
     """The axes of a step measure that has one value a step."""
 
 
-def _known(words: Words, study: Study | None) -> dict[str, _Known]:
+def _known(published: Published, study: Study | None) -> dict[str, _Known]:
     """The figures of training, and those that a study's measures ask for, by the ends of their files' names."""
-    said = "After each epoch. Line: mean over seeds; band: least to greatest."
+    said = "After each epoch. Line: mean over seeds; band, where there are several: least to greatest."
     columns = frozenset(f"{kind}_{what}" for kind in ("train", "train_eval", "test") for what in ("loss", "accuracy"))
-    found = {"epochs": _Known(f"{words.title}: loss and accuracy", said, columns)}
+    found = {"epochs": _Known(f"{published.words.title}: loss and accuracy", said, columns)}
     said = f"Least and greatest at each step, mean over seeds; {TRAINING_MODE}. The picture names the network."
     for name in ("band", "band-2"):
         found[name] = _Known("Band of the train loss over learning rates", said, frozenset({"loss"}))
     found["gradients"] = _Known("The gradient's way through the layers", "", frozenset({"gradients"}))
+    # Figures of measures of one's own bear the names of their arrays.
+    for record in {number.record for claim in published.claims for number in claim.numbers if "/" in number.record}:
+        title = record.replace("/", ", ").replace("_", " ").strip(", ")
+        found[_end(record)] = _Known(title, "", frozenset({record}))
     for run in [member.run for member in study.members()] if study else []:
         for measure in run.step_measures:
             for each in measure.displays({}):
@@ -153,66 +215,83 @@ def _known(words: Words, study: Study | None) -> dict[str, _Known]:
     return found
 
 
-def _is_evaluated(seeds: list[dict[str, str]]) -> bool:
-    """Whether every run has its train loss of evaluation mode, which the table of results then shows."""
-    running, evaluated = (
-        {(row["member"], row["seed"]) for row in seeds if row["figure"] == f"last {key}"}
-        for key in ("train_loss", "train_eval_loss")
-    )
-    return bool(seeds) and running == evaluated
+def _end(record: str) -> str:
+    """How the name of the figure of an array ends."""
+    return file_name(record).replace("_", "-")
 
 
-def _results(file: Path, evaluated: bool) -> Table:
-    lines = list(csv.reader(file.open())) if file.is_file() else [["run"]]
+def _results(file: Path, rows: list[Row]) -> Table:
+    lines = list(csv.reader(file.read_text(encoding="utf-8").splitlines())) if file.is_file() else [["run"]]
     # A column such as the seconds, of which no run has a comparable one, says nothing.
     told = [column for column in zip(*lines, strict=True) if {*column[1:]} != {"-"}]
-    columns, *rows = zip(*told, strict=True)
-    caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs. "
-    caption += "Train losses are of evaluation mode. " if evaluated else ""
-    cells = [[Cell(row[0]), *(Cell(text, _leading(text)) for text in row[1:])] for row in rows]
-    return Table(file.stem, "Results", columns, cells, caption + "Mean ± standard error over seeds.")
+    columns, *bodies = zip(*told, strict=True)
+    theirs = [column.endswith(", study") for column in columns]
+    cells = [
+        [Cell(body[0]), *(Cell(text, _leading(text), study=of) for text, of in zip(body[1:], theirs[1:], strict=True))]
+        for body in bodies
+    ]
+    caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs."
+    caption += f" Train losses are {_mode(rows)}." if rows else ""
+    caption += " Mean ± standard error over seeds." if any("±" in text for body in bodies for text in body) else ""
+    return Table(file.stem, "Results", columns, cells, caption)
+
+
+def _mode(rows: list[Row]) -> str:
+    """Whose train losses the table of results shows: of evaluation mode where every run has them."""
+    running, evaluated = (
+        {(row["member"], row["seed"]) for row in rows if row["figure"] == f"last {key}"}
+        for key in ("train_loss", "train_eval_loss")
+    )
+    return "of evaluation mode" if evaluated and running == evaluated else "means over the steps, of training mode"
 
 
 def _leading(text: str) -> float:
     """The number with which a cell begins; NaN where there is none."""
-    found = re.match(r"-?[\d,]+(\.\d+)?([eE][-+]?\d+)?", text)
-    return float(found[0].replace(",", "")) if found else float("nan")
+    found = re.match(r"(-?[\d,]+(?:\.\d+)?(?:[eE][-+]?\d+)?)( M\b)?", text)
+    return float(found[1].replace(",", "")) * (1e6 if found[2] else 1) if found else float("nan")
 
 
-def _measured(study: str, seeds: list[dict[str, str]], known: dict[str, _Known], names: dict[str, str]) -> Table:
+def _measured(name: str, rows: list[Row], known: dict[str, _Known], names: dict[str, str]) -> Table:
     """Quantiles of each seed's measured steps, averaged over seeds."""
     headings = {axis.arrays[0]: axis.heading for each in known.values() for axis in each.series}
+    headings |= {array: each.title for each in known.values() for array in each.shows if array not in headings}
     found: dict[tuple[str, str], list[list[float]]] = {}
-    for row in seeds:
-        if row["figure"] in headings:
+    for row in rows:
+        if row["figure"] in headings and row["figure"] != "loss" and row["q1"]:
             values = [float(row[column]) for column in QUANTILES.values()]
             found.setdefault((row["figure"], row["member"]), []).append(values)
-    rows = []
+    cells = []
     for array in headings:
         for (figure, member), values in found.items():
             if figure == array:
                 means = [Number("", "", tuple(column)) for column in zip(*values, strict=True)]
                 # Six digits, so that the page is the same on every machine.
-                cells = [Cell(each.text, float(f"{np.mean(each.values):.6g}")) for each in means]
-                rows.append([Cell(headings[array]), Cell(names.get(member, member)), *cells])
+                own = [Cell(each.text, float(f"{np.mean(each.values):.6g}")) for each in means]
+                cells.append([Cell(headings[array]), Cell(names.get(member, member)), *own])
     caption = f"Over all measured steps of a seed, {TRAINING_MODE}; mean ± standard error over seeds."
-    return Table(f"{study}.seeds", "Measures along training", ("measure", "run", *QUANTILES), rows, caption)
+    return Table(f"{name}.seeds", "Measures along training", ("measure", "run", *QUANTILES), cells, caption)
 
 
-def _figures(folder: Path, words: Words, known: dict[str, _Known]) -> Iterator[Figure]:
-    for file in sorted(folder.glob(f"{words.name}-*.png")):
-        name = file.stem.removeprefix(f"{words.name}-")
+def _figures(published: Published, files: list[Path], known: dict[str, _Known]) -> Iterator[Figure]:
+    for file in files:
+        name = file.stem.removeprefix(f"{published.file}-")
         each = known.get(name, _Known(name.replace("-", " ").capitalize(), "", frozenset()))
         caption = "" if each.caption == f"{each.title}." else each.caption
         yield Figure(file.stem, each.title, caption, panels=(), shows=each.shows)
 
 
 def _picture(figure: Figure) -> str:
-    return f'<img src="{figure.name}.png" alt="{html.escape(f"{figure.title}. {figure.caption}")}" loading="lazy">'
+    """The picture, which a click shows in its full size."""
+    alt = html.escape(f"{figure.title}. {figure.caption}")
+    return f'<a href="{figure.name}.png"><img src="{figure.name}.png" alt="{alt}" loading="lazy"></a>'
 
 
-def _rows(file: Path) -> list[dict[str, Any]]:
-    return list(csv.DictReader(file.open())) if file.is_file() else []
+def _has_ended(row: Row) -> bool:
+    return row["status"] in ("finished", "diverged")
+
+
+def _rows(file: Path) -> list[Row]:
+    return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines())) if file.is_file() else []
 
 
 if __name__ == "__main__":

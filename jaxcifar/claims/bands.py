@@ -9,7 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims.evidence import Missing
-from jaxcifar.claims.members import by_seed, check_whole, learning_rate, loss_unit, setting_of_band, train_loss_of
+from jaxcifar.claims.members import (
+    LOSS_UNIT,
+    by_seed,
+    check_whole,
+    learning_rate,
+    loss_unit,
+    setting_of_band,
+    train_loss_of,
+)
 from jaxcifar.claims.quantities import words_of
 from jaxcifar.config import Run
 from jaxcifar.records.study import Result, StudyResults
@@ -52,7 +60,7 @@ def band_width(*rates: float) -> Band:
     return _of_losses(
         "width of the band",
         lambda losses: float(np.mean(losses.max(0) - losses.min(0))),
-        "nats",
+        LOSS_UNIT,
         rates,
         smoothness=True,
     )
@@ -61,13 +69,13 @@ def band_width(*rates: float) -> Band:
 def band_variance(*rates: float) -> Band:
     """Return the variance of the train loss over the rates at a step, mean over all steps."""
     return _of_losses(
-        "variance over the rates", lambda losses: float(np.mean(losses.var(0))), "nats²", rates, smoothness=True
+        "variance over the rates", lambda losses: float(np.mean(losses.var(0))), f"{LOSS_UNIT}²", rates, smoothness=True
     )
 
 
 def band_mean(*rates: float) -> Band:
     """Return the train loss, mean over all steps and rates."""
-    return _of_losses("mean train loss", lambda losses: float(np.mean(losses)), "nats", rates)
+    return _of_losses("mean train loss", lambda losses: float(np.mean(losses)), LOSS_UNIT, rates)
 
 
 def usable_decades(tolerance: float = 0.1) -> Callable[[StudyResults], Band]:

@@ -44,6 +44,10 @@ def _of_member(study: StudyResults, member: str) -> list[Result]:
     return runs
 
 
+LOSS_UNIT = "unit of the loss"
+"""A quantity's unit where it is that of the runs' loss."""
+
+
 def loss_unit(runs: Sequence[Result]) -> str:
     """Return the unit of the runs' losses; empty where a loss has none, such as MSE."""
     units = {run.config.loss.unit for run in runs if run.config} or {"nats"}

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxcifar.claims.bands import Band, last_loss
 from jaxcifar.claims.evidence import Missing, Number
-from jaxcifar.claims.members import by_seed, check_members, complete, ended_well, learning_rate, loss_unit
+from jaxcifar.claims.members import LOSS_UNIT, by_seed, check_members, complete, ended_well, learning_rate, loss_unit
 from jaxcifar.claims.quantities import Quantity
 from jaxcifar.claims.seconds import timed
 from jaxcifar.errors import UserError
@@ -74,7 +74,8 @@ def number_of(study: StudyResults, quantity: Measured, runs: Sequence[Result]) -
         _check_trained(_all_but_one(kept) if isinstance(quantity, Band) else kept, label, quantity.share)
     lost = len(by_seed(runs)) - len(by_seed(kept))
     note = f" ({lost} of {len(by_seed(runs))} seeds diverged)" if lost else ""
-    unit = "" if quantity.unit in ("nats", "nats²") and not loss_unit(runs) else quantity.unit
+    own = loss_unit(runs)
+    unit = quantity.unit.replace(LOSS_UNIT, own) if own or LOSS_UNIT not in quantity.unit else ""
     return Number(quantity.name, label + note, quantity.values(kept) if kept else (), unit, quantity.record)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims.evidence import Missing
-from jaxcifar.claims.members import complete, ended_well, loss_unit, recorded, train_loss_of
+from jaxcifar.claims.members import LOSS_UNIT, complete, ended_well, loss_unit, recorded, train_loss_of
 from jaxcifar.records import pictures, snapshots
 from jaxcifar.records.study import Result, StudyResults
 
@@ -66,8 +66,9 @@ def best_accuracy(until: int | None = None) -> Quantity:
     return Quantity("best test accuracy" + (f" of {until} epochs" if until else ""), best, "%", record="test_accuracy")
 
 
-def last(key: str, epochs: int = 1, unit: str = "nats") -> Quantity:
-    """Return the mean of a figure over the last epochs. Accuracies in per cent."""
+def last(key: str, epochs: int = 1, unit: str | None = None) -> Quantity:
+    """Return the mean of a figure over the last epochs. Accuracies in per cent, losses in the loss's own unit or in
+    another one."""
     accuracy = "accuracy" in key
 
     def measure(run: Result) -> float:
@@ -75,7 +76,7 @@ def last(key: str, epochs: int = 1, unit: str = "nats") -> Quantity:
         return float(np.mean(values)) * (100 if accuracy else 1) if len(values) else 0.0
 
     when = "at the end" if epochs == 1 else f"of the last {epochs} epochs"
-    return Quantity(f"{words_of(key)} {when}", measure, "%" if accuracy else unit, record=key)
+    return Quantity(f"{words_of(key)} {when}", measure, "%" if accuracy else unit or LOSS_UNIT, record=key)
 
 
 def of_train_loss(make: Callable[[str], Quantity | OfStudy]) -> OfStudy:
@@ -101,7 +102,7 @@ def share_of_guessing(key: str) -> Quantity:
 
 def mean(key: str) -> Quantity:
     """Return the mean of a loss over all epochs: low for a loss that falls fast."""
-    return Quantity(f"mean {words_of(key)}", lambda run: float(np.mean(recorded(run, key))), "nats", record=key)
+    return Quantity(f"mean {words_of(key)}", lambda run: float(np.mean(recorded(run, key))), LOSS_UNIT, record=key)
 
 
 def least(key: str) -> Quantity:
@@ -110,7 +111,7 @@ def least(key: str) -> Quantity:
     def measure(run: Result) -> float:
         return float(np.nanmin(recorded(run, key), initial=np.inf))
 
-    return Quantity(f"least {words_of(key)}", measure, "nats", record=key)
+    return Quantity(f"least {words_of(key)}", measure, LOSS_UNIT, record=key)
 
 
 def rise(key: str) -> Quantity:
@@ -147,7 +148,7 @@ def oscillation(key: str = "test_accuracy") -> Quantity:
         changes = np.diff(values[len(values) // 2 :])
         return float(np.std(changes)) if len(changes) > 1 else float("nan")
 
-    return Quantity(f"fluctuation of {words_of(key)}", measure, "points" if accuracy else "nats", record=key)
+    return Quantity(f"fluctuation of {words_of(key)}", measure, "points" if accuracy else LOSS_UNIT, record=key)
 
 
 def epochs_to_common_level(key: str, members: Sequence[str]) -> OfStudy:

@@ -59,24 +59,37 @@ class Judged:
         """The smallest differences that count, of one arm from another, in words."""
         compared = [test for test in self.tests if test.get("kind") in ("Order", "Equivalence")]
         found = [(float(test.get("by") or test.get("within") or 0), bool(test.get("log"))) for test in compared]
+        return " or ".join(dict.fromkeys(self._amount(by, log) for by, log in found if by))
+
+    def _amount(self, by: float, log: bool) -> str:
+        """A difference in the unit of the numbers, or a factor."""
         units = {number.unit for number in self.numbers}
         unit = units.pop() if len(units) == 1 else ""
-
-        def words(by: float, log: bool) -> str:
-            own = "percentage point" + "s" * (by != 1) if unit == "%" else unit
-            return f"{amount(by, log, sign=False)} {'' if log else own}".rstrip()
-
-        return " or ".join(dict.fromkeys(words(by, log) for by, log in found if by))
+        own = "percentage point" + "s" * (by != 1) if unit == "%" else unit
+        return f"{amount(by, log, sign=False)} {'' if log else own}".rstrip()
 
     @property
     def answer(self) -> str:
-        """The verdict, of "no difference" with the difference that is excluded."""
+        """The verdict, of "no difference" with what is excluded, and in how many comparisons if not in all."""
         if self.verdict != "no difference":
             return self.verdict
         # Tests of earlier versions, or none, as read from a file, say nothing of what is excluded.
         orders = [test for test in self.tests if test.get("answer") == self.verdict and "by" in test]
-        limits = dict.fromkeys(amount(test["by"], bool(test.get("log")), sign=False) for test in orders)
-        return " larger than ".join(filter(None, (self.verdict, " or ".join(limits))))
+        limits = dict.fromkeys(self._amount(test["by"], bool(test.get("log"))) for test in orders)
+        some = f" in {len(orders)} of {len(self.tests)} comparisons" if 0 < len(orders) < len(self.tests) else ""
+        return " larger than ".join(filter(None, (self.verdict, " or ".join(limits)))) + some
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The comparisons that did not decide, each with its own answer."""
+        told = [(str(test.get("how", "")), test.get("answer")) for test in self.tests]
+        return tuple(f"{how}: {answer}" for how, answer in told if how and how not in self.reasons)
+
+    @property
+    def basis(self) -> str:
+        """How many seeds the numbers have: `5 seeds`, `10 to 20 seeds`."""
+        counts = sorted({len(number.values) for number in self.numbers} or {self.seeds})
+        return f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} seed{'' if counts == [1] else 's'}"
 
     @property
     def label(self) -> str:

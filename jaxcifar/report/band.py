@@ -14,7 +14,7 @@ from jaxcifar.config.words import LOSS_UNIT
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.binning import binned, smoothed
 from jaxcifar.report.caption import TRAINING_MODE
-from jaxcifar.report.figure import Figure, Panel, line, log_axis
+from jaxcifar.report.figure import Figure, Panel, line
 from jaxcifar.report.style import LineStyle, norm_styles
 
 Bands = dict[str, list[np.ndarray]]
@@ -61,6 +61,7 @@ def _figure(name: str, which: str, bands: Bands, rates: Sequence[float], unit: s
         caption=(
             f"Least and greatest train loss over the learning rates {', '.join(f'{rate:g}' for rate in rates)} at each "
             f"step (faint), smoothed (lines), mean over seeds; {TRAINING_MODE}."
+            + (f" The axis ends at {WIDE} times the median of the upper edges." if _is_wide(bands) else "")
         ),
         panels=tuple(_panel(shown, styles, unit, (7.4 if len(bands) < 3 else 3.7, 3.4)) for shown in _together(bands)),
         legend=tuple(styles[norm] for norm in bands),
@@ -80,21 +81,25 @@ def _together(bands: Bands) -> list[Bands]:
 
 
 WIDE = 4
-"""One loss that is as many times the median of the upper edge flattens the rest; then the axis is logarithmic."""
+"""A loss that is as many times the median of the upper edges would flatten the rest; the axis ends there."""
+
+
+def _is_wide(bands: Bands) -> bool:
+    return max(high.max() for _, _, high in map(_mean_band, bands.values())) > _top(bands)
+
+
+def _top(bands: Bands) -> float:
+    """The end of the axis, where a loss is above it."""
+    return WIDE * max(float(np.median(high)) for _, _, high in map(_mean_band, bands.values()))
 
 
 def _panel(bands: Bands, styles: dict[str, LineStyle], unit: str, size: tuple[float, float]) -> Panel:
-    edges = [_mean_band(band) for band in bands.values()]
-    is_wide = any(high.max() > WIDE * np.median(high) and low.min() > 0 for _, low, high in edges)
-
     def draw(axis: Any) -> None:
         for norm, band in bands.items():
             _draw_band(axis, band, line(styles[norm])["color"])
         axis.set_xlabel("step")
-        if is_wide:
-            log_axis(axis)
-        else:
-            axis.set_ylim(bottom=0)
+        # Even, because the width of a band is a difference of losses, which a logarithmic axis would distort.
+        axis.set_ylim(bottom=0, top=_top(bands) if _is_wide(bands) else None)
 
     ends = {norm: _ends(band) for norm, band in bands.items()}
     alt = "; ".join(f"{styles[norm].label}: between {low:.3g} and {high:.3g}" for norm, (low, high) in ends.items())

@@ -68,6 +68,8 @@ class Files:
     """Of every figure; CSV where it has numbers."""
     images: str = "data:"
     """Where pictures may come from (Content-Security-Policy)."""
+    is_whole: bool = True
+    """Whether the page has every figure of its report."""
 
 
 def render(folder: Path, sources: Sequence[Source], out: Path, problems: list[str], files: Files = Files()) -> str:

@@ -33,7 +33,7 @@ class Table:
     """A table with its caption."""
 
     name: str
-    """Name of the CSV file."""
+    """Name of the CSV file; empty where there is none."""
     title: str
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Cell]]
@@ -184,7 +184,11 @@ def _leading(text: str) -> float:
 
 def settings(study: StudyResults, words: Words) -> Table | None:
     """Return every setting of the study's runs and what the text states; `our choice` where it is silent."""
-    configs = [run.config for run in study.runs if run.config]
+    return settings_of([run.config for run in study.runs if run.config], words)
+
+
+def settings_of(configs: Sequence[Run], words: Words) -> Table | None:
+    """Return every setting of some runs, as `settings`; None without runs."""
     if not configs:
         return None
     ours: dict[str, list[str]] = {}

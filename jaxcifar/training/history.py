@@ -50,7 +50,7 @@ class History:
             return False
         done = len(values["loss"]) if "loss" in values else 0
         whole = (done == step or diverged) and all(len(array) == done for array in values.values())
-        # An epoch in which the run diverged has no row, even where that was its last step.
+        # An epoch in which a training loss was not finite has no row, even where that was its last step.
         epochs = (done - diverged) // self.steps_per_epoch
         return whole and [row["epoch"] for row in rows] == [*range(1, epochs + 1)]
 
@@ -115,7 +115,7 @@ class History:
             self.logger.row(row)
 
     def _exploded_at_the_end(self) -> bool:
-        """Whether the weights exploded in the very last step, which no later step's loss tells but the test loss."""
+        """Whether the last test loss is not finite: no later step would tell that the last one exploded the weights."""
         last = self.rows[-1] if self.rows else {}
         loss = last.get("test_loss")
         return last.get("step") == self.run.epochs * self.steps_per_epoch and (loss is None or not math.isfinite(loss))

@@ -594,6 +594,9 @@ def test_losses_without_a_unit_are_told_without_one(tmp_path: Path):
         for quantity in (last("test_loss"), mean("test_loss"), least("test_loss"), oscillation("test_loss")):
             assert number(results, quantity, "a").unit == unit
         assert number(results, best_accuracy(), "a").unit == "%"
+        assert number(results, last("test_loss", unit="bits"), "a").unit == "bits"
+        own = Quantity("entropy of the answers", lambda run: 1.0, "nats")
+        assert number(results, own, "a").unit == "nats"
         level = epochs_to_common_level("test_loss", ["a", "b"])(results)
         assert level.name == f"epochs to a test loss of {f'1.2 {unit}'.strip()}"
 

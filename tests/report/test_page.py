@@ -24,6 +24,7 @@ from jaxcifar import records
 from jaxcifar.cli import main
 from jaxcifar.config import MSE, SGD, VGG, Adam, BCEWithLogits, Run, Words, shipped
 from jaxcifar.config.stored import read_studies
+from jaxcifar.records import judged as stored_claims
 from jaxcifar.report import store_claims, write_report
 from jaxcifar.report.caption import provenance
 from jaxcifar.report.epochs import spread
@@ -126,10 +127,11 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts"))
     publish = importlib.import_module("publish")
 
-    def run(source: Path, *options: str) -> Path:
-        write_report(source)
-        for name in sorted(place.name for place in source.iterdir() if place.name != "report"):
-            store_claims(source, shipped.study(name), is_shipped=True)
+    def run(source: Path, *options: str, store: bool = True) -> Path:
+        if store:
+            write_report(source)
+            for name in sorted(place.name for place in source.iterdir() if place.name in shipped.names()):
+                store_claims(source, shipped.study(name), is_shipped=True)
         target = tmp_path / "published"
         monkeypatch.setattr(sys, "argv", ["publish.py", str(source), str(target), *options])
         publish.main()
@@ -150,12 +152,44 @@ def test_the_page_of_a_published_folder_in_chromium(published: Callable[..., Pat
     assert (found["wrong"], found["broken"], found["silent"]) == ([], [], 0)
     assert found["images"] == len(pictures)
     text = text_of(page)
-    assert "2 studies of 11 runs, on CIFAR-10 (a JPEG copy, cifar10-jpeg)." in text
+    assert "10 of 11 runs have come to their end, on CIFAR-10 (a JPEG copy, cifar10-jpeg)." in text
+    assert "1 run has not come to the end." in text
     assert "β, same batch VGG-A, Adam" in text
     assert "Repeat: python scripts/run.py --config configs/gradients.py" in text
     links = re.findall(r'<dt>Shown in</dt><dd>\s*<a href="#([^"]+)"', page.read_text())
     assert "gradients-beta-same-batch" in links
     assert all(f'id="{link}"' in page.read_text() for link in links)
+
+
+def test_a_study_whose_name_begins_anothers_keeps_its_own_figures(published: Callable[..., Path], tmp_path: Path):
+    for name in ("mine", "mine-2"):
+        write_study(tmp_path / "paper", name, {"a": Member(), "b": Member(test_loss=1.0)}, scale=0.02)
+        stored_claims.write(tmp_path / "paper" / name, Words(name).to_json(), {"cifar10-jpeg": []}, shipped=False)
+    page = published(tmp_path / "paper", "--figures", "epochs").joinpath("index.html").read_text()
+    sections = re.findall(r'<section id="(mine[^"]*)".*?</section>', page, re.DOTALL)
+    figures = [re.findall(r'<figure id="([^"]+)"', part) for part in page.split('class="study"')[1:]]
+    assert (sections, figures) == (["mine", "mine-2"], [["mine-epochs"], ["mine-2-epochs"]])
+    assert "full size" not in page, "nobody knows the size of one's own study"
+    assert "Repeat:" not in page
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda paper, target: shutil.rmtree(paper / "report"), "has no report/; give the folder of the report"),
+        (lambda paper, target: (paper / "losses" / "claims.json").unlink(), "has no claims.json; give the study's"),
+        (lambda paper, target: (target / "cnn.claims.json").write_text("{}"), "has cnn.claims.json too; give another"),
+    ],
+)
+def test_what_cannot_be_published_changes_nothing(spoil, says: str, published, tmp_path: Path, capsys: Any):
+    write_study(tmp_path / "paper", "losses", {"mse": Member()})
+    target = published(tmp_path / "paper")
+    spoil(tmp_path / "paper", target)
+    before = {file: file.read_bytes() for file in target.rglob("*")}
+    with pytest.raises(SystemExit):
+        published(tmp_path / "paper", "--report", store=False)
+    assert says in capsys.readouterr().err
+    assert {file: file.read_bytes() for file in target.rglob("*")} == before
 
 
 def test_a_report_is_published_whole_without_files_of_figures(published: Callable[..., Path], tmp_path: Path):
@@ -173,7 +207,11 @@ def test_a_study_on_two_data_sets_is_not_published_as_one(published: Callable[..
     write_study(tmp_path / "paper", "losses", {"mse": Member(), "bce": Member(data="shapes")})
     with pytest.raises(SystemExit):
         published(tmp_path / "paper")
-    assert "holds losses on cifar10-jpeg and shapes; give a folder of one data set." in capsys.readouterr().err
+    place = tmp_path / "paper" / "losses"
+    told = (
+        f"holds losses twice, in {place} (cifar10-jpeg) and {place} (shapes); give a folder of one size and data set."
+    )
+    assert told in capsys.readouterr().err
     assert not (tmp_path / "published").exists()
 
 

@@ -183,7 +183,7 @@ def test_a_diverged_run_says_where_and_keeps_what_it_has(small_run: Run, tmp_pat
 
 
 def test_weights_that_explode_in_the_last_step_have_diverged(small_run: Run, tmp_path: Path):
-    """No later step's loss tells it, but the test loss does, also where the run is killed before its summary."""
+    """No later step's loss tells it, but the test loss does."""
     data = dataclasses.replace(small_run.data, train_size=32)
     run = dataclasses.replace(small_run, data=data, epochs=1, optimizer=SGD(learning_rate=1e30))
     fit([run], tmp_path)
@@ -191,9 +191,25 @@ def test_weights_that_explode_in_the_last_step_have_diverged(small_run: Run, tmp
     assert np.isfinite(found.steps["loss"]).all()
     assert [row["epoch"] for row in found.metrics] == [1]
     assert (found.status, found.summary["diverged_step"]) == ("diverged", 1)
-    (tmp_path / "0" / records.SUMMARY).unlink()
-    fit([run], tmp_path)
-    assert read_records(tmp_path / "0").status == "diverged"
+
+
+def test_a_run_that_exploded_in_the_last_step_is_killed_before_its_summary(
+    small_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    data = dataclasses.replace(small_run.data, train_size=32)
+    run = dataclasses.replace(small_run, data=data, epochs=1)
+    runs = [dataclasses.replace(run, optimizer=SGD(learning_rate=rate)) for rate in (0.01, 1e30)]
+
+    def killed(*arguments) -> None:
+        raise Broken
+
+    with monkeypatch.context() as patch:
+        patch.setattr("jaxcifar.training.history.History.summarize", killed)
+        with pytest.raises(Broken):
+            fit(runs, tmp_path, "map")
+    shown = fit(runs, tmp_path, "map")
+    assert "small and 1 more continues from step 1 of 1." in shown.messages
+    assert [read_records(tmp_path / name).status for name in ("0", "1")] == ["finished", "diverged"]
 
 
 @pytest.mark.parametrize("vectorize", ["vmap", "map"])

@@ -64,7 +64,7 @@ def test_it_refuses_other_images_steps_and_folders(records, tmp_path):
     assert network.evaluate((images, column)) == network.evaluate((images, column[:, 0]))
     with pytest.raises(UserError, match="has no checkpoint of step 3; it has"):
         jaxcifar.load(records.folder, step=3)
-    with pytest.raises(UserError, match="is not a run folder; give the folder that holds the run's config.json"):
+    with pytest.raises(UserError, match="is not a run folder; give the folder that holds"):
         jaxcifar.load(tmp_path)
     for seed in (0, 1):
         begin_records(tmp_path / "study" / "member" / f"seed-{seed}", Run(seed=seed))
