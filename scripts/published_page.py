@@ -200,9 +200,10 @@ def _known(published: Published, study: Study | None) -> dict[str, _Known]:
         found[name] = _Known("Band of the train loss over learning rates", said, frozenset({"loss"}))
     found["gradients"] = _Known("The gradient's way through the layers", "", frozenset({"gradients"}))
     # Figures of measures of one's own bear the names of their arrays.
-    for record in {number.record for claim in published.claims for number in claim.numbers if "/" in number.record}:
+    records = {number.record for claim in published.claims for number in claim.numbers if "/" in number.record}
+    for record in sorted(records):
         title = record.replace("/", ", ").replace("_", " ").strip(", ")
-        found[_end(record)] = _Known(title, "", frozenset({record}))
+        found[_end(record)] = _Known(title, "", frozenset({record}), (Axis(title, (record,)),))
     for run in [member.run for member in study.members()] if study else []:
         for measure in run.step_measures:
             for each in measure.displays({}):
@@ -254,10 +255,9 @@ def _leading(text: str) -> float:
 def _measured(name: str, rows: list[Row], known: dict[str, _Known], names: dict[str, str]) -> Table:
     """Quantiles of each seed's measured steps, averaged over seeds."""
     headings = {axis.arrays[0]: axis.heading for each in known.values() for axis in each.series}
-    headings |= {array: each.title for each in known.values() for array in each.shows if array not in headings}
     found: dict[tuple[str, str], list[list[float]]] = {}
     for row in rows:
-        if row["figure"] in headings and row["figure"] != "loss" and row["q1"]:
+        if row["figure"] in headings and row["q1"]:
             values = [float(row[column]) for column in QUANTILES.values()]
             found.setdefault((row["figure"], row["member"]), []).append(values)
     cells = []
@@ -276,7 +276,8 @@ def _figures(published: Published, files: list[Path], known: dict[str, _Known]) 
     for file in files:
         name = file.stem.removeprefix(f"{published.file}-")
         each = known.get(name, _Known(name.replace("-", " ").capitalize(), "", frozenset()))
-        caption = "" if each.caption == f"{each.title}." else each.caption
+        caption = "" if each.caption == f"{each.title}." else f"{each.caption} "
+        caption += "The picture names its own seeds."
         yield Figure(file.stem, each.title, caption, panels=(), shows=each.shows)
 
 

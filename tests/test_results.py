@@ -201,6 +201,33 @@ def test_usable_rates_are_those_of_the_losses():
     assert "changes from one epoch to the next by 0.12 nats" in text
 
 
+def test_the_bands_of_the_last_epoch_are_those_that_the_text_tells():
+    """The greatest minus the least train loss of the study's four rates, mean over seeds."""
+    results = ROOT / "docs" / "results"
+
+    def width(folder: str, network: str) -> str:
+        losses: dict[str, list[float]] = {}
+        for row in csv.DictReader((results / folder / "loss_landscape.seeds.csv").open()):
+            name, _, rate = row["member"].partition("-learning-rate-")
+            if (
+                name == network
+                and rate in ("0.0001", "0.0005", "0.001", "0.002")
+                and row["figure"] == "last train_loss"
+            ):
+                losses.setdefault(row["seed"], []).append(float(row["mean"]))
+        assert {len(found) for found in losses.values()} == {4}
+        return f"{np.mean([max(found) - min(found) for found in losses.values()]):.2f}"
+
+    readme, cpu = (" ".join((results / name).read_text().split()) for name in ("README.md", "size_cpu.md"))
+    course = f"{width('course', 'vgg-a-bn-he')} against {width('course', 'vgg-a-he')} nats"
+    assert readme.count(course) == 2
+    xavier, he = (
+        [width("paper_cpu", f"{network}{start}") for network in ("vgg-a-bn", "vgg-a")] for start in ("", "-he")
+    )
+    assert f"({xavier[0]} against {xavier[1]} nats under Xavier, {he[0]} against {he[1]} under He)" in readme
+    assert f"{xavier[0]} against {xavier[1]} nats (Xavier) and {he[0]} against {he[1]} (He)" in cpu
+
+
 def test_the_losses_by_mode_are_those_that_the_text_tells():
     folder = ROOT / "docs" / "results"
     found: dict[tuple[str, str, str], list[float]] = {}
