@@ -35,6 +35,7 @@ from jaxcifar.claims import (
     over_steps,
     ratio,
 )
+from jaxcifar.claims.bands import usable_decades
 from jaxcifar.claims.comparisons import Fact, Order, pointing
 from jaxcifar.claims.decisions import all_of, decide_all
 from jaxcifar.claims.evidence import Missing
@@ -597,6 +598,7 @@ def test_losses_without_a_unit_are_told_without_one(tmp_path: Path):
         assert number(results, last("test_loss", unit="bits"), "a").unit == "bits"
         own = Quantity("entropy of the answers", lambda run: 1.0, "nats")
         assert number(results, own, "a").unit == "nats"
+        assert usable_decades()(results).name.endswith(f"within {f'0.1 {unit}'.strip()} of the seed's best)")
         level = epochs_to_common_level("test_loss", ["a", "b"])(results)
         assert level.name == f"epochs to a test loss of {f'1.2 {unit}'.strip()}"
 
