@@ -17,6 +17,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ def main() -> None:
     join(options.target)
     (options.target / "VERDICTS.md").write_text(verdicts(options.target), encoding="utf-8")
     if options.report:
-        draw(options.source, options.target / "report")
+        draw(options.source, options.target)
         (options.target / "index.html").unlink(missing_ok=True)
     else:
         (options.target / "index.html").write_text(published_page.page(options.target), encoding="utf-8")
@@ -98,14 +99,17 @@ def _refused(source: Path, target: Path, found: Sequence[StudyResults], report: 
 
 
 def draw(source: Path, target: Path) -> None:
-    """Draw the page of a report, which shows its figures itself, with its tables beside it."""
+    """Draw the page of a report into a published folder's report/, with its tables; its figures are in the page."""
+    # As published: a later version of the program may judge records of an earlier one otherwise.
+    claims = {(each.words.name, each.data): each.claims for each in published_page.studies(target)}
+    sources = [replace(each, claims=claims[each.results.name, each.results.data]) for each in gather(source)]
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         for part in ("figures", "tables"):
             (out / part).mkdir()
-        text = page.render(source, gather(source), out, [], page.Files(formats=()))
-        shutil.copytree(out / "tables", target / "tables", dirs_exist_ok=True)
-    (target / "index.html").write_text(text, encoding="utf-8")
+        text = page.render(source, sources, out, [], page.Files(formats=()))
+        shutil.copytree(out / "tables", target / "report" / "tables", dirs_exist_ok=True)
+    (target / "report" / "index.html").write_text(text, encoding="utf-8")
 
 
 def join(folder: Path) -> None:
