@@ -38,7 +38,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 16, "data.train_size": 10_000, "data.test_size": 2_000},
                 seeds=1,
-                hours=0.2,
+                hours=0.3,
                 why="One seed, as at full size: it has no claims.",
             )
         },

@@ -228,6 +228,24 @@ def test_the_bands_of_the_last_epoch_are_those_that_the_text_tells():
     assert f"{xavier[0]} against {xavier[1]} nats (Xavier) and {he[0]} against {he[1]} (He)" in cpu
 
 
+def test_the_curvatures_are_those_that_the_text_tells():
+    results = ROOT / "docs" / "results"
+    text = " ".join((results / "size_cpu.md").read_text().split())
+
+    def last(figure: str, measure: str, member: str) -> tuple[float, float]:
+        rows = csv.DictReader((results / "paper_cpu" / f"curvature-{figure}.csv").open())
+        *_, row = (row for row in rows if (row["measure"], row["member"]) == (measure, member))
+        return float(row["value"]), float(row["error"])
+
+    networks = "vgg-a", "vgg-a-bn"
+    top = [last("eigenvalues", "top", network)[0] for network in networks]
+    assert f"is {top[0]:.0f} without BatchNorm and {top[1]:.0f} with it" in text
+    trace = [f"{value:,.0f} ± {error:.0f}" for value, error in (last("trace", "mean", network) for network in networks)]
+    assert f"the trace {trace[0]} and {trace[1]}" in text
+    sharp = [last("sharpness", "sharpness", network)[0] for network in networks]
+    assert f"is {sharp[0] / sharp[1]:.1f} times as sharp: {sharp[0]:,.0f} against {sharp[1]:,.0f}" in text
+
+
 def test_the_losses_by_mode_are_those_that_the_text_tells():
     folder = ROOT / "docs" / "results"
     found: dict[tuple[str, str, str], list[float]] = {}
