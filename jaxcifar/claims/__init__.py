@@ -17,6 +17,7 @@ from jaxcifar.claims.facts import grows as grows
 from jaxcifar.claims.facts import orders_of_magnitude as orders_of_magnitude
 from jaxcifar.claims.facts import ratio as ratio
 from jaxcifar.claims.facts import table_says as table_says
+from jaxcifar.claims.judged import Judged as Judged
 from jaxcifar.claims.judges import about as about
 from jaxcifar.claims.judges import above as above
 from jaxcifar.claims.judges import alike as alike
@@ -49,6 +50,5 @@ from jaxcifar.claims.quantities import parameters as parameters
 from jaxcifar.claims.quantities import rise as rise
 from jaxcifar.claims.quantities import share_of_guessing as share_of_guessing
 from jaxcifar.claims.seconds import seconds_per_epoch as seconds_per_epoch
-from jaxcifar.claims.verdict import Judged as Judged
 from jaxcifar.claims.verdict import judge as judge
 from jaxcifar.claims.verdict import judge_page as judge_page

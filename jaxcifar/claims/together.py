@@ -9,7 +9,7 @@ from typing import Any
 
 from jaxcifar.claims.comparisons import Comparison, Equivalence, Fact, Level, Open, Order
 from jaxcifar.claims.decisions import all_of, decide_all
-from jaxcifar.claims.verdict import Judged
+from jaxcifar.claims.judged import Judged
 from jaxcifar.records.files import finite
 
 
