@@ -14,14 +14,14 @@ import csv
 import html
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from jaxcifar.claims import Judged, Number
-from jaxcifar.config import Study, Words, labels, shipped
+from jaxcifar.config import Run, Study, Words, labels, shipped
 from jaxcifar.measures import Axis
 from jaxcifar.report.caption import DATA_NAMES, TRAINING_MODE, Provenance, seeds_told
 from jaxcifar.report.figure import Figure
@@ -35,6 +35,7 @@ CLAIMS, RESULTS, SEEDS = ".claims.json", "-results.csv", ".seeds.csv"
 QUANTILES = {"median": "q0.5", "90%": "q0.9", "99%": "q0.99", "maximum": "q1"}
 """The columns of the table of measures, and those of a file of seeds."""
 FILES = Files(figures="", tables="", formats=("png",), images="'self' file: data:", is_whole=False)
+RUNNING = "means over the steps, of training mode"
 Row = dict[str, str]
 """Of a file of seeds."""
 
@@ -90,15 +91,17 @@ def page(folder: Path) -> str:
         folder: of files NAME.claims.json and, where there are any, NAME-results.csv, NAME.seeds.csv and NAME-*.png.
     """
     found = studies(folder)
-    # All studies of a folder are of one size, and one without claims does not tell it.
+    # A study without claims does not tell its size, which is that of the others.
     size = next((each.size for each in found if each.size), "")
     figures = _by_study(folder, [each.file for each in found])
-    rows = {each.file: _rows(folder / f"{each.file}{SEEDS}") for each in found}
-    sections = [_section(folder, each, size, rows[each.file], figures[each.file]) for each in found]
+    rows = {each.file: rows_of(folder / f"{each.file}{SEEDS}") for each in found}
+    sections = [_section(folder, each, each.size or size, rows[each.file], figures[each.file]) for each in found]
     ended = {(name, row["member"], row["seed"]): _has_ended(row) for name, own in rows.items() for row in own}
-    several = f"{len(found)} stud{'y' if len(found) == 1 else 'ies'}"
-    runs = f"{sum(ended.values()):,} of {len(ended):,} runs have come to their end"
-    told = runs if not all(ended.values()) else f"{several} of {len(ended):,} runs" if ended else several
+    told = f"{len(found)} stud{'y' if len(found) == 1 else 'ies'}"
+    if not all(ended.values()):
+        told = f"{sum(ended.values()):,} of {len(ended):,} runs have come to their end"
+    elif ended:
+        told += f" of {len(ended):,} runs"
     return compose(
         folder.resolve().name,
         sections,
@@ -113,7 +116,7 @@ def page(folder: Path) -> str:
 def _by_study(folder: Path, names: Sequence[str]) -> dict[str, list[Path]]:
     """The pictures of each study; where one's name begins another's, those of the longer name are the other's."""
     found: dict[str, list[Path]] = {name: [] for name in names}
-    for file in sorted(folder.glob("*.png")):
+    for file in sorted(folder.glob("*.png"), key=lambda file: file.stem):
         own = [name for name in names if file.stem.startswith(f"{name}-")]
         if own:
             found[max(own, key=len)].append(file)
@@ -122,22 +125,23 @@ def _by_study(folder: Path, names: Sequence[str]) -> dict[str, list[Path]]:
 
 def _section(folder: Path, published: Published, size: str, rows: list[Row], pictures: list[Path]) -> Section:
     words, claims = published.words, published.claims
-    study = _study(published, size)
-    runs = {each.name: each.run for each in study.members()} if study else {}
-    named = {member: said.label for member, said in words.members.items() if said.label}
-    names = labels(runs, study.own_labels) if study else named
+    study = study_of(published, size)
+    is_scaled = any(claim.scaled for claim in claims)
+    runs = _runs(study, rows)
+    names = names_of(published, study, rows)
     known = _known(published, study)
     measured = _measured(published.file, rows, known, names)
     unfinished = len({(row["member"], row["seed"]) for row in rows if not _has_ended(row)})
     several = "runs have" if unfinished > 1 else "run has"
-    settings = settings_of(list(runs.values()), words)
+    # Those of the study's file, which scaled runs do not have.
+    settings = None if is_scaled else settings_of(list(runs.values()), words)
     return Section(
         key=published.file,
         words=words,
         title=words.title,
         provenance=_provenance(published, study, size, rows),
         missing=f"{unfinished} {several} not come to the end." if unfinished else "",
-        results=_results(folder / f"{published.file}{RESULTS}", rows),
+        results=_results(folder / f"{published.file}{RESULTS}", rows, study),
         tables=(measured,) if measured.rows else (),
         settings=replace(settings, name="") if settings else None,
         figures=tuple(_figures(published, pictures, known)),
@@ -145,10 +149,24 @@ def _section(folder: Path, published: Published, size: str, rows: list[Row], pic
     )
 
 
-def _study(published: Published, size: str) -> Study | None:
-    """The shipped study at a size; None for one's own."""
+def _runs(study: Study | None, rows: list[Row]) -> dict[str, Run]:
+    """The configs of the shipped study's members that are there; all where no seeds are."""
+    there = {row["member"] for row in rows}
+    return {each.name: each.run for each in study.members() if not there or each.name in there} if study else {}
+
+
+def names_of(published: Published, study: Study | None, rows: list[Row]) -> dict[str, str]:
+    """Return the labels of the members, as far as they are known."""
+    named = {member: said.label for member, said in published.words.members.items() if said.label}
+    return labels(_runs(study, rows), study.own_labels) if study else named
+
+
+def study_of(published: Published, size: str) -> Study | None:
+    """Return the shipped study at a size; None for one's own."""
     study = shipped.find(published.words.name) if published.is_shipped else None
-    return study.sized(size) if study and size in study.sizes else None if size else study
+    if study is None or not size:
+        return study
+    return study.sized(size) if size in study.sizes else None
 
 
 def _provenance(published: Published, study: Study | None, size: str, rows: list[Row]) -> Provenance:
@@ -163,14 +181,17 @@ def _provenance(published: Published, study: Study | None, size: str, rows: list
         device="",
         versions="",
         seeds=seeds_told(list(of_members.values())),
-        command="" if scaled else _command(study, size, sorted(set().union(*of_members.values()))),
+        command="" if scaled else _command(study, size, of_members),
         scaled=scaled or (study.size_title or "full size" if study else ""),
     )
 
 
-def _command(study: Study | None, size: str, seeds: Sequence[int]) -> str:
-    """What trains the same seeds; empty where a command cannot name them."""
+def _command(study: Study | None, size: str, of_members: Mapping[str, set[int]]) -> str:
+    """What trains the same members and seeds, or more seeds of some; empty where no command does."""
+    seeds = sorted(set().union(*of_members.values()))
     if study is None or not seeds or seeds[-1] - seeds[0] != len(seeds) - 1:
+        return ""
+    if {member.name for member in study.members()} != set(of_members):
         return ""
     command = f"python scripts/run.py --config configs/{study.name}.py" + (f" --size {size}" if size else "")
     if tuple(seeds) == study.seeds:
@@ -196,12 +217,12 @@ def _known(published: Published, study: Study | None) -> dict[str, _Known]:
     columns = frozenset(f"{kind}_{what}" for kind in ("train", "train_eval", "test") for what in ("loss", "accuracy"))
     found = {"epochs": _Known(f"{published.words.title}: loss and accuracy", said, columns)}
     said = f"Least and greatest at each step, mean over seeds; {TRAINING_MODE}. The picture names the network."
-    for name in ("band", "band-2"):
-        found[name] = _Known("Band of the train loss over learning rates", said, frozenset({"loss"}))
+    for name, which in (("band", ""), ("band-2", ", other settings")):
+        found[name] = _Known(f"Band of the train loss over learning rates{which}", said, frozenset({"loss"}))
     found["gradients"] = _Known("The gradient's way through the layers", "", frozenset({"gradients"}))
-    # Figures of measures of one's own bear the names of their arrays.
+    # Nothing else is known of the measures of one's own, whose figures bear the names of their arrays.
     records = {number.record for claim in published.claims for number in claim.numbers if "/" in number.record}
-    for record in sorted(records):
+    for record in sorted(records) if study is None else ():
         title = record.replace("/", ", ").replace("_", " ").strip(", ")
         found[_end(record)] = _Known(title, "", frozenset({record}), (Axis(title, (record,)),))
     for run in [member.run for member in study.members()] if study else []:
@@ -221,18 +242,22 @@ def _end(record: str) -> str:
     return file_name(record).replace("_", "-")
 
 
-def _results(file: Path, rows: list[Row]) -> Table:
+def _results(file: Path, rows: list[Row], study: Study | None) -> Table:
     lines = list(csv.reader(file.read_text(encoding="utf-8").splitlines())) if file.is_file() else [["run"]]
     # A column such as the seconds, of which no run has a comparable one, says nothing.
     told = [column for column in zip(*lines, strict=True) if {*column[1:]} != {"-"}]
     columns, *bodies = zip(*told, strict=True)
     theirs = [column.endswith(", study") for column in columns]
     cells = [
-        [Cell(body[0]), *(Cell(text, _leading(text), study=of) for text, of in zip(body[1:], theirs[1:], strict=True))]
+        [Cell(body[0]), *(Cell(text, leading(text), study=of) for text, of in zip(body[1:], theirs[1:], strict=True))]
         for body in bodies
     ]
     caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs."
     caption += f" Train losses are {_mode(rows)}." if rows else ""
+    if rows and _mode(rows) == RUNNING and study and any(member.run.evaluate_train for member in study.members()):
+        caption += " A new training has those of evaluation mode too, and is judged by them."
+    if any("= " in body[0] for body in bodies):
+        caption += " = names the run of another study that was trained instead, for the seeds that both have."
     caption += " Mean ± standard error over seeds." if any("±" in text for body in bodies for text in body) else ""
     return Table(file.stem, "Results", columns, cells, caption)
 
@@ -243,10 +268,10 @@ def _mode(rows: list[Row]) -> str:
         {(row["member"], row["seed"]) for row in rows if row["figure"] == f"last {key}"}
         for key in ("train_loss", "train_eval_loss")
     )
-    return "of evaluation mode" if evaluated and running == evaluated else "means over the steps, of training mode"
+    return "of evaluation mode" if evaluated and running == evaluated else RUNNING
 
 
-def _leading(text: str) -> float:
+def leading(text: str) -> float:
     """The number with which a cell begins; NaN where there is none."""
     found = re.match(r"(-?[\d,]+(?:\.\d+)?(?:[eE][-+]?\d+)?)( M\b)?", text)
     return float(found[1].replace(",", "")) * (1e6 if found[2] else 1) if found else float("nan")
@@ -256,8 +281,10 @@ def _measured(name: str, rows: list[Row], known: dict[str, _Known], names: dict[
     """Quantiles of each seed's measured steps, averaged over seeds."""
     headings = {axis.arrays[0]: axis.heading for each in known.values() for axis in each.series}
     found: dict[tuple[str, str], list[list[float]]] = {}
+    trained = {row["member"] for row in rows if row["status"] == "finished"}
     for row in rows:
-        if row["figure"] in headings and row["q1"]:
+        # As in claims, a seed that diverged does not enter where others did not.
+        if row["figure"] in headings and row["q1"] and (row["status"] == "finished" or row["member"] not in trained):
             values = [float(row[column]) for column in QUANTILES.values()]
             found.setdefault((row["figure"], row["member"]), []).append(values)
     cells = []
@@ -291,7 +318,7 @@ def _has_ended(row: Row) -> bool:
     return row["status"] in ("finished", "diverged")
 
 
-def _rows(file: Path) -> list[Row]:
+def rows_of(file: Path) -> list[Row]:
     return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines())) if file.is_file() else []
 
 

@@ -219,13 +219,38 @@ def test_the_bands_of_the_last_epoch_are_those_that_the_text_tells():
         return f"{np.mean([max(found) - min(found) for found in losses.values()]):.2f}"
 
     readme, cpu = (" ".join((results / name).read_text().split()) for name in ("README.md", "size_cpu.md"))
+    top = " ".join((ROOT / "README.md").read_text().split())
     course = f"{width('course', 'vgg-a-bn-he')} against {width('course', 'vgg-a-he')} nats"
     assert readme.count(course) == 2
+    assert f"in the last epoch it is narrower, {course.removesuffix(' nats')})" in top
     xavier, he = (
         [width("paper_cpu", f"{network}{start}") for network in ("vgg-a-bn", "vgg-a")] for start in ("", "-he")
     )
     assert f"({xavier[0]} against {xavier[1]} nats under Xavier, {he[0]} against {he[1]} under He)" in readme
+    assert f"({xavier[0]} against {xavier[1]}, {he[0]} against {he[1]})" in top
     assert f"{xavier[0]} against {xavier[1]} nats (Xavier) and {he[0]} against {he[1]} (He)" in cpu
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_tables_of_results_are_of_the_seeds_that_the_page_names(folder: Path):
+    """The last losses and accuracies of every row that is named by a member's label."""
+    checked = 0
+    for each in published_page.studies(folder):
+        study = published_page.study_of(each, each.size)
+        rows = published_page.rows_of(folder / f"{each.file}{published_page.SEEDS}")
+        names = published_page.names_of(each, study, rows)
+        table = list(csv.DictReader((folder / f"{each.file}{published_page.RESULTS}").open()))
+        for member, label in names.items():
+            for line in (line for line in table if line["run"] == label):
+                for column, key, scale in (("test loss", "test_loss", 1), ("test accuracy", "test_accuracy", 100)):
+                    own = [row for row in rows if row["member"] == member and row["figure"] == f"last {key}"]
+                    values = [scale * float(row["mean"]) for row in own if row["status"] == "finished"]
+                    if values:
+                        # Three decimals, two of accuracies, and three digits of losses that exploded.
+                        shown, mean = published_page.leading(line[column]), np.mean(values)
+                        assert shown == pytest.approx(mean, rel=5e-3 if mean > 1e3 else 1e-9, abs=6e-4 * scale**0.5)
+                        checked += 1
+    assert checked or not any(folder.glob(f"*{published_page.SEEDS}"))
 
 
 def test_the_curvatures_are_those_that_the_text_tells():

@@ -46,7 +46,7 @@ class Judged:
         """A difference in the unit of the numbers, or a factor."""
         units = {number.unit for number in self.numbers}
         unit = units.pop() if len(units) == 1 else ""
-        own = "percentage point" + "s" * (by != 1) if unit == "%" else unit
+        own = "percentage point" + "s" * (by != 1) if unit == "%" else "epoch" if unit == "epochs" and by == 1 else unit
         return f"{amount(by, log, sign=False)} {'' if log else own}".rstrip()
 
     @property

@@ -168,7 +168,7 @@ def compose(
 
 
 POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'"
-"""Nothing is loaded, and only the page's own style and script count, which are named by their hashes."""
+"""Nothing is loaded but the pictures of `Files`; only the page's own style and script count, named by their hashes."""
 
 
 def _hash(text: str) -> str:
@@ -176,7 +176,7 @@ def _hash(text: str) -> str:
 
 
 def tally(claims: Sequence[Judged]) -> dict[str, int]:
-    """Return how many claims hold, do not hold and are not decided."""
+    """Return how many claims have each verdict."""
     counts = Counter(claim.verdict for claim in claims)
     return {verdict: counts[verdict] for verdict in SYMBOLS}
 

@@ -155,10 +155,29 @@ def test_the_page_of_a_published_folder_in_chromium(published: Callable[..., Pat
     assert "10 of 11 runs have come to their end, on CIFAR-10 (a JPEG copy, cifar10-jpeg)." in text
     assert "1 run has not come to the end." in text
     assert "β, same batch VGG-A, Adam" in text
-    assert "Repeat: python scripts/run.py --config configs/gradients.py" in text
+    assert "Repeat:" not in text, "no command trains four of the eight members"
     links = re.findall(r'<dt>Shown in</dt><dd>\s*<a href="#([^"]+)"', page.read_text())
     assert "gradients-beta-same-batch" in links
     assert all(f'id="{link}"' in page.read_text() for link in links)
+
+
+@pytest.mark.parametrize(("seeds", "flag"), [((0,), " --size cpu ."), ((0, 0.1), " --size cpu --seeds 2 .")])
+def test_the_command_of_a_published_study_names_its_seeds(
+    seeds, flag: str, published: Callable[..., Path], tmp_path: Path
+):
+    sized = shipped.study("curvature").sized("cpu")
+    members = {each.name: Member(run=each.run, spread=seeds, one_seed=True) for each in sized.members()}
+    write_study(tmp_path / "paper", "curvature", members, size="cpu")
+    write_study(tmp_path / "paper", "init", {"resnet-18-batch": Member()}, size="cpu")
+    stored = {"statement": "s", "definition": "d", "numbers": [], "seeds": 1, "data": "cifar10-jpeg"}
+    judged = {**stored, "verdict": "not decided", "reasons": [], "size": "size cpu (small)"}
+    published(tmp_path / "paper")
+    for name, rows in (("curvature", []), ("init", [judged])):
+        words = shipped.study(name).words.to_json()
+        stored_claims.write(tmp_path / "paper" / name, words, {"cifar10-jpeg": rows}, shipped=True)
+    text = text_of(published(tmp_path / "paper", store=False) / "index.html")
+    assert f"Repeat: python scripts/run.py --config configs/curvature.py{flag}" in text
+    assert text.count("Repeat:") == 1, "of init one member is there"
 
 
 def test_a_study_whose_name_begins_anothers_keeps_its_own_figures(published: Callable[..., Path], tmp_path: Path):
