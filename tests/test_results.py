@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import html
 import importlib
 import json
@@ -18,6 +19,9 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import stats
+
+from jaxcifar.claims.together import decided_together
+from jaxcifar.config import shipped
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "scripts"))
@@ -348,6 +352,34 @@ def test_the_counts_are_those_of_the_claims():
     sentence += f"of the size that they claim, and {undecided} are not decided"
     for text in (results / "README.md", ROOT / "README.md"):
         assert sentence in " ".join(text.read_text().split())
+
+
+def test_fewer_seeds_decide_fewer_claims_as_the_text_tells():
+    """The page judged again on the first seeds alone: as many as the files ask for, at most four, at most three."""
+    folder = ROOT / "docs" / "results" / "paper_cpu"
+    studies = published_page.studies(folder)
+    sized = {each.words.name: shipped.study(each.words.name).sized("cpu") for each in studies}
+    decided, hours = [], []
+    for most in (5, 4, 3):
+        claims, spent = [], 0.0
+        for each in studies:
+            study = sized[each.words.name]
+            count = min(most, len(study.seeds))
+            spent += shipped.study(study.name).sizes["cpu"].hours * count / len(study.seeds)
+            for claim in each.claims:
+                cut = [
+                    {key: value[:count] if isinstance(value, list) else value for key, value in test.items()}
+                    for test in claim.tests
+                ]
+                claims.append(dataclasses.replace(claim, tests=tuple(cut)))
+        decided.append(sum(claim.verdict != "not decided" for claim in decided_together(claims)))
+        hours.append(spent)
+    text = " ".join((folder.parent / "size_cpu.md").read_text().split())
+    told = (
+        f"takes {hours[2]:.1f} hours: judged again on the first three seeds alone, {decided[2]} of 82 claims would be "
+    )
+    told += f"decided, on four ({hours[1]:.1f} hours) {decided[1]}, and on those that the files ask for, mostly five, "
+    assert f"{told}{decided[0]}" in text
 
 
 def test_the_numbers_of_the_summary_are_those_of_the_claims():
