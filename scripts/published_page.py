@@ -13,7 +13,6 @@ import argparse
 import csv
 import html
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,14 +27,13 @@ from jaxcifar.report.figure import Figure
 from jaxcifar.report.names import file_name
 from jaxcifar.report.page import Files, compose
 from jaxcifar.report.sections import Section
-from jaxcifar.report.tables import Cell, Table, settings_of
+from jaxcifar.report.tables import Cell, Table, leading, settings_of
 
 CLAIMS, RESULTS, SEEDS = ".claims.json", "-results.csv", ".seeds.csv"
 """The ends of a study's files."""
 QUANTILES = {"median": "q0.5", "90%": "q0.9", "99%": "q0.99", "maximum": "q1"}
 """The columns of the table of measures, and those of a file of seeds."""
 FILES = Files(figures="", tables="", formats=("png",), images="'self' file: data:", is_whole=False)
-RUNNING = "means over the steps, of training mode"
 Row = dict[str, str]
 """Of a file of seeds."""
 
@@ -114,7 +112,7 @@ def page(folder: Path) -> str:
 
 
 def _by_study(folder: Path, names: Sequence[str]) -> dict[str, list[Path]]:
-    """The pictures of each study; where one's name begins another's, those of the longer name are the other's."""
+    """The pictures of each study: a file belongs to the longest name with which it begins."""
     found: dict[str, list[Path]] = {name: [] for name in names}
     for file in sorted(folder.glob("*.png"), key=lambda file: file.stem):
         own = [name for name in names if file.stem.startswith(f"{name}-")]
@@ -201,7 +199,7 @@ def _command(study: Study | None, size: str, of_members: Mapping[str, set[int]])
 
 @dataclass(frozen=True)
 class _Known:
-    """What is known of a figure without records."""
+    """Title, caption and content of a figure, as known without records."""
 
     title: str
     caption: str
@@ -253,28 +251,25 @@ def _results(file: Path, rows: list[Row], study: Study | None) -> Table:
         for body in bodies
     ]
     caption = "Losses and accuracies of the last epoch; best: highest test accuracy of all epochs."
-    caption += f" Train losses are {_mode(rows)}." if rows else ""
-    if rows and _mode(rows) == RUNNING and study and any(member.run.evaluate_train for member in study.members()):
-        caption += " A new training has those of evaluation mode too, and is judged by them."
+    if _is_evaluated(rows):
+        caption += " Train losses are of evaluation mode."
+    elif rows:
+        caption += " Train losses are means over the steps, of training mode."
+        if study and any(member.run.evaluate_train for member in study.members()):
+            caption += " A new training has those of evaluation mode too, and is judged by them."
     if any("= " in body[0] for body in bodies):
         caption += " = names the run of another study that was trained instead, for the seeds that both have."
     caption += " Mean ± standard error over seeds." if any("±" in text for body in bodies for text in body) else ""
     return Table(file.stem, "Results", columns, cells, caption)
 
 
-def _mode(rows: list[Row]) -> str:
-    """Whose train losses the table of results shows: of evaluation mode where every run has them."""
+def _is_evaluated(rows: list[Row]) -> bool:
+    """Whether every run has a train loss of evaluation mode, which the table of results then shows."""
     running, evaluated = (
         {(row["member"], row["seed"]) for row in rows if row["figure"] == f"last {key}"}
         for key in ("train_loss", "train_eval_loss")
     )
-    return "of evaluation mode" if evaluated and running == evaluated else RUNNING
-
-
-def leading(text: str) -> float:
-    """The number with which a cell begins; NaN where there is none."""
-    found = re.match(r"(-?[\d,]+(?:\.\d+)?(?:[eE][-+]?\d+)?)( M\b)?", text)
-    return float(found[1].replace(",", "")) * (1e6 if found[2] else 1) if found else float("nan")
+    return bool(evaluated) and running == evaluated
 
 
 def _measured(name: str, rows: list[Row], known: dict[str, _Known], names: dict[str, str]) -> Table:
@@ -319,6 +314,7 @@ def _has_ended(row: Row) -> bool:
 
 
 def rows_of(file: Path) -> list[Row]:
+    """Return the rows of a file of seeds; none where there is no file."""
     return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines())) if file.is_file() else []
 
 

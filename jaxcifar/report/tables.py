@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -94,7 +95,7 @@ def _member_row(study: StudyResults, member: str, words: Words, figures: Sequenc
         cells.append(_figure(_read(study, runs, heading), measure, form))
         if heading in stated:
             theirs = str(reported.get(heading, ""))
-            cells.append(Cell(theirs, _leading(theirs), study=True))
+            cells.append(Cell(theirs, leading(theirs), study=True))
     return cells
 
 
@@ -175,11 +176,10 @@ def _figure(runs: Sequence[Result], measure: Measure, form: Callable[[float], st
     return Cell(text, mean, error=f"± {standard_error(tuple(values)):.2g}")
 
 
-def _leading(text: str) -> float:
-    try:
-        return float(text.split("%")[0].split(" ")[0])
-    except ValueError:
-        return math.nan
+def leading(text: str) -> float:
+    """Return the number with which a cell begins, such as 1.3e6 of `1.300 M ± 2`; NaN where there is none."""
+    found = re.match(r"(-?[\d,]*\d(?:\.\d+)?(?:[eE][-+]?\d+)?)( M\b)?", text)
+    return float(found[1].replace(",", "")) * (1e6 if found[2] else 1) if found else math.nan
 
 
 def settings(study: StudyResults, words: Words) -> Table | None:

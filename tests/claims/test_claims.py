@@ -984,7 +984,7 @@ def test_epochs_are_those_of_the_rows(tmp_path: Path):
 
 
 def test_verdicts_of_two_pages_are_decided_again_together():
-    """A comparison that holds alone may stay open beside others."""
+    """Beside others a comparison can stay open that holds alone."""
 
     def claim(a: float) -> Judged:
         order = Order("x", "greater", (a, a + 0.1, a + 0.2), (0.0, 0.1, 0.2), 0.05)
