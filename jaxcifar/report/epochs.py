@@ -82,16 +82,42 @@ def spread(runs: Sequence[Result], key: str) -> tuple[np.ndarray, np.ndarray, np
 WIDE = 100
 """One mean that is as many times the median flattens all other lines; then the losses get a logarithmic axis."""
 
+EXPLODED = 10
+"""A mean that is as many times the loss of guessing has exploded; then the axis of the losses ends at `END` times."""
+
+END = 2
+
+
+def is_cut(study: StudyResults) -> bool:
+    """Return whether the axis of a loss ends below the greatest one."""
+    return any(np.isfinite(_end(study, key)) for key in keys(study) if key.endswith("loss"))
+
+
+def _end(study: StudyResults, key: str) -> float:
+    """The end of a loss's axis where a mean has exploded, else infinity, as where guessing has no known loss."""
+    runs = (run.config for run in study.runs if run.config)
+    guessing = max((run.loss.of_best_constant(run.model.classes) for run in runs), default=np.nan)
+    return END * guessing if (_means(study, key) > EXPLODED * guessing).any() else np.inf
+
 
 def _is_wide(study: StudyResults, key: str) -> bool:
-    means = np.concatenate([spread(runs, key)[1] for runs in study.members.values()] or [np.zeros(0)])
-    means = means[np.isfinite(means)]
+    means = np.minimum(_means(study, key), _end(study, key))
     return len(means) > 0 and means.min() > 0 and means.max() > WIDE * np.median(means)
+
+
+def _means(study: StudyResults, key: str) -> np.ndarray:
+    means = np.concatenate([spread(runs, key)[1] for runs in study.members.values()] or [np.zeros(0)])
+    return means[np.isfinite(means)]
 
 
 def _drawer(study: StudyResults, looks: dict[str, LineStyle], key: str, log: bool):
     def draw(axis: Any) -> None:
         shown = [_draw_member(axis, runs, key, looks[member]) for member, runs in study.members.items()]
+        if log:
+            axis.set_yscale("log")
+        if key.endswith("loss") and np.isfinite(end := _end(study, key)):
+            # The margin below the least loss is a share of the whole range, which is far greater than what is shown.
+            axis.set_ylim(bottom=None if log else 0, top=end)
         if log:
             log_axis(axis)
         low, high = axis.get_ylim()

@@ -160,6 +160,8 @@ def curves(study: StudyResults, words: Words, looks: dict[str, LineStyle], commo
     train = "measured after it, in evaluation mode" if evaluated else "means over its steps, in training mode"
     caption = f"Loss and accuracy after each epoch; train figures are {train}."
     caption += " Line: mean over seeds; band: least to greatest." if several else ""
+    if epochs.is_cut(study):
+        caption += f" Where a loss explodes, the axis ends at {epochs.END} times the loss of guessing."
     if any(run.status == "diverged" for run in study.runs):
         caption += " A cross marks where the loss stopped being finite."
     return Figure(

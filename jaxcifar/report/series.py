@@ -81,11 +81,11 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
     for optimizer, arms in groups.items():
         text = "; ".join(f"{look.label}: median {median_of(runs, name):.3g}" for look, runs in arms)
         heading = f"{axis.heading}, {optimizer}" if optimizer else axis.heading
+        heading += "; thin: the largest so far" if axis.running_maximum else ""
         alt = f"{display.title} over steps{f', {optimizer}' if optimizer else ''}. {text}."
         size = (4.4, 3.1) if len(groups) > 1 else (7.4, 3.4)
         panels.append(Panel(heading, _drawer(arms, axis, floor), alt, size))
     legend = [*dict.fromkeys(look for arms in groups.values() for look, _ in arms)]
-    legend += [RUNNING] if axis.running_maximum else []
     legend += [STABLE] if any(_shown_bounds(arms, axis) for arms in groups.values()) else []
     legend += [FLOOR] if floor else []
     rows = [
@@ -125,7 +125,6 @@ def _finite(study: StudyResults, name: str) -> np.ndarray:
     return values[np.isfinite(values)]
 
 
-RUNNING = LineStyle("largest so far", "grey", "dashed")
 STABLE = LineStyle("2(1+μ)/η: stable below, at each rate", "grey", "dashdot")
 FLOOR = LineStyle("noise floor: rounding alone", "grey", "dotted")
 
@@ -215,4 +214,4 @@ def _draw(axis: Any, columns: Sequence[np.ndarray], style: dict[str, Any], maxim
     if maximum:
         # fmax passes over NaN, which maximum would carry on; behind the end of a run nothing is drawn.
         running = np.where(np.isfinite(greatest), np.fmax.accumulate(greatest, axis=1), np.nan)
-        axis.plot(x, np.nanmean(running, axis=0), color=style["color"], linewidth=1.0, linestyle=(0, (4, 2)))
+        axis.plot(x, np.nanmean(running, axis=0), **{**style, "linewidth": 0.8})

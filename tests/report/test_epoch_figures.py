@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Canvas
 from synthetic import Member, study
 
 from jaxcifar.config import Run, Words
-from jaxcifar.report import epochs, tables
+from jaxcifar.report import epochs, sections, tables
 from jaxcifar.report.line_styles import line_styles
 
 
@@ -26,15 +26,26 @@ def test_a_loss_on_its_way_to_infinity_hides_no_other(tmp_path: Path):
 
 
 def test_one_loss_far_above_all_others_flattens_no_line(tmp_path: Path):
-    usual = np.array([2.0, 1.5, 1.2, 1.0, 0.9, 0.8])
     scales = []
-    for first in (3.0, 9000.0):
-        members = {"a": Member(train_loss=usual), "b": Member(train_loss=np.array([first, 2.0, 1.9, 1.8, 1.7, 1.6]))}
-        results = study(tmp_path / f"{first:g}", "wide", members)
+    for last in (0.5, 0.005):
+        members = {name: Member(train_loss=np.array([2.3, *[last] * 5])) for name in "ab"}
+        results = study(tmp_path / f"{last:g}", "wide", members)
         axis = Canvas().add_subplot()
         epochs.panels(results, line_styles(results, Words("wide")))[0].draw(axis)
         scales.append(axis.get_yscale())
     assert scales == ["linear", "log"]
+
+
+def test_where_a_loss_explodes_the_axis_ends_near_the_loss_of_guessing(tmp_path: Path):
+    usual = Member(train_loss=np.array([2.0, 1.5, 1.2, 1.0, 0.9, 0.8]))
+    wild = Member(train_loss=np.r_[1e9, np.full(5, 2.4)], test_loss=np.r_[np.full(5, 2.4), 1e8])
+    results = study(tmp_path, "exploded", {"usual": usual, "wild": wild})
+    words = Words("exploded")
+    for panel in epochs.panels(results, line_styles(results, words))[:2]:
+        axis = Canvas().add_subplot()
+        panel.draw(axis)
+        assert axis.get_ylim() == (0, pytest.approx(epochs.END * np.log(10)))
+    assert "the axis ends at" in sections.curves(results, words, line_styles(results, words), {}).caption
 
 
 @pytest.mark.parametrize("evaluated", [True, False])

@@ -76,7 +76,7 @@ def test_every_network_is_drawn_with_and_without_batch_norm_over_its_rates(model
     steps = {"beta/same_batch": np.full(60, 3.0)}
     found = study(tmp_path, "s", {name: Member(run=run, steps=steps) for name, run in members.items()})
     (figure,) = series.figures(found, line_styles(found, Words("s")), {})
-    assert [look.label for look in figure.legend] == ["without BatchNorm", "with BatchNorm", "largest so far"]
+    assert [look.label for look in figure.legend] == ["without BatchNorm", "with BatchNorm"]
 
 
 def test_batch_norm_with_noise_is_not_drawn_as_batch_norm(tmp_path: Path):
@@ -85,13 +85,23 @@ def test_batch_norm_with_noise_is_not_drawn_as_batch_norm(tmp_path: Path):
     runs = {name: Member(run=Run(model=model, probes=(Beta(),)), steps=steps) for name, model in models.items()}
     found = study(tmp_path, "s", runs)
     (figure,) = series.figures(found, line_styles(found, Words("s")), {})
-    assert [look.label for look in figure.legend] == [
-        "a",
-        "b",
-        "c",
-        "largest so far",
-        "2(1+μ)/η: stable below, at each rate",
-    ]
+    assert [look.label for look in figure.legend] == ["a", "b", "c", "2(1+μ)/η: stable below, at each rate"]
+
+
+def test_the_largest_so_far_is_the_member_s_line_drawn_thin(tmp_path: Path):
+    values = np.r_[np.full(30, 3.0), 7.0, np.full(29, 2.0)]
+    member = Member(run=Run(model=VGG(), probes=(Beta(),)), steps={"beta/same_batch": values})
+    found = study(tmp_path, "s", {"a": member})
+    (figure,) = series.figures(found, line_styles(found, Words("s")), {})
+    (panel,) = figure.panels
+    assert panel.title.endswith("; thin: the largest so far")
+    axis = Canvas().add_subplot()
+    panel.draw(axis)
+    (largest,) = (line for line in axis.lines if line.get_linewidth() == 0.8 and len(np.unique(line.get_ydata())) == 2)
+    (mean,) = (line for line in axis.lines if line.get_linewidth() == 1.5)
+    assert mean.get_linestyle() == largest.get_linestyle()
+    assert (largest.get_ydata()[0], largest.get_ydata()[-1]) == (3, 7)
+    assert mean.get_ydata()[-1] < 3
 
 
 def test_arrays_that_are_not_drawn_are_in_the_csv(tmp_path: Path):
