@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from jaxcifar.config.module import Module
 from jaxcifar.config.network import Activation, Initialization, Network, Norm, TimedAs, norm_title, plus
 from jaxcifar.errors import UserError, check_choice, check_count, check_number, several
+
+if TYPE_CHECKING:
+    from jaxcifar.measures.base import InsidePart
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,10 @@ class ResNet(Network):
     @property
     def scaled_run(self) -> tuple[int, int] | None:
         return (64, 16) if self.depth >= 50 else None
+
+    @property
+    def shows(self) -> tuple[InsidePart, ...]:
+        return (*super().shows, "branches") if self.skip else super().shows
 
 
 VGGForm = Literal["a", "light"]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jaxcifar.config.network import Network, TimedAs
 from jaxcifar.config.own import NOT_STORED, Hidden, in_words, name_of, named, settings, source_sha256
 from jaxcifar.errors import UserError
+
+if TYPE_CHECKING:
+    from jaxcifar.measures.base import InsidePart
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,10 @@ class Module(Network):
     @property
     def title(self) -> str:
         return self.class_name or "own network"
+
+    @property
+    def shows(self) -> tuple[InsidePart, ...]:
+        return ()  # its layers have no roles
 
     def check_given(self) -> None:
         """Raise UserError if this was read from a record, which holds no code."""

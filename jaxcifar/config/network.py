@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar, Literal, Self, assert_never
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, assert_never
 
 from tyro.conf import Suppress
 
 from jaxcifar.errors import UserError, check_count
+
+if TYPE_CHECKING:
+    from jaxcifar.measures.base import InsidePart
 
 Activation = Literal["relu", "sigmoid", "leaky_relu", "tanh", "softplus", "gelu"]
 Initialization = Literal["torch", "xavier", "he", "dirac"]
@@ -93,6 +96,11 @@ class Network(ABC):
     def least_side(self) -> int:
         """Least height and width of its images in pixels."""
         return 1
+
+    @property
+    def shows(self) -> tuple[InsidePart, ...]:
+        """What measures may take of its inside."""
+        return "logits", "features", "normalized"
 
     def for_data(self, image: tuple[int, int, int], classes: int) -> Self:
         """Return the network for images [N, *image] of this many classes.

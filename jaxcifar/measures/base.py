@@ -38,6 +38,9 @@ def normed_layers(layers: Layers) -> dict[str, str]:
 Need = Literal["gradient_before", "gradient_after", "previous"]
 """What measures of one step share: the gradient before and after the step on its batch, and the step before it."""
 
+InsidePart = Literal["logits", "features", "normalized", "branches"]
+"""A field of `Inside`, what a network computes on its way."""
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -117,6 +120,8 @@ class SnapshotMeasure(Measure):
     """Least number of snapshots."""
     lanczos: ClassVar[int] = 0
     """Lanczos iterations whose basis it keeps."""
+    inside: ClassVar[tuple[InsidePart, ...]] = ()
+    """What it takes of `Snapshots.inside`; a network that does not show it is refused before training."""
 
     def displays(self) -> tuple[Display, ...]:
         """Return the figures that show it."""

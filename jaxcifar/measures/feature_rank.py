@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.base import InsidePart, SnapshotMeasure
 from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
 
@@ -15,6 +15,7 @@ class FeatureRank(SnapshotMeasure):
     """Number of directions in which the images of a batch differ, layer by layer; Daneshmand et al. 2020."""
 
     name: ClassVar[str] = "feature_rank"
+    inside: ClassVar[tuple[InsidePart, ...]] = ("features",)
 
     def displays(self) -> tuple[Display, ...]:
         caption = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.base import InsidePart, SnapshotMeasure
 from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
 
@@ -18,6 +18,7 @@ class InputGradients(SnapshotMeasure):
     """Cosine of the gradients of a logit at two points between two images; Balduzzi et al. 2017."""
 
     name: ClassVar[str] = "input_gradients"
+    inside: ClassVar[tuple[InsidePart, ...]] = ("logits",)
 
     def displays(self) -> tuple[Display, ...]:
         caption = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from jaxcifar.errors import UserError
-from jaxcifar.measures.base import SnapshotMeasure
+from jaxcifar.measures.base import InsidePart, SnapshotMeasure
 from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
 
@@ -16,6 +16,7 @@ class ResidualShare(SnapshotMeasure):
     """Variance of a block's branch as a share of that of branch and shortcut; De and Smith 2020."""
 
     name: ClassVar[str] = "residual_share"
+    inside: ClassVar[tuple[InsidePart, ...]] = ("branches",)
 
     def displays(self) -> tuple[Display, ...]:
         caption = (

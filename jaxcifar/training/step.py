@@ -123,10 +123,17 @@ def check_measures(run: Run) -> None:
     """Trace one step without computing it, so that mistakes in a user's own measures are told before training.
 
     Raises:
-        UserError: a measure fails, computes other arrays than it announces, or two write the same one.
+        UserError: a measure fails, computes other arrays than it announces or takes what the network does not show, or
+            two write the same array.
     """
     for measure in run.snapshot_measures:
         measure.told("displays")
+        for part in measure.inside:
+            if part not in run.model.shows:
+                raise UserError(
+                    f"probes holds the measure {measure.name}, which takes a network's {part}, and {run.model.title} "
+                    "shows none; take it out of the config."
+                )
     if name := probes.rivals(run.step_measures, probes.layers(run.model)):
         raise UserError(f"probes holds two step measures that write {name} and differ in more than `every`; keep one.")
     # The package's own measures need no check, and tracing a step takes a while.

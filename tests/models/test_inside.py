@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from jaxcifar.config import VGG, Model, Module, ResNet, UserError
+from jaxcifar.config import VGG, Model, Module, ResNet, UserError, WhitenedCNN
 from jaxcifar.models import build, layer_groups
 from jaxcifar.models.inside import inside
 
@@ -57,8 +57,9 @@ def test_a_block_adds_its_branch_to_its_input():
     assert not any("shortcut" in layer for layer in found.features)
 
 
-def test_a_plain_network_has_no_branches():
-    assert looked(ResNet(18, width=2, skip=False))[2].branches == {}
+@pytest.mark.parametrize("model", [ResNet(18, width=2), ResNet(18, width=2, skip=False), WhitenedCNN((4, 4, 4), 3)])
+def test_a_network_shows_branches_where_its_config_says_so(model: Model):
+    assert ("branches" in model.shows) == bool(looked(model)[2].branches)
 
 
 def test_a_network_of_ones_own_is_refused():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from flax import linen as nn
 
 from jaxcifar.cli import main
 from jaxcifar.config import (
@@ -17,6 +19,8 @@ from jaxcifar.config import (
     Adam,
     Checkpoint,
     Data,
+    Model,
+    Module,
     Paper,
     ResNet,
     Run,
@@ -26,7 +30,15 @@ from jaxcifar.config import (
     Variant,
     load,
 )
-from jaxcifar.measures import Beta, GradientDirection, GradientDistance, Trace
+from jaxcifar.measures import (
+    Beta,
+    FeatureRank,
+    GradientDirection,
+    GradientDistance,
+    InputGradients,
+    ResidualShare,
+    Trace,
+)
 from jaxcifar.runner.deduplicate import plan
 from jaxcifar.runner.estimate import outline
 from jaxcifar.runner.plan import make_plan, programs
@@ -180,6 +192,13 @@ def test_measures_that_write_one_array_in_two_ways_are_not_united():
     rivals = dataclasses.replace(base, probes=(GradientDirection(), GradientDirection(steps=(0.05, 0.4))))
     with pytest.raises(UserError, match="two step measures that write gradient_direction/loss_low and differ in more"):
         check_measures(rivals)
+
+
+@pytest.mark.parametrize("model", [ResNet(18, width=2, skip=False), VGG(width=2), Module(nn.Dense(10))])
+def test_a_measure_of_branches_is_refused_before_training_where_there_are_none(model: Model):
+    check_measures(Run(model=ResNet(18, width=2), probes=(ResidualShare(), FeatureRank(), InputGradients())))
+    with pytest.raises(UserError, match=rf"the measure residual_share, .* and {re.escape(model.title)} shows none"):
+        check_measures(Run(model=model, probes=(ResidualShare(),)))
 
 
 def test_a_study_of_a_paper_has_the_name_of_a_folder():
