@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxcifar.claims.evidence import Absent, Missing
-from jaxcifar.config import Checkpoint, Model, Run
+from jaxcifar.config import Model, Run
 from jaxcifar.records.study import Result, StudyResults
 
 
@@ -170,8 +170,7 @@ def setting_of_band(run: Result) -> Run:
 
 
 def setting_of(config: Run, bare: Model, over_rates: bool) -> Run:
-    """Return the settings that both networks of a pair must share: all but epochs, measures and what is saved."""
+    """Return the settings that both networks of a pair must share: what changes their training, but epochs and seed."""
     # Any constant takes the rate out of the comparison.
     optimizer = dataclasses.replace(config.optimizer, learning_rate=1.0) if over_rates else config.optimizer
-    common = dataclasses.replace(config, name="", seed=0, model=bare, optimizer=optimizer, probes=(), epochs=1)
-    return dataclasses.replace(common, checkpoint=Checkpoint(), evaluate_train=False)
+    return dataclasses.replace(config.trained(), seed=0, model=bare, optimizer=optimizer, epochs=1)

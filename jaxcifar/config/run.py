@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from jaxcifar.config.average import Average, NoAverage
@@ -99,6 +99,11 @@ class Run:
             raise UserError(
                 f"probes holds two snapshot measures named {twice!r}, which share a file; keep one of them."
             )
+
+    def trained(self) -> Run:
+        """Return the run without what does not change its training: name, measures, what is saved, where data lie."""
+        data = self.data.wherever()
+        return replace(self, name="", probes=(), checkpoint=Checkpoint(), evaluate_train=False, data=data)
 
     @property
     def step_measures(self) -> tuple[StepMeasure, ...]:

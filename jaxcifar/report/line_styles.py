@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jaxcifar.config import Checkpoint, Data, Run
+from jaxcifar.config import Run
 from jaxcifar.config.network import Network
 from jaxcifar.config.words import COLORS, DASHES, Color, MemberWords, Words
 from jaxcifar.records.study import StudyResults
@@ -76,9 +76,8 @@ def _kinds(study: StudyResults) -> dict[str, _Kind]:
 
 
 def _plain(config: Run) -> Run:
-    """What makes runs differ for a reader: neither names and seeds nor probes, snapshots and the place of the data."""
-    config = dataclasses.replace(config, name="", seed=0, probes=(), checkpoint=Checkpoint())
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, dir=Data().dir))
+    """What makes runs differ for a reader: what changes their training, but the seed."""
+    return dataclasses.replace(config.trained(), seed=0)
 
 
 def _colors(kinds: dict[str, _Kind], own: dict[str, MemberWords]) -> dict[Hashable, Color]:

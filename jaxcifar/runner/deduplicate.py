@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from jaxcifar import records
-from jaxcifar.config import Checkpoint, Paper, Run, Study, UserError
+from jaxcifar.config import Paper, Run, Study, UserError
 from jaxcifar.measures import Beta
 from jaxcifar.runner.plan import Planned, PlannedStudy, make_plan
 from jaxcifar.training import probes
@@ -116,7 +116,7 @@ def _mark(study: PlannedStudy, item: Planned, alike: _Alike, chosen: list[Planne
 
 
 def _key(run: Run) -> Run:
-    """The run without what does not change the training."""
+    """What is equal where one run trains for another: what changes the training, and what it takes time for."""
     # Runs with step measures are alike, whichever they are; one without takes no other's, because they cost time.
     probes = (Beta(),) if run.step_measures else ()
-    return dataclasses.replace(run, name="", checkpoint=Checkpoint(), data=run.data.wherever(), probes=probes)
+    return dataclasses.replace(run.trained(), probes=probes, evaluate_train=run.evaluate_train)

@@ -60,11 +60,10 @@ def _digest(runs: Sequence[Run]) -> str:
     """The SHA-256 of all settings that `check_records` compares, before any run has a config.json."""
     plain = [
         replace(
-            run,
-            name="",
-            data=run.data.wherever(),
+            run.trained(),
             checkpoint=Checkpoint(snapshots=run.checkpoint.snapshots),
             probes=run.step_measures,
+            evaluate_train=run.evaluate_train,
         )
         for run in runs
     ]
