@@ -160,8 +160,10 @@ def test_matmul_equals_jax_numpy_to_second_order(images, inputs, features):
 
 @pytest.mark.parametrize(("stride", "side"), [(1, 12), (2, 6)])
 def test_blocks_of_images_change_nothing(stride, side):
-    assert choice.blocks(64, (12, 12), (3, 3), 17) == choice.blocks(64, (12, 12), (3, 3), 17, kernel_gradient=True) == 2
-    x, weights, dy = normal(3, (64, 12, 12, 17), (3, 3, 17, 17), (64, side, side, 17), dtype="float32")
+    assert (
+        choice.blocks(256, (12, 12), (3, 3), 17) == choice.blocks(256, (12, 12), (3, 3), 17, kernel_gradient=True) == 8
+    )
+    x, weights, dy = normal(3, (256, 12, 12, 17), (3, 3, 17, 17), (256, side, side, 17), dtype="float32")
 
     def both(conv):
         return jax.jit(lambda x, k, dy: (lambda y, pull: (y, *pull(dy)))(*jax.vjp(conv, x, k)))(x, weights, dy)
@@ -180,6 +182,7 @@ def test_matmul_takes_images_of_one_pixel():
 def test_blocks_are_equal_and_stay_in_the_cache():
     shape = (3, 3)
     assert choice.blocks(128, (32, 32), shape, 64) == 16
+    assert choice.blocks(128, (16, 16), shape, 16) == choice.blocks(128, (8, 8), shape, 32, kernel_gradient=True) == 1
     assert choice.blocks(128, (8, 8), shape, 256, kernel_gradient=True) == 8
     assert choice.blocks(1000, (4, 4), shape, 512) * 32 <= 1280
     assert choice.blocks(127, (32, 32), shape, 64) == 1  # no equal blocks

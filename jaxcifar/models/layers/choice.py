@@ -57,10 +57,10 @@ def blocks(images: int, image: Size, kernel: Size, channels: int, kernel_gradien
         kernel_gradient: whether the gradient of the kernel is computed.
     """
     values = image[0] * image[1] * channels
-    wanted = BLOCK_VALUES // (2 if kernel_gradient else 1) // values
-    wanted = min(max(wanted, FEWEST_IMAGES), MOST_IMAGES)
+    fitting = BLOCK_VALUES // (2 if kernel_gradient else 1) // values
+    wanted = min(max(fitting, FEWEST_IMAGES), MOST_IMAGES)
     # A loop needs blocks of one shape: take a divisor of the batch near the wanted size, or no blocks if there is none.
     sizes = [size for size in range(wanted // 2, 2 * wanted) if images % size == 0]
-    if kernel == (1, 1) or images <= wanted or not sizes:
+    if kernel == (1, 1) or images <= max(fitting, wanted) or not sizes:
         return 1
     return images // min(sizes, key=lambda size: abs(size - wanted))
