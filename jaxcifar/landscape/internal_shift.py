@@ -11,7 +11,7 @@ from jax import lax
 from jaxcifar.landscape.arguments import Float
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
 from jaxcifar.landscape.groups import Layers, group_of_leaves
-from jaxcifar.landscape.trees import ratio
+from jaxcifar.landscape.trees import ratio, unit_of
 
 
 class CovariateShift(NamedTuple):
@@ -90,8 +90,15 @@ def _layer_shift(reference: list[Array], gradient: list[Array], inside: Array) -
         # which a product with 0 would keep.
         return jnp.sum(jnp.where(inside, jnp.stack(products), 0))
 
-    pairs = list(zip(reference, gradient, strict=True))
-    distance = jnp.sqrt(total([jnp.vdot(a - b, a - b) for a, b in pairs]))
+    def in_own_unit(leaves: list[Array]) -> tuple[Array, list[Array]]:
+        largest = jnp.stack([jnp.max(jnp.abs(leaf), initial=0) for leaf in leaves])
+        unit = unit_of(jnp.max(jnp.where(inside, largest, 0)))
+        return unit, [leaf / unit.astype(leaf.dtype) for leaf in leaves]
+
+    unit, apart = in_own_unit([a - b for a, b in zip(reference, gradient, strict=True)])
+    distance = unit * jnp.sqrt(total([jnp.vdot(d, d) for d in apart]))
+    (_, first), (_, second) = in_own_unit(reference), in_own_unit(gradient)
+    pairs = list(zip(first, second, strict=True))
     # Roots before the product: the product of two squared norms would overflow or underflow earlier.
-    lengths = jnp.sqrt(total([jnp.vdot(a, a) for a, _ in pairs])) * jnp.sqrt(total([jnp.vdot(b, b) for _, b in pairs]))
+    lengths = jnp.sqrt(total([jnp.vdot(a, a) for a in first])) * jnp.sqrt(total([jnp.vdot(b, b) for b in second]))
     return distance, jnp.clip(ratio(total([jnp.vdot(a, b) for a, b in pairs]), lengths), -1.0, 1.0)

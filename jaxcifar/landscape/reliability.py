@@ -15,7 +15,7 @@ from jax import lax
 
 from jaxcifar.landscape.arguments import Float, as_axis, check_real, is_traced
 from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
-from jaxcifar.landscape.trees import moved, ratio, tree_cosine, tree_distance, tree_dot, tree_norm
+from jaxcifar.landscape.trees import in_unit, moved, ratio, tree_cosine, tree_distance, tree_dot, tree_norm
 
 
 class StepReliability(NamedTuple):
@@ -86,24 +86,27 @@ def step_reliability(
 
     def compute(params: PyTree, decreases: Array) -> tuple[StepReliability, Array, Array]:
         value, gradient = jax.value_and_grad(loss)(params)
-        squared = tree_dot(gradient, gradient)
+        # In a unit near the gradient's own size its square neither vanishes nor overflows.
+        unit, scaled = in_unit(gradient)
+        squared = tree_dot(scaled, scaled)
         # A loss of 0 or less has no relative decrease: a step size of NaN makes every figure NaN.
-        sizes = decreases.astype(squared.dtype) * ratio(jnp.where(value > 0, value, jnp.nan), squared)
+        steps = decreases.astype(squared.dtype) * ratio(jnp.where(value > 0, value, jnp.nan), squared)
 
-        def at(size: Array) -> tuple[Array, Array, Array, Array]:
-            there, changed = jax.value_and_grad(loss)(moved(params, (-size, gradient)))
+        def at(step: Array) -> tuple[Array, Array, Array, Array]:
+            there, changed = jax.value_and_grad(loss)(moved(params, (-step / unit, scaled)))
             change = ratio(tree_distance(changed, gradient), tree_norm(gradient))
-            return there, change, tree_cosine(changed, gradient), ratio(value - there, size * squared)
+            return there, change, tree_cosine(changed, gradient), ratio(value - there, step * squared)
 
         # One step size after another: the activations of only one gradient are in memory.
-        losses, change, cosine, decrease = lax.map(at, sizes)
+        losses, change, cosine, decrease = lax.map(at, steps)
         # A comparison with NaN is false, so a step to a loss of NaN counts as unsafe.
         safe = jnp.max(jnp.where(losses <= value, decreases, 0))
-        safe = jnp.where(jnp.isnan(sizes[0]), jnp.nan, safe)
+        safe = jnp.where(jnp.isnan(steps[0]), jnp.nan, safe)
         # NaN weights may leave a loss finite, for instance behind a maximum.
         losses, change, cosine, decrease = (
-            jnp.where(jnp.isnan(sizes), jnp.nan, column) for column in (losses, change, cosine, decrease)
+            jnp.where(jnp.isnan(steps), jnp.nan, column) for column in (losses, change, cosine, decrease)
         )
+        sizes = steps / unit / unit
         return StepReliability(decreases, sizes, losses, change, cosine, decrease, safe), value, squared
 
     found, value, squared = jax.jit(compute)(params, decreases)

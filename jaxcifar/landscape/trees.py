@@ -45,14 +45,24 @@ def tree_norm(tree: PyTree) -> Float[Array, ""]:
     Raises:
         ValueError: a pytree that is empty or not floating.
     """
-    tree = measured(tree, "tree")
-    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf), initial=0) for leaf in jax.tree.leaves(tree)]))
-    # Squares of numbers below 1e-19 vanish in float32, and of those above 1e19 overflow. A power of two as the unit
-    # changes no digit of the others.
-    exponent = jnp.clip(jnp.frexp(lax.stop_gradient(largest))[1], -125, 126)
-    unit = jnp.where(jnp.isfinite(largest), jnp.ldexp(jnp.ones_like(largest), exponent), 1)
-    scaled = jax.tree.map(lambda leaf: leaf / unit.astype(leaf.dtype), tree)
+    unit, scaled = in_unit(measured(tree, "tree"))
     return unit * jnp.sqrt(tree_dot(scaled, scaled))
+
+
+def in_unit(tree: PyTree) -> tuple[Array, PyTree]:
+    """Return the power of two near the largest number of a pytree, and the pytree in this unit."""
+    unit = unit_of(jnp.max(jnp.stack([jnp.max(jnp.abs(leaf), initial=0) for leaf in jax.tree.leaves(tree)])))
+    return unit, jax.tree.map(lambda leaf: leaf / unit.astype(leaf.dtype), tree)
+
+
+def unit_of(largest: Array) -> Array:
+    """Return the power of two just above a number, 1 where it is not finite.
+
+    Squares of numbers below 1e-19 vanish in float32, and those above 1e19 overflow. A power of two as the unit changes
+    no digit of the others.
+    """
+    exponent = jnp.clip(jnp.frexp(lax.stop_gradient(largest))[1], -125, 126)
+    return jnp.where(jnp.isfinite(largest), jnp.ldexp(jnp.ones_like(largest), exponent), 1)
 
 
 def tree_distance(first: PyTree, second: PyTree) -> Float[Array, ""]:
@@ -78,6 +88,7 @@ def tree_cosine(first: PyTree, second: PyTree) -> Float[Array, ""]:
     Raises:
         ValueError: as `tree_dot`.
     """
+    (_, first), (_, second) = in_unit(measured(first, "first")), in_unit(measured(second, "second"))
     product = tree_dot(first, second)
     # Rounding may put the quotient of parallel vectors just outside [-1, 1].
     return jnp.clip(ratio(product, tree_norm(first) * tree_norm(second)), -1.0, 1.0)

@@ -113,10 +113,11 @@ def watch(
     about = json.dumps({"measures": [type(measure).__name__ for measure in measures], "displays": figures})
 
     def init(params: Any) -> WatchState:
-        zero = jnp.zeros((), jnp.int32)
+        # Two arrays, because one that is twice in a state cannot be donated.
+        count, rows = jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32)
         values = {name: jnp.full(capacity, jnp.nan, jnp.float32) for name in names}
         steps = jnp.full(capacity, -1, jnp.int32)
-        return WatchState(inner.init(params), zero, jnp.full((), every, jnp.int32), zero, steps, values, about)
+        return WatchState(inner.init(params), count, jnp.full((), every, jnp.int32), rows, steps, values, about)
 
     def update(gradient: Any, state: WatchState, params: Any = None, *, batch: Any = None, **extra: Any) -> Any:
         if params is None or batch is None:
@@ -145,10 +146,14 @@ def _check(measures: Sequence[StepMeasure], groups: dict[str, list[str]], every:
     # With an even capacity, the next measured step after thinning continues the spacing of the rows that are kept.
     if every < 1 or capacity < 2 or capacity % 2:
         raise ValueError(f"every is {every} and capacity {capacity}; give at least 1, and an even number from 2.")
+    if not isinstance(measures, Sequence):
+        raise ValueError(f"measures is {measures!r}; give a list of measures, such as [Beta()].")
     if not measures:
         raise ValueError("measures is empty; give at least one, such as Beta().")
     for measure in measures:
         kind = type(measure).__name__
+        if isinstance(measure, type) or not all(hasattr(measure, name) for name in ("needs", "names", "compute")):
+            raise ValueError(f"measures holds {measure!r}; each must be a measure of a step, such as Beta().")
         if "previous" in measure.needs:
             raise ValueError(f"{kind} compares successive batches, which watch does not keep; give batch='same_batch'.")
         if getattr(measure, "refuses_randomness", False):

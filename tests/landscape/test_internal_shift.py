@@ -41,6 +41,15 @@ def test_covariate_shift_follows_its_definition(precision):
     assert shift.distance[0] == 0
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_gradients_beyond_the_root_of_the_numbers_range(scale: float):
+    before, after = _snapshots("float32")
+    usual = landscape.covariate_shift(_loss, before, after, ["a", "b", "c"])
+    found = landscape.covariate_shift(lambda params: scale * _loss(params), before, after, ["a", "b", "c"])
+    np.testing.assert_allclose(found.distance, scale * usual.distance, rtol=1e-5)
+    np.testing.assert_allclose(found.cosine, usual.cosine, rtol=1e-5)
+
+
 def test_the_caller_orders_the_layers(float64):
     before, after = _snapshots("float64")
     shift = landscape.covariate_shift(_loss, before, after, lambda params: [["c"], ["a", "b"]])

@@ -93,6 +93,20 @@ def test_an_update_on_a_quadratic(quadratic, precision):
     np.testing.assert_allclose(found, expected, rtol=10 * precision.tolerance)
 
 
+@pytest.mark.parametrize("scale", [1e-19, 1e18])
+def test_gradients_beyond_the_root_of_the_numbers_range(scale: float):
+    """A loss that is steep in one unit is flat in another; the figures without unit stay as they are."""
+
+    def loss(w):
+        return 1.0 + jnp.sum(jnp.array([1.0, 0.3, 0.3, 0.3]) * w) + 0.01 * jnp.vdot(w, w)
+
+    usual = landscape.step_reliability(loss, jnp.ones(4), [0.01, 0.03])
+    found = landscape.step_reliability(lambda w: loss(w * scale), jnp.ones(4) / scale, [0.01, 0.03])
+    for name in ("losses", "gradient_change", "cosine", "decrease_ratio", "largest_safe"):
+        np.testing.assert_allclose(getattr(found, name), getattr(usual, name), rtol=1e-4)
+    np.testing.assert_allclose(found.step_sizes * scale * scale, usual.step_sizes, rtol=1e-4)
+
+
 def test_an_update_along_the_gradient_is_the_step(mlp, float64):
     loss, params = mlp("float64")
     steps = landscape.step_reliability(loss, params, [0.3])

@@ -144,6 +144,8 @@ def test_lengths_beyond_the_root_of_the_numbers_range(scale: float):
     beta = landscape.same_batch_beta(lambda w: 0.5 * scale * jnp.vdot(w, w), before, after)
     np.testing.assert_allclose(beta, scale, rtol=1e-5)
     np.testing.assert_allclose(landscape.tree_norm({"a": scale * before}), scale * 5**0.5, rtol=1e-6)
+    first, second = {"a": scale * jnp.array([1.0, 2.0, 3.0])}, {"a": jnp.array([1.0, 2.0, 2.0]) / scale}
+    np.testing.assert_allclose(landscape.tree_cosine(first, second), 11 / 14**0.5 / 3, rtol=1e-6)
 
 
 def test_the_length_of_zero_and_of_what_is_not_finite():

@@ -67,6 +67,20 @@ def test_training_is_bit_for_bit_as_it_was(mlp):
 
 
 @pytest.mark.slow
+def test_its_state_can_be_donated(mlp):
+    params, batches = mlp
+    tx = landscape.watch(optax.sgd(0.1), mlp_loss, (Beta(),), every=1)
+
+    def step(params, state, batch):
+        updates, state = tx.update(jax.grad(mlp_loss)(params, batch), state, params, batch=batch)
+        return optax.apply_updates(params, updates), state
+
+    batch = jax.tree.map(lambda leaf: leaf[0], batches)
+    state = tx.init(params)
+    params, state = jax.jit(step, donate_argnums=(0, 1))(jax.tree.map(jnp.copy, params), state, batch)
+    assert int(state.count) == 1
+
+
 def test_values_are_those_of_the_measures(mlp):
     params, (x, y) = mlp
     tx = landscape.watch(optax.sgd(0.5), mlp_loss, MEASURES, every=2)
