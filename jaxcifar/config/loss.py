@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from jaxcifar.config.own import NOT_STORED, Hidden, name_of, source_sha256
+from jaxcifar.config.own import NOT_STORED, Description, Digest, Hidden, name_of, source_sha256
 from jaxcifar.errors import UserError, check_number
 
 
@@ -73,8 +73,8 @@ class OwnLoss:
     """
 
     function: Hidden = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
-    function_name: str = ""
-    source_sha256: str | None = None
+    function_name: Description = ""
+    source_sha256: Digest = None
 
     unit: ClassVar[str] = ""
 

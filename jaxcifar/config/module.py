@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from jaxcifar.config.network import Network, TimedAs
-from jaxcifar.config.own import NOT_STORED, Hidden, in_words, name_of, named, settings, source_sha256
+from jaxcifar.config.own import (
+    NOT_STORED,
+    Description,
+    Digest,
+    Hidden,
+    in_words,
+    name_of,
+    named,
+    settings,
+    source_sha256,
+)
 from jaxcifar.errors import UserError
 
 if TYPE_CHECKING:
     from jaxcifar.measures.base import InsidePart
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -37,9 +50,9 @@ class Module(Network):
     arguments: Hidden = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
     output: str = ""
     layers: tuple[str, ...] = ()
-    class_name: str = ""
-    class_arguments: str = ""
-    source_sha256: str | None = None
+    class_name: Description = ""
+    class_arguments: Description = ""
+    source_sha256: Digest = None
     """SHA-256 of the source of the class and of what it names in its folder; None where Python cannot find it."""
 
     timed_as: ClassVar[TimedAs] = "ResNet"
@@ -71,6 +84,22 @@ class Module(Network):
                 f"The network {self.class_name} is a user's own, which a record describes but does not hold; give it "
                 f"again by model=Module({self.class_name}(…))."
             )
+
+
+def by_code(function: Callable[[Any], Found]) -> Callable[[Any], Found]:
+    """Cache a function of a model; of a network of one's own by its very code, as equal descriptions may be of two."""
+
+    @functools.cache
+    def kept(model: Any, code: tuple[int, ...]) -> Found:
+        return function(model)
+
+    @functools.wraps(function)
+    def found(model: Any) -> Found:
+        # The cache keeps the model, and so its code: no other object gets these numbers.
+        own = (model.network, *(model.arguments or {}).values()) if isinstance(model, Module) else ()
+        return kept(model, tuple(map(id, own)))
+
+    return found
 
 
 def _checked(network: Any) -> type:

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
-from jaxcifar.config.own import NOT_STORED, Hidden, name_of, named, source_sha256
+from jaxcifar.config.own import NOT_STORED, Description, Digest, Hidden, name_of, named, source_sha256
 from jaxcifar.config.schedule import Constant, Schedule
 from jaxcifar.errors import UserError, check_count, check_number, slips_told
 
@@ -177,9 +177,9 @@ class Optax(_Optimizer):
     learning_rate: float = 1e-3
     factory: Hidden = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
     arguments: Hidden = field(default=None, compare=False, repr=False, metadata=NOT_STORED)
-    factory_name: str = ""
-    factory_arguments: str = ""
-    source_sha256: str | None = None
+    factory_name: Description = ""
+    factory_arguments: Description = ""
+    source_sha256: Digest = None
 
     def __post_init__(self):
         super().__post_init__()

@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args, get_type_hints
 
-from jaxcifar.config.own import is_stored
+from jaxcifar.config.own import is_stored, source_sha256
 from jaxcifar.config.run import Run
 from jaxcifar.config.upgrade import upgrade
 from jaxcifar.errors import UserError
-from jaxcifar.measures import SHIPPED, UnknownMeasure
+from jaxcifar.measures import SHIPPED, Measure, UnknownMeasure
 from jaxcifar.records import forms
 
 CLASS = "class"
@@ -26,6 +26,9 @@ def to_json(config: Any) -> Any:
         return json.loads(config.stored)
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         fields = {f.name: to_json(getattr(config, f.name)) for f in dataclasses.fields(config) if is_stored(f)}
+        if isinstance(config, Measure) and type(config).__name__ not in SHIPPED:
+            # What a user's own measure computes is in its code alone.
+            fields["source_sha256"] = source_sha256(type(config))
         return {CLASS: type(config).__name__, **fields}
     if isinstance(config, tuple | list):
         return [to_json(item) for item in config]

@@ -77,7 +77,9 @@ def assemble(name: str, train: Split, test: Split, class_names: Sequence[str] = 
             f"{train.name} has the label {largest:,} at index {index:,}; without class names labels are below "
             f"{MOST_CLASSES:,}."
         )
-    names = tuple(str(name) for name in class_names) or tuple(str(i) for i in range(largest + 1))
+    names = tuple(name.decode() if isinstance(name, bytes) else str(name) for name in class_names) or tuple(
+        str(i) for i in range(largest + 1)
+    )
     for labels, split in ((y_train, train), (y_test, test)):
         outside = np.flatnonzero((labels < 0) | (labels >= len(names)))
         if outside.size:

@@ -5,7 +5,6 @@ Collections other than `params` travel together under the name `batch_stats`, wh
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -14,9 +13,11 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax import nnx
+from flax.errors import InvalidRngError
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxcifar import config
+from jaxcifar.config.module import by_code
 from jaxcifar.errors import UserError, slips_told
 
 TRAIN, EVALUATE = ("train", "training", "is_training"), ("deterministic", "use_running_average", "inference")
@@ -48,6 +49,22 @@ def build(model: config.Module) -> Own:
     if not isinstance(module, nn.Module):
         raise UserError(f"Module got {model.class_name}, which is neither a flax.linen nor a flax.nnx module.")
     return _told(model, _linen(module))
+
+
+def draws(model: config.Module) -> bool:
+    """Return whether a user's own network draws random numbers when it trains, as dropout does."""
+    if isinstance(model.network, type) and issubclass(model.network, nnx.Module):
+        return bool(_Structure.of(model).random)
+    network, images = build(model), jax.ShapeDtypeStruct((1, *model.image), jnp.float32)
+    variables = jax.eval_shape(lambda x: network.init(jax.random.key(0), x, False), images)
+    try:
+        jax.eval_shape(lambda variables, images: network.apply(variables, images, True, rngs={}), variables, images)
+    except UserError as error:
+        # JAX puts a cause of its own in the place of Flax's.
+        if InvalidRngError.__name__ not in str(error):
+            raise
+        return True
+    return False
 
 
 def _told(model: config.Module, own: Own) -> Own:
@@ -110,9 +127,9 @@ class _Structure(NamedTuple):
     random: dict[Any, Any]
     others: dict[Any, Any]
 
-    @classmethod
-    @functools.cache
-    def of(cls, model: config.Module) -> _Structure:
+    @staticmethod
+    @by_code
+    def of(model: config.Module) -> _Structure:
         def create(key: Any) -> nnx.Module:
             return model.network(**(model.arguments or {}), rngs=nnx.Rngs(key))
 
@@ -120,7 +137,7 @@ class _Structure(NamedTuple):
             shapes = nnx.eval_shape(lambda: create(jax.random.key(0)))
             # Random state is a part of its own, since it is made anew in each step and not stored.
             graph, *parts = nnx.split(shapes, nnx.Param, nnx.RngState, ...)
-        return cls(create, graph, *(dict(nnx.to_flat_state(part)) for part in parts))
+        return _Structure(create, graph, *(dict(nnx.to_flat_state(part)) for part in parts))
 
     def module(self, variables: Variables, rngs: Mapping[str, Any]) -> nnx.Module:
         """The module with these values and its random keys made from those of the step."""

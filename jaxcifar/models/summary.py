@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -13,6 +12,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxcifar import config
+from jaxcifar.config.module import by_code
 from jaxcifar.errors import UserError
 from jaxcifar.landscape import kernels
 from jaxcifar.models import layers
@@ -55,7 +55,7 @@ class Roles:
     """Convolutions with frozen kernels, which are computed from the images."""
 
 
-@functools.cache
+@by_code
 def roles(model: config.Model) -> Roles:
     """Return which layers of a network have which role, by its forward pass.
 
@@ -134,7 +134,7 @@ def _own_rows(model: config.Module) -> list[LayerRow]:
     return rows
 
 
-@functools.cache
+@by_code
 def _own_uses(model: config.Module) -> tuple[list[kernels.Use], Any]:
     """The first use of each parameter of a user's own network, and the parameters' shapes."""
     network, images = build(model), jax.ShapeDtypeStruct((1, *model.image), jnp.float32)

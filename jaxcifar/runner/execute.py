@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import time
@@ -33,7 +34,7 @@ from jaxcifar.training.loggers import Log, check_installed
 from jaxcifar.training.processes import Leader
 from jaxcifar.training.progress import Progress, duration
 from jaxcifar.training.resume import check_data
-from jaxcifar.training.step import check_measures
+from jaxcifar.training.step import check_parts
 
 
 def execute(
@@ -138,7 +139,8 @@ def _check(planned: Sequence[PlannedStudy], out: Path | None, load: Callable) ->
     left = [run for folder, run in own if out is None or not records.is_complete(out / folder)]
     for run in left:
         check_batch_size(run, data.train_size(run.data))
-        check_measures(run)
+    for run in {dataclasses.replace(run, name="", seed=0): run for run in left}.values():
+        check_parts(run)
     if out is None:
         # A run that trains checks it by itself, before it writes anything.
         for run in left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, assert_never
 
 import jax
@@ -43,7 +44,8 @@ def update(run: Run, weights: Weights, average: Any, step: jax.Array, steps: int
         case EMA(decay, every):
             due = (step + 1) % every == 0
             # With expm1, because 1 - d^n would lose its digits in float32 where d is near 1.
-            share = jnp.expm1(jnp.log(decay)) / jnp.expm1(jnp.log(decay) * jnp.maximum(done // every, 1))
+            log = math.log(decay)
+            share = math.expm1(log) / jnp.expm1(log * jnp.maximum(done // every, 1))
             return weights, _move(average, weights, jnp.where(due, share, 0.0))
         case Lookahead(decay, every):
             due = (step + 1) % every == 0

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import serialization
 
@@ -57,7 +58,7 @@ class Checkpoints:
         if step in self._manager.all_steps():
             return
         # np.array copies; np.asarray may share a buffer of the CPU device, which the next chunk reuses.
-        tree = jax.tree.map(lambda leaf: np.array(leaf), _to_tree(state))
+        tree = jax.tree.map(lambda leaf: np.array(_plain(leaf)), _to_tree(state))
         # Checked here, because an error of Orbax, which writes in the background, is raised only by the next wait.
         if shutil.disk_usage(self._path).free < sum(leaf.nbytes for leaf in jax.tree.leaves(tree)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
@@ -109,9 +110,20 @@ class Checkpoints:
         """Return the state saved at a step, in the structure of `state` (arrays or shapes)."""
         tree = _to_tree(state)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
+        shapes = jax.eval_shape(lambda tree: jax.tree.map(_plain, tree), shapes)
         restored = self._manager.restore(step, args=self._args.StandardRestore(shapes))
+        restored = jax.tree.map(lambda old, new: jax.random.wrap_key_data(new) if _is_key(old) else new, tree, restored)
         # What is not saved, an average that is not taken, stays as it is in `state`.
         return serialization.from_state_dict(state, {**serialization.to_state_dict(state), **restored})
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _plain(leaf: Any) -> Any:
+    """The array itself, of a random key its numbers."""
+    return jax.random.key_data(leaf) if _is_key(leaf) else leaf
 
 
 def _to_tree(state: Any) -> dict[str, Any]:

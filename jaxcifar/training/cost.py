@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 from jaxcifar.config import Model, Run
+from jaxcifar.config.module import by_code
 from jaxcifar.data.dataset import split_rows
 from jaxcifar.models import layer_rows, training_flops
 from jaxcifar.training import probes
@@ -46,7 +46,7 @@ class _Network:
     training_flops: int
 
 
-@functools.cache
+@by_code
 def _network(model: Model) -> _Network:
     rows = layer_rows(model)
     forward = 2 * sum(row.multiply_adds for row in rows)

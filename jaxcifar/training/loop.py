@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -127,8 +126,7 @@ class _Trainer:
         self.checkpoints = [Checkpoints(member.folder, keep, self.snapshots) for member in self.members]
         if common:
             self.step = max(common)
-            template = jax.tree.map(lambda leaf: np.empty(leaf.shape, leaf.dtype), self.group.shape)
-            self.group.load([saved.restore(self.step, template) for saved in self.checkpoints])
+            self.group.load([saved.restore(self.step, self.group.shape) for saved in self.checkpoints])
             self.epoch_seconds, self.seconds = (common[self.step][name] for name in ("epoch_seconds", "seconds"))
             self.most_beside = common[self.step].get("beside", 0)
             self.progress.message(f"{self._name()} continues from step {self.step} of {self.total}.")

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple, assert_never
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import optax.contrib
 
 from jaxcifar import config
+from jaxcifar.errors import UserError
 from jaxcifar.models import Roles, roles
 
 
@@ -79,7 +81,11 @@ def _decay(optimizer: config.Optimizer, weight_decay: jax.Array, roles: Roles) -
 
     def update(updates: Any, params: Any) -> Any:
         factors = rate_factors(optimizer, params, roles)
-        return jax.tree.map(lambda u, w, factor: u + weight_decay / factor * w, updates, params, factors)
+
+        def decayed(u: jax.Array, w: jax.Array, factor: float) -> jax.Array:
+            return u + (weight_decay / factor).astype(w.dtype) * w
+
+        return jax.tree.map(decayed, updates, params, factors)
 
     return optax.stateless(update)
 
@@ -143,7 +149,7 @@ def apply_update(
 
     def move(path: Any, w: jax.Array, u: jax.Array, factor: float) -> jax.Array:
         own = values.learning_rate * fading if _layer(path) in layers.whitening else rate
-        return w - (own * factor).astype(w.dtype) * u
+        return w - (own * factor).astype(w.dtype) * u.astype(w.dtype)
 
     params = jax.tree_util.tree_map_with_path(move, params, update, rate_factors(optimizer, params, layers))
     if isinstance(optimizer, config.Muon) and optimizer.normalize:
@@ -161,7 +167,20 @@ def _optax(optimizer: config.Optax) -> optax.GradientTransformation:
 
     It is made again at every step with the traced rate: optimizers that use the rate in other places than a last
     factor are right too, and several rates train as one program.
+
+    Raises:
+        UserError: it keeps the rate in its state, which would be that of the first step for ever.
     """
+    tree = {"kernel": np.ones((8, 8), np.float32)}
+    with jax.ensure_compile_time_eval():
+        one, half = (jax.tree.leaves(optimizer.made(rate).init(tree)) for rate in (1.0, 0.5))
+        is_key = [jnp.issubdtype(jnp.asarray(leaf).dtype, jax.dtypes.prng_key) for leaf in one]
+        same = all(key or np.array_equal(a, b) for key, a, b in zip(is_key, one, half, strict=True))
+    if not same:
+        raise UserError(
+            f"Optax({optimizer.factory_name}) keeps the learning rate in its state, where no schedule reaches it; give "
+            "the factory itself, without inject_hyperparams or the like."
+        )
 
     def update(updates: Any, state: Any, params: Any = None, *, rate: Any = None, **extra: Any) -> Any:
         return optax.with_extra_args_support(optimizer.made(rate)).update(updates, state, params, **extra)

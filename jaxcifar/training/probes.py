@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from jax import lax
 
 from jaxcifar import landscape
 from jaxcifar.config import Model, Run, UserError
+from jaxcifar.config.module import by_code
 from jaxcifar.measures import Layers, Previous, Step, StepMeasure, display
 from jaxcifar.measures.context import Loss
 from jaxcifar.models import layer_groups, roles
@@ -45,7 +45,7 @@ def displays(run: Run) -> list[dict[str, Any]]:
     return [display.to_json(shown) for shown in found]
 
 
-@functools.cache
+@by_code
 def layers(model: Model) -> Layers:
     """Return the layers from input to output, each convolution or linear layer with its BatchNorm."""
     return layer_groups(model)

@@ -12,9 +12,10 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 
-from jaxcifar.config import Run, UserError
+from jaxcifar.config import Module, Optax, Run, UserError
+from jaxcifar.config.loss import OwnLoss
 from jaxcifar.measures import SHIPPED
-from jaxcifar.models import inside, roles
+from jaxcifar.models import inside, own, roles
 from jaxcifar.training import averaging, probes
 from jaxcifar.training.averaging import Weights
 from jaxcifar.training.losses import per_example
@@ -69,6 +70,8 @@ def train_step(
     extra = {"value": value, "grad": gradient, "value_fn": lambda w: loss(w, state.batch_stats, batch, step)[0]}
     transformation = optax.with_extra_args_support(direction(run.optimizer, values, roles(run.model)))
     update, opt_state = transformation.update(gradient, state.opt_state, state.params, rate=rate, **extra)
+    # The hyperparameters are wider than the narrow parameters that a user's own network may have.
+    opt_state = jax.tree.map(_in_dtype_of, opt_state, state.opt_state)
     params = apply_update(run, values, state.params, update, rate, step / steps_per_epoch)
     steps = run.epochs * steps_per_epoch
     (params, batch_stats), average = averaging.update(run, Weights(params, batch_stats), state.average, step, steps)
@@ -90,11 +93,15 @@ def _once_known(gradient: Any, values: Hyperparams) -> Hyperparams:
     are removed before copies are decided. The first layer is taken to be the kernel with the fewest input channels; a
     wrong guess costs a copy. A dependency on all layers would make one huge fused expression.
     """
-    kernels = [leaf for leaf in jax.tree.leaves(gradient) if leaf.ndim > 1]
+    kernels = [leaf for leaf in jax.tree.leaves(gradient) if leaf.ndim > 1 and leaf.size]
     first = min(kernels, key=lambda kernel: kernel.shape[-2]).ravel()[0].astype(jnp.float32)
     # A zero that XLA cannot see to be one: the sign bit, shifted out.
     zero = ((lax.bitcast_convert_type(first, jnp.uint32) >> 31) >> 1).astype(jnp.float32)
     return jax.tree.map(lambda value: value + zero.astype(value.dtype), values)
+
+
+def _in_dtype_of(new: jax.Array, old: jax.Array) -> jax.Array:
+    return new if new.dtype == old.dtype else new.astype(old.dtype)
 
 
 def _losses(
@@ -119,10 +126,12 @@ def _inside(
     return lambda params: inside.inside(network, {"params": params, "batch_stats": batch_stats}, batch[0], rngs)
 
 
-def check_measures(run: Run) -> None:
-    """Trace one step without computing it, so that mistakes in a user's own measures are told before training.
+def check_parts(run: Run) -> None:
+    """Trace one step without computing it, so that mistakes in a user's own parts are told before training.
 
     Raises:
+        UserError: a user's own network, loss or optimizer fails, or the network draws random numbers that a measure
+            refuses;
         UserError: a measure fails, computes other arrays than it announces or takes what the network does not show, or
             two write the same array.
     """
@@ -136,8 +145,17 @@ def check_measures(run: Run) -> None:
                 )
     if name := probes.rivals(run.step_measures, probes.layers(run.model)):
         raise UserError(f"probes holds two step measures that write {name} and differ in more than `every`; keep one.")
-    # The package's own measures need no check, and tracing a step takes a while.
-    if all(type(measure).__name__ in SHIPPED for measure in run.step_measures):
+    refusing = next((measure for measure in run.step_measures if measure.refuses_randomness), None)
+    if refusing and isinstance(run.model, Module) and own.draws(run.model):
+        raise UserError(
+            f"probes holds {type(refusing).__name__}, which takes a batch in another order, and {run.model.title} "
+            "draws random numbers, which would be others; take the measure out of the config or these out of it."
+        )
+    # The package's own parts need no check, and tracing a step takes a while.
+    parts = (run.model, run.loss, run.optimizer)
+    if all(type(measure).__name__ in SHIPPED for measure in run.step_measures) and not any(
+        isinstance(part, Module | OwnLoss | Optax) for part in parts
+    ):
         return
     values = hyperparams(run)
     states = jax.eval_shape(lambda: create(run, values))

@@ -19,6 +19,7 @@ from jaxcifar.training.loggers import Log, check_installed
 from jaxcifar.training.loop import Member, train_members
 from jaxcifar.training.results import Results
 from jaxcifar.training.resume import check_data
+from jaxcifar.training.step import check_parts
 
 
 def train(run: Run, out: str | Path | None = None, log: Log | None = None, restart: bool = False) -> Results:
@@ -57,6 +58,8 @@ def train(run: Run, out: str | Path | None = None, log: Log | None = None, resta
             f"train(…) was called in one of {jax.process_count()} processes of jax.distributed; give each of them the "
             "command `jaxcifar run --config FILE --coordinator HOST:PORT` instead."
         )
+    if out is None and (not run.name or run.name == ".." or Path(run.name).name != run.name):
+        raise UserError(f"The run has the name {run.name!r}, which is none of a folder; give it another, or give out.")
     folder = records.local_path("out", out) if out is not None else Path("runs") / run.name
     with (
         memory_errors_told(),
@@ -81,5 +84,11 @@ def train(run: Run, out: str | Path | None = None, log: Log | None = None, resta
             if not run.data.has_cifar_form:
                 check_data(folder, load(given), ", or another folder by out")
         else:
+            if not records.read_config(folder):
+                check_parts(run)
             train_members([Member(run, folder, log=log)], load(given), "off", shown, stop)
-    return Results.of(read_records(folder), run)
+            if run.snapshot_measures:
+                names = ",".join(measure.name for measure in run.snapshot_measures)
+                shown.message(f"Not taken yet: {names}. Give `jaxcifar landscape {folder} --measure {names}`.")
+    # The working directory may change before the results are read.
+    return Results.of(read_records(folder.absolute()), run)

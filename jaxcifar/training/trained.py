@@ -137,6 +137,8 @@ class Trained:
             case images, labels:
                 images = np.asarray(images)
                 return images, check_labels(labels, "evaluate(…)", len(images)).astype(np.int32)
+            case _:
+                raise UserError(f"evaluate(…) got {on!r}; it takes a Data, a data set, or images and labels.")
 
 
 def load(folder: str | Path, step: int | None = None, model: Model | None = None, *, average: bool = False) -> Trained:
@@ -196,6 +198,7 @@ def weights(
     """
     steps = sorted(sound_steps(folder, notify))
     if not steps:
+        read_run(folder)  # says what the folder is, where it is none of a run
         raise UserError(f"{folder} holds no whole checkpoint; train it again with --restart.")
     wanted = steps[-1] if step is None else step
     if wanted not in steps:

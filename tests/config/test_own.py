@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from jaxcifar.config import UserError, from_json, load, to_json
@@ -47,6 +49,22 @@ def get_config():
 def path(tmp_path):
     (tmp_path / "own.py").write_text(FILE)
     return tmp_path / "own.py"
+
+
+def test_code_in_a_neighbour_of_the_file_keeps_its_hash(path):
+    text = FILE.replace("import jaxcifar\n", "import jaxcifar\nfrom parts import Net, loss\n")
+    code = text[text.index("class Net") : text.index("def get_config")]
+    (path.parent / "parts.py").write_text("import optax\nfrom flax import linen as nn\n\n\n" + code)
+    path.write_text(text.replace(code, ""))
+    run = load(path, ["--epochs", "3"])  # makes new configs of the same code, whose module is gone
+    fitted = dataclasses.replace(run, model=run.model.for_data((4, 4, 1), 2))
+    for found in (fitted.model.source_sha256, fitted.loss.source_sha256):
+        assert found is not None
+        assert len(found) == 64
+    assert fitted.model.source_sha256 == load(path).model.source_sha256
+    parts = path.parent / "parts.py"
+    parts.write_text(parts.read_text().replace("reshape(len(x), -1)", "mean((1, 2))"))
+    assert load(path).model.source_sha256 != fitted.model.source_sha256
 
 
 def test_flags_change_numbers_and_keep_the_code(path):

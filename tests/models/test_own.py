@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import own_networks
 import pytest
 from flax import linen as nn
 from flax import nnx
 
 from jaxcifar import config
-from jaxcifar.config import Module, Run, UserError
+from jaxcifar.config import Module, Optax, Run, UserError
 from jaxcifar.models import build, layer_groups, layer_rows, roles
 
 IMAGES = np.random.default_rng(0).normal(size=(4, 32, 32, 3)).astype(np.float32)
@@ -177,6 +179,95 @@ class Broken(nn.Module):
 def test_slips_are_one_sentence(network, message, key):
     with pytest.raises(UserError, match=message):
         build(network()).init(key, IMAGES, False)
+
+
+class Started(nnx.Module):
+    """A linear network with its own initialisation."""
+
+    def __init__(self, start, rngs):
+        self.linear = nnx.Linear(48, 3, kernel_init=start, rngs=rngs)
+
+    def __call__(self, x):
+        return self.linear(x.reshape(len(x), -1))
+
+
+def of_width(width: int) -> type[nnx.Module]:
+    class Net(nnx.Module):
+        def __init__(self, rngs):
+            self.first, self.last = nnx.Linear(48, width, rngs=rngs), nnx.Linear(width, 3, rngs=rngs)
+
+        def __call__(self, x):
+            return self.last(self.first(x.reshape(len(x), -1)))
+
+    return Net
+
+
+def described_alike(one: Module, other: Module) -> tuple[Module, Module]:
+    """The networks as of a notebook's cell, whose source Python does not find."""
+    found = [dataclasses.replace(each.for_data((4, 4, 3), 3)) for each in (one, other)]
+    for each in found:
+        object.__setattr__(each, "source_sha256", None)
+        object.__setattr__(each, "class_arguments", "")
+    assert found[0] == found[1]
+    return found[0], found[1]
+
+
+def test_a_second_network_of_the_same_description_is_itself(key):
+    images = jnp.ones((2, 4, 4, 3))
+    starts = [Module(Started, {"start": nnx.initializers.normal(scale)}) for scale in (0.01, 3.0)]
+    found = [build(model).init(key, images, False)["params"]["linear"]["kernel"] for model in described_alike(*starts)]
+    assert [float(kernel.std()) for kernel in found] == pytest.approx([0.01, 3.0], rel=0.2)
+    for model, width in zip(described_alike(Module(of_width(4)), Module(of_width(9))), (4, 9), strict=True):
+        assert build(model).init(key, images, False)["params"]["first"]["kernel"].shape == (48, width)
+        assert layer_rows(model)[0].parameters == 49 * width
+
+
+def focal(logits, labels, gamma=1.0):
+    return gamma * logits[:, 0]
+
+
+class Held:
+    def __init__(self, gamma: float):
+        self.gamma = gamma
+
+    def __call__(self, logits, labels):
+        return self.gamma * logits[:, 0]
+
+
+def around(gamma: float):
+    def loss(logits, labels):
+        return gamma * logits[:, 0]
+
+    return loss
+
+
+def by_default(gamma: float):
+    def loss(logits, labels, gamma=gamma):
+        return gamma * logits[:, 0]
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda value: Run(loss=functools.partial(focal, gamma=value)),
+        lambda value: Run(loss=Held(value)),
+        lambda value: Run(loss=around(value)),
+        lambda value: Run(loss=by_default(value)),
+        lambda value: Run(optimizer=Optax(0.1, factory=functools.partial(optax.sgd, momentum=value))),
+        lambda value: Run(
+            optimizer=Optax(0.1, factory=optax.sgd, arguments={"momentum": optax.constant_schedule(value)})
+        ),
+        lambda value: Run(model=Module(Started, {"start": nnx.initializers.normal(value)})),
+        lambda value: Run(model=Module(of_width(int(10 * value)))),
+    ],
+    ids=["partial", "object", "closure", "default", "partial of optax", "schedule", "initializer", "class"],
+)
+def test_what_code_holds_is_a_part_of_its_description(changed):
+    assert config.to_json(changed(0.5)) == config.to_json(changed(0.5))
+    assert config.to_json(changed(0.5)) != config.to_json(changed(0.9))
+    assert changed(0.5) != changed(0.9)
 
 
 def test_an_argument_without_a_hash_is_taken(key):

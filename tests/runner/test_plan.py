@@ -45,7 +45,7 @@ from jaxcifar.runner.plan import make_plan, programs
 from jaxcifar.runner.scale import scale_run
 from jaxcifar.runner.speed import Rate, Speed
 from jaxcifar.training.cost import cost_of
-from jaxcifar.training.step import check_measures
+from jaxcifar.training.step import check_parts
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 STUDIES = sorted(path.stem for path in CONFIGS.glob("*.py") if path.stem != "paper")
@@ -188,17 +188,17 @@ def test_measures_that_write_one_array_in_two_ways_are_not_united():
     assert [item.same_as for item in two.runs] == [None, Path("one/a/seed-0")]
     assert two.runs[0].run.probes == (GradientDirection(steps=(0.05, 0.4)),)
     assert one.runs[0].run.probes == (GradientDirection(every=2), Beta(), GradientDirection(every=4))
-    check_measures(one.runs[0].run)
+    check_parts(one.runs[0].run)
     rivals = dataclasses.replace(base, probes=(GradientDirection(), GradientDirection(steps=(0.05, 0.4))))
     with pytest.raises(UserError, match="two step measures that write gradient_direction/loss_low and differ in more"):
-        check_measures(rivals)
+        check_parts(rivals)
 
 
 @pytest.mark.parametrize("model", [ResNet(18, width=2, skip=False), VGG(width=2), Module(nn.Dense(10))])
 def test_a_measure_of_branches_is_refused_before_training_where_there_are_none(model: Model):
-    check_measures(Run(model=ResNet(18, width=2), probes=(ResidualShare(), FeatureRank(), InputGradients())))
+    check_parts(Run(model=ResNet(18, width=2), probes=(ResidualShare(), FeatureRank(), InputGradients())))
     with pytest.raises(UserError, match=rf"the measure residual_share, .* and {re.escape(model.title)} shows none"):
-        check_measures(Run(model=model, probes=(ResidualShare(),)))
+        check_parts(Run(model=model, probes=(ResidualShare(),)))
 
 
 def test_a_study_of_a_paper_has_the_name_of_a_folder():

@@ -54,6 +54,11 @@ def test_ema_is_the_weighted_mean_of_the_weights_seen(decay: float, every: int):
         np.testing.assert_allclose(averages[t], shares @ taken / shares.sum(), rtol=2e-4, atol=2e-5)
 
 
+def test_a_decay_that_rounds_to_1_is_a_plain_mean():
+    seen, averages = follow(EMA(1 - 1e-9), lambda t: WALK[t])
+    np.testing.assert_allclose(averages[-1], np.mean(seen, 0), rtol=1e-4, atol=1e-4)
+
+
 def test_lookahead_pulls_the_weights_back():
     decay, every = 0.8, 4
     seen, averages = follow(Lookahead(decay, every), lambda t: WALK[t])

@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import own_networks
 import pytest
+from flax import linen as nn
 
 import jaxcifar
-from jaxcifar.config import CNN, EMA, SGD, Data, Lookahead, Module, Optax, Run, Study, UserError, Variant
+from jaxcifar.config import (
+    CNN,
+    EMA,
+    SGD,
+    Adadelta,
+    Adagrad,
+    AdamW,
+    Data,
+    Lookahead,
+    Module,
+    Muon,
+    Optax,
+    Run,
+    Study,
+    UserError,
+    Variant,
+    from_json,
+    to_json,
+)
 from jaxcifar.config.stored import read_records
-from jaxcifar.measures import Beta, CovariateShift, GradientDistance
+from jaxcifar.measures import Beta, CovariateShift, GradientDistance, NoiseFloor, SnapshotMeasure
 from jaxcifar.measures.base import normed_layers
 from jaxcifar.models.summary import layer_groups
 from jaxcifar.runner.execute import execute
 from jaxcifar.training.checkpoint import Checkpoints, sound_steps
+from jaxcifar.training.step import check_parts
 
 DATA = Data(source="shapes", train_size=128, test_size=50, flip="random")
 
@@ -51,6 +73,88 @@ def test_its_rate_is_swept_in_one_program(run, tmp_path, vectorize):
 def test_an_optimizer_that_asks_for_the_loss_gets_it(run, tmp_path):
     records = jaxcifar.train(dataclasses.replace(run, optimizer=Optax(1.0, factory=optax.polyak_sgd)), tmp_path)
     assert records.status == "finished"  # Polyak's step raises without the loss
+
+
+def test_an_optimizer_that_keeps_its_rate_is_refused(run, tmp_path):
+    kept = Optax(0.01, factory=optax.inject_hyperparams(optax.sgd))
+    with pytest.raises(UserError, match="keeps the learning rate in its state, where no schedule reaches it"):
+        jaxcifar.train(dataclasses.replace(run, optimizer=kept), tmp_path)
+
+
+def test_an_optimizer_with_a_random_key_is_saved_and_loaded(run, tmp_path):
+    whole = dataclasses.replace(run, epochs=2, optimizer=Optax(0.01, factory=optax.noisy_sgd))
+    expected = jaxcifar.train(whole, tmp_path / "whole").steps["loss"]
+    folder = tmp_path / "cut"
+    jaxcifar.train(whole, folder)
+    first = min(sound_steps(folder, print))
+    for step in set(sound_steps(folder, print)) - {first}:
+        shutil.rmtree(folder / "checkpoints" / str(step))
+    (folder / "summary.json").unlink()
+    np.testing.assert_array_equal(jaxcifar.train(whole, folder).steps["loss"], expected)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1), SGD(0.1, momentum=0.9), AdamW(0.01), Adagrad(), Adadelta(), Muon()])
+def test_narrow_parameters_of_an_own_network_keep_their_dtype(run, tmp_path, optimizer):
+    model = Module(Narrow())
+    records = jaxcifar.train(dataclasses.replace(run, model=model, optimizer=optimizer), tmp_path)
+    assert records.status == "finished"
+    assert {leaf.dtype for leaf in jax.tree.leaves(records.load().params)} == {jnp.dtype("bfloat16")}
+
+
+class Dropping(nn.Module):
+    """A network whose dropout draws random numbers, where its rate is above 0."""
+
+    rate: float
+
+    @nn.compact
+    def __call__(self, x, train):
+        return nn.Dense(10)(nn.Dropout(self.rate, deterministic=not train)(x.reshape(len(x), -1)))
+
+
+def test_the_noise_floor_of_a_network_that_draws_is_refused(run):
+    check_parts(dataclasses.replace(run, model=Module(Dropping(0.0)), probes=(NoiseFloor(),)))
+    with pytest.raises(UserError, match="NoiseFloor, which takes a batch in another order, and Dropping draws random"):
+        check_parts(dataclasses.replace(run, model=Module(Dropping(0.3)), probes=(NoiseFloor(),)))
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        {"loss": lambda logits, labels: logits.sum()},
+        {"model": Module(nn.Dense(10))},
+        {"optimizer": Optax(0.1, factory=optax.sgd, arguments={"moment": 0.9})},
+    ],
+    ids=["loss", "network", "optimizer"],
+)
+def test_a_slip_leaves_no_record_that_refuses_the_mended_code(run, tmp_path, slip):
+    with pytest.raises(UserError):
+        jaxcifar.train(dataclasses.replace(run, **slip), tmp_path / "run")
+    assert jaxcifar.train(run, tmp_path / "run").status == "finished"
+
+
+def test_an_own_measure_that_was_edited_is_another(run, tmp_path):
+    def measure(value: float) -> type[SnapshotMeasure]:
+        class Mine(SnapshotMeasure):
+            name = "mine"
+
+            def compute(self, snapshots):
+                return {"mine": jnp.full(len(snapshots.states), value)}
+
+        return dataclasses.dataclass(frozen=True)(Mine)
+
+    one, other = (dataclasses.replace(run, probes=(measure(value)(),)) for value in (1.0, 2.0))
+    assert to_json(one) == to_json(dataclasses.replace(run, probes=(measure(1.0)(),)))
+    assert to_json(one) != to_json(other)
+    assert to_json(from_json(to_json(one))) == to_json(one)
+
+
+class Narrow(nn.Module):
+    """A network whose parameters are bfloat16."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Dense(8, param_dtype="bfloat16", dtype="bfloat16")(x.reshape(len(x), -1))
+        return nn.Dense(10, param_dtype="bfloat16", dtype="bfloat16")(nn.relu(x))
 
 
 def cross_entropy(logits, labels):

@@ -119,8 +119,29 @@ def test_another_network_is_refused_by_its_first_leaf(records, run, tmp_path):
     assert not (tmp_path / "other").exists() or not list((tmp_path / "other").glob("config.json"))
     with pytest.raises(UserError, match=r"norm1/.*not there in this one"):
         jaxcifar.train(dataclasses.replace(other, model=CNN(widths=(4, 8), head=(16,))), tmp_path / "plain")
-    with pytest.raises(UserError, match="holds no whole checkpoint"):
-        jaxcifar.train(dataclasses.replace(run, init_from=str(tmp_path)), tmp_path / "none")
+    with pytest.raises(UserError, match="is not a run folder"):
+        jaxcifar.train(dataclasses.replace(run, init_from=str(tmp_path / "nowhere")), tmp_path / "none")
+
+
+def test_what_cannot_be_evaluated_is_told(records):
+    with pytest.raises(UserError, match=r"evaluate\(…\) got 'shapes'; it takes a Data"):
+        records.load().evaluate("shapes")
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/../../b"])
+def test_a_name_that_leads_elsewhere_needs_a_folder(run, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="which is none of a folder"):
+        jaxcifar.train(dataclasses.replace(run, name=name))
+    assert not list(tmp_path.iterdir())
+
+
+def test_results_are_read_from_another_working_folder(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    results = jaxcifar.train(dataclasses.replace(run, epochs=1), "here")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert results.load().step == results.steps["loss"].size
 
 
 def test_records_show_themselves(records):
