@@ -156,6 +156,8 @@ def _copy(argv: list[str]) -> int:
     options = parse(CopyOptions, argv, "jaxcifar copy --help", prog="jaxcifar copy")
     source = shipped.path(options.name)
     file = records.local_path("FILE", options.file or Path(source.name))
+    if file.suffix != ".py":
+        raise UserError(f"The copy's name is {str(file)!r}; a config file's name ends in .py.")
     if file.exists():
         raise UserError(f"{str(file)!r} exists already; give another file name after the config's.")
     with records.disk_errors_told(file), records.replacing(file) as copy:

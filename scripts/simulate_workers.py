@@ -63,6 +63,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=1.0, help="of stub training")
     options = parser.parse_args()
+    if options.workers < options.processes:
+        parser.error(f"--workers {options.workers} is less than --processes {options.processes}, which share them")
     options.out.mkdir(parents=True)
     start, shares = time.monotonic(), options.workers // options.processes
     arguments = (options.out, options.programs, options.seconds, shares)

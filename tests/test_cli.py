@@ -335,6 +335,7 @@ def test_shipped_configs_are_listed_copied_and_run_by_name(
     ("arguments", "said"),
     [
         (["run", "vgg_bnn"], "There is no shipped config 'vgg_bnn'; perhaps vgg_bn"),
+        (["copy", "cnn", "mine"], "The copy's name is 'mine'; a config file's name ends in .py."),
         (["copy", "nothing-near"], "There is no shipped config 'nothing-near'; `jaxcifar list` shows all."),
         (["run", "cnn", "--config", "cnn.py"], "got the name 'cnn' and --config; give one of the two."),
         (["run", "configs/cnn.py"], "is not a name of `jaxcifar list`; give --config configs/cnn.py."),

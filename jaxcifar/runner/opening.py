@@ -31,9 +31,11 @@ def write(out: Path, planned: Sequence[PlannedStudy], invocation: Invocation, wo
         worker: this process; no two write at once.
 
     Raises:
-        UserError: another process trains a study of this folder with other settings.
+        UserError: another process trains a study of this folder with other settings, or the folder is of another study.
     """
     values = {out / study.folder: _manifest(study, invocation) for study in planned}
+    for folder, value in values.items():
+        _refuse_other(folder, value)
     # Processes that come later find all written, and need not wait for the lock.
     if all(manifest.read(folder) == value for folder, value in values.items()) and _are_linked(out, planned):
         return
@@ -47,6 +49,21 @@ def write(out: Path, planned: Sequence[PlannedStudy], invocation: Invocation, wo
         for folder, value in values.items():
             manifest.write(folder, value)
         _link(out, planned)
+
+
+def _refuse_other(folder: Path, value: Mapping[str, Any]) -> None:
+    """Raise UserError where a folder holds another study, or a single run beside a study's: a page would mix them."""
+    old = manifest.read(folder) or {}
+    single = [row["folder"] == "." for row in (*old.get("runs", []), *value["runs"])]
+    if old and old.get("study") != value["study"]:
+        held = f"the study {old.get('study')!r}"
+    elif any(single) and not all(single):
+        held = f"{'a single run' if single[0] else 'a study'} of {value['study']!r}"
+    elif not any(single) and (folder / records.CONFIG).exists():
+        held = "a single run"
+    else:
+        return
+    raise UserError(f"{folder} holds {held}, which a report would mix with what is asked for now; give another --out.")
 
 
 def _manifest(planned: PlannedStudy, invocation: Invocation) -> dict[str, Any]:

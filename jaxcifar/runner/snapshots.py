@@ -53,7 +53,7 @@ def measure_run(
             those in training.
     """
     steps = _snapshots(run, trained, notify)
-    measures = _measurable(measures, trained, len(steps), notify)
+    measures = _measurable(run, measures, trained, len(steps), notify)
     left = [measure for measure in measures if not _is_stored(folder, measure, steps)]
     if not left:
         return []
@@ -159,18 +159,23 @@ def _snapshots(run: Run, folder: Path, notify: Callable[[str], None]) -> list[in
 
 
 def _measurable(
-    measures: Sequence[SnapshotMeasure], folder: Path, checkpoints: int, notify: Callable[[str], None]
+    run: Run, measures: Sequence[SnapshotMeasure], folder: Path, checkpoints: int, notify: Callable[[str], None]
 ) -> list[SnapshotMeasure]:
-    """The measures that the checkpoints allow; what is left out is told, or refused where nothing else is asked."""
-    found = [measure for measure in measures if measure.snapshots <= checkpoints]
-    for measure in measures:
-        if measure not in found:
-            few = f"{folder} has {checkpoints} checkpoints, too few for a {measure.name}"
-            text = f"{few}; checkpoint.snapshots keeps more."
-            if not found:
-                raise UserError(text)
-            notify(text)
-    return found
+    """The measures that checkpoints and network allow; what is left out is told, or refused where nothing else is."""
+    few = f"{folder} has {checkpoints} checkpoints, too few for a {{name}}; checkpoint.snapshots keeps more."
+    hidden = f"{folder} has no {{name}}: {run.model.title} does not show what it takes ({{parts}})."
+    reasons = {
+        measure: (few if measure.snapshots > checkpoints else hidden).format(
+            name=measure.name, parts=", ".join(measure.inside)
+        )
+        for measure in measures
+        if measure.snapshots > checkpoints or not set(measure.inside) <= set(run.model.shows)
+    }
+    for text in reasons.values():
+        if len(reasons) == len(measures):
+            raise UserError(text)
+        notify(text)
+    return [measure for measure in measures if measure not in reasons]
 
 
 def _is_stored(folder: Path, measure: SnapshotMeasure, steps: Sequence[int]) -> bool:

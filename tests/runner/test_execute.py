@@ -153,3 +153,21 @@ def test_a_restart_that_cannot_begin_deletes_nothing(tmp_path: Path):
     with pytest.raises(UserError, match="nothere"):
         execute(dataclasses.replace(run, init_from=str(tmp_path.parent / "nothere")), tmp_path, restart=True)
     assert records.is_complete(tmp_path)
+
+
+def test_a_folder_of_one_study_takes_no_other(small_run: Run, tmp_path: Path):
+    run = dataclasses.replace(small_run, epochs=1)
+    study = Study("small", run, seeds=(0, 1))
+    single, several = tmp_path / "single", tmp_path / "several"
+    execute(run, single)
+    execute(study, several)
+    for config, out, says in (
+        (study, single, "holds a single run of 'small'"),
+        (run, several, "holds a study of 'small'"),
+        (dataclasses.replace(study, name="other"), several, "holds the study 'small'"),
+    ):
+        before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+        with pytest.raises(UserError, match=f"{says}, which a report would mix with what is asked for now"):
+            execute(config, out)
+        assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
+    assert len(execute(dataclasses.replace(study, seeds=(0, 1, 2)), several)) == 3
