@@ -129,8 +129,8 @@ def _difference(comparison: Comparison) -> Difference | None:
             return None
         case _:
             assert_never(comparison)
-    # Two seeds that are equal by chance are no certainty.
-    return test if test.error > 0 else None
+    # Two seeds that are equal by chance are no certainty, and of some numbers the squares are not finite.
+    return test if test.error > 0 and math.isfinite(test.error) and math.isfinite(test.freedom) else None
 
 
 def _enough(*arms: Values) -> bool:

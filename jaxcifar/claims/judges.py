@@ -214,7 +214,9 @@ def _order(quantity: Measured, relation: Relation, a: Number, b: Number, by: flo
 
 
 def _only(study: StudyResults) -> Sequence[str]:
-    return [next(iter(study.members))]
+    if len(study.members) != 1:
+        raise Missing(f"The claim names no member, and the study has {len(study.members)}; say which by `of`.")
+    return [*study.members]
 
 
 def _names(names: Names) -> Sequence[str]:

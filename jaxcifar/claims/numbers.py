@@ -155,4 +155,8 @@ def titled(number: Number) -> str:
 def _label(study: StudyResults, runs: Sequence[Result]) -> str:
     """The label that runs share; without the rate where they have several."""
     labels = list(dict.fromkeys(study.label(run.member) for run in runs))
-    return labels[0] if len(labels) == 1 else re.sub(r"(, rate |-learning-rate-).*$", "", labels[0])
+    if len(labels) == 1:
+        return labels[0]
+    rate = f"rate {runs[0].learning_rate:g}"
+    parts = [part for part in labels[0].split(", ") if part != rate]
+    return re.sub(r"-learning-rate-[^,]*$", "", ", ".join(parts) or runs[0].member)

@@ -117,7 +117,13 @@ def least(key: str) -> Quantity:
 def rise(key: str) -> Quantity:
     """Return the mean of a loss over the last three epochs over its least: 1 where it ends at its least."""
     late, low = last(key, 3), least(key)
-    return Quantity(f"last over least {words_of(key)}", lambda run: late.of(run) / low.of(run), record=key)
+
+    def measure(run: Result) -> float:
+        if low.of(run) <= 0:
+            raise Missing(f"The least {words_of(key)} of {run.folder} is {low.of(run):g}; a ratio needs one above 0.")
+        return late.of(run) / low.of(run)
+
+    return Quantity(f"last over least {words_of(key)}", measure, record=key)
 
 
 def summarized(key: str) -> Callable[[Result], float]:
@@ -164,7 +170,7 @@ def epochs_to_common_level(key: str, members: Sequence[str]) -> OfStudy:
         if not runs:
             raise Missing(f"Every run of {', '.join(members)} diverged, so there is no level that they reach.")
         level = common_level(runs, key)
-        shown = f"{100 * level:.1f}%" if key.endswith("accuracy") else f"{level:.3g} {loss_unit(runs)}".rstrip()
+        shown = f"{100 * level:.1f}%" if "accuracy" in key else f"{level:.3g} {loss_unit(runs)}".rstrip()
         name = f"epochs to {'an' if words_of(key).startswith('e') else 'a'} {words_of(key)} of {shown}"
         return Quantity(name, lambda run: _first_epoch(run, key, level), "epochs", resolution=1.0, record=key)
 

@@ -79,8 +79,11 @@ def welch(a: Sequence[float], b: Sequence[float], resolution: float = 0.0) -> Di
     va, fa = _variance_of_mean(a, resolution)
     vb, fb = _variance_of_mean(b, resolution)
     variance = va + vb
+    # Squares of tiny or huge variances leave the range of floats.
+    unit = variance if variance and not 1e-150 < variance < 1e150 else 1.0
+    squares = (va / unit) ** 2 / fa + (vb / unit) ** 2 / fb
     # Without any variance the formula is 0 / 0, and the degrees of freedom are not used.
-    freedom = variance**2 / (va**2 / fa + vb**2 / fb) if variance else fa + fb
+    freedom = (variance / unit) ** 2 / squares if variance else fa + fb
     return Difference(float(np.mean(a) - np.mean(b)), math.sqrt(variance), freedom, 2)
 
 

@@ -31,9 +31,9 @@ def labels(runs: Mapping[str, Run], overrides: Mapping[str, str] | None = None) 
         texts = {member: own.get(topic, "") for member, own in topics.items()}
         if _groups({m: (found[m], texts[m]) for m in runs}) > _groups(found):
             found = {m: ", ".join(part for part in (found[m], texts[m]) if part) for m in runs}
-    count = Counter(found.values())
-    found = {m: label if label and count[label] == 1 else m for m, label in found.items()}
-    return {**found, **{m: label for m, label in (overrides or {}).items() if m in found}}
+    own = {m: label for m, label in (overrides or {}).items() if m in found}
+    count = Counter({**found, **own}.values())
+    return {m: label if label and count[label] == 1 else m for m, label in found.items()} | own
 
 
 def _groups(values: Mapping[str, Any]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -264,14 +265,20 @@ class Study:
             log_loss=self.log_loss,
             band_rates=self.band_rates,
             source=self.base.data.source,
-            train_size=self.base.data.train_size,
-            test_size=self.base.data.test_size,
+            # Of members that differ in it, the fewest: fewer than these are a scaled study's.
+            train_size=min((member.run.data.train_size for member in self.members()), key=_count),
+            test_size=min((member.run.data.test_size for member in self.members()), key=_count),
             members={member.name: member.words for member in self.members()},
         )
 
     @property
     def _variants(self) -> tuple[Variant, ...]:
         return self.variants or (Variant(self.base.name, reported=self.reported),)
+
+
+def _count(images: int | None) -> float:
+    """A number of images, where None is all of them."""
+    return math.inf if images is None else images
 
 
 def _label(label: str | None, swept: Mapping[str, float]) -> str | None:

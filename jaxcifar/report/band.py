@@ -85,7 +85,7 @@ WIDE = 4
 
 
 def _is_wide(bands: Bands) -> bool:
-    return max(high.max() for _, _, high in map(_mean_band, bands.values())) > _top(bands)
+    return max(high.max() for _, _, high in map(_mean_band, bands.values())) > _top(bands) > 0
 
 
 def _top(bands: Bands) -> float:
@@ -99,7 +99,8 @@ def _panel(bands: Bands, styles: dict[str, LineStyle], unit: str, size: tuple[fl
             _draw_band(axis, band, line(styles[norm])["color"])
         axis.set_xlabel("step")
         # Even, because the width of a band is a difference of losses, which a logarithmic axis would distort.
-        axis.set_ylim(bottom=0, top=_top(bands) if _is_wide(bands) else None)
+        lowest = min(low.min() for _, low, _ in map(_mean_band, bands.values()))
+        axis.set_ylim(bottom=0 if lowest >= 0 else None, top=_top(bands) if _is_wide(bands) else None)
 
     ends = {norm: _ends(band) for norm, band in bands.items()}
     alt = "; ".join(f"{styles[norm].label}: between {low:.3g} and {high:.3g}" for norm, (low, high) in ends.items())

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxcifar.claims.members import ended_well, train_loss_of
+from jaxcifar.config import BCEWithLogits
 from jaxcifar.config.words import LOSS_UNIT
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report.figure import Panel, line, log_axis
@@ -83,7 +84,7 @@ WIDE = 100
 """One mean that is as many times the median flattens all other lines; then the losses get a logarithmic axis."""
 
 EXPLODED = 10
-"""A mean that is as many times the loss of guessing has exploded; then the axis of the losses ends at `END` times."""
+"""A mean that is as many times the loss of guessing has exploded; then the axis ends at `END` times that loss."""
 
 END = 2
 
@@ -94,20 +95,35 @@ def is_cut(study: StudyResults) -> bool:
 
 
 def _end(study: StudyResults, key: str) -> float:
-    """The end of a loss's axis where a mean has exploded, else infinity, as where guessing has no known loss."""
-    runs = (run.config for run in study.runs if run.config)
-    guessing = max((run.loss.of_best_constant(run.model.classes) for run in runs), default=np.nan)
-    return END * guessing if (_means(study, key) > EXPLODED * guessing).any() else np.inf
+    """The end of a loss's axis where a mean has exploded, else infinity.
+
+    It is infinite too where no other loss would be seen, and where guessing has no known loss.
+    """
+    guessing = {member: max(map(_guessing, runs)) for member, runs in study.members.items()}
+    end = END * max(guessing.values(), default=np.nan)
+    means = {member: _finite(spread(runs, key)[1]) for member, runs in study.members.items()}
+    exploded = any((values > EXPLODED * guessing[member]).any() for member, values in means.items())
+    seen = any(((values > 0) & (values < end)).any() for values in means.values())
+    return end if np.isfinite([*guessing.values()]).all() and exploded and seen else np.inf
+
+
+def _guessing(run: Result) -> float:
+    """The loss of a network that knows nothing; NaN where it is not known."""
+    if run.config is None:
+        return np.nan
+    loss = run.config.loss.of_best_constant(run.config.model.classes)
+    # A network starts near logits of 0, where each question of BCE costs ln 2; the best constant costs less.
+    return max(loss, np.log(2)) if isinstance(run.config.loss, BCEWithLogits) else loss
 
 
 def _is_wide(study: StudyResults, key: str) -> bool:
-    means = np.minimum(_means(study, key), _end(study, key))
+    found = [_finite(spread(runs, key)[1]) for runs in study.members.values()]
+    means = np.minimum(np.concatenate(found or [np.zeros(0)]), _end(study, key))
     return len(means) > 0 and means.min() > 0 and means.max() > WIDE * np.median(means)
 
 
-def _means(study: StudyResults, key: str) -> np.ndarray:
-    means = np.concatenate([spread(runs, key)[1] for runs in study.members.values()] or [np.zeros(0)])
-    return means[np.isfinite(means)]
+def _finite(values: np.ndarray) -> np.ndarray:
+    return values[np.isfinite(values)]
 
 
 def _drawer(study: StudyResults, looks: dict[str, LineStyle], key: str, log: bool):
@@ -115,14 +131,15 @@ def _drawer(study: StudyResults, looks: dict[str, LineStyle], key: str, log: boo
         shown = [_draw_member(axis, runs, key, looks[member]) for member, runs in study.members.items()]
         if log:
             axis.set_yscale("log")
-        if key.endswith("loss") and np.isfinite(end := _end(study, key)):
+        end = _end(study, key) if key.endswith("loss") else np.inf
+        if np.isfinite(end):
             # The margin below the least loss is a share of the whole range, which is far greater than what is shown.
             axis.set_ylim(bottom=None if log else 0, top=end)
         if log:
             log_axis(axis)
         low, high = axis.get_ylim()
         # A loss on its way to infinity leaves the picture at its top, so that the others are seen.
-        top = 2 * high - low if any(shown) else np.inf
+        top = high if np.isfinite(end) else 2 * high - low if any(shown) else np.inf
         for member, runs in study.members.items():
             _mark_ends(axis, runs, key, looks[member], top)
         axis.set_xlabel("epoch")
@@ -148,14 +165,16 @@ def _draw_member(axis: Any, runs: Sequence[Result], key: str, look: LineStyle) -
 
 
 def _mark_ends(axis: Any, runs: Sequence[Result], key: str, look: LineStyle, top: float) -> None:
-    epochs, mean, _, _ = spread(runs, key)
+    epochs, *_ = spread(runs, key)
     for run in runs:
         if run.status == "diverged":
-            _mark_end(axis, run, key, epochs, mean, line(look)["color"], top)
+            _mark_end(axis, run, key, epochs, line(look)["color"], top)
 
 
-def _mark_end(axis: Any, run: Result, key: str, epochs: np.ndarray, mean: np.ndarray, color: str, top: float) -> None:
+def _mark_end(axis: Any, run: Result, key: str, epochs: np.ndarray, color: str, top: float) -> None:
     """A cross where the loss stopped being finite; the train loss is drawn up to there from its steps."""
+    # On an axis that is cut, a cross at its end is not cut in half.
+    cross: dict[str, Any] = {"marker": "x", "color": color, "markersize": 7, "markeredgewidth": 1.8, "clip_on": False}
     losses = run.step_values("loss")
     finite = np.minimum(losses[np.isfinite(losses)], top)
     per_epoch = steps_per_epoch(run)
@@ -165,9 +184,10 @@ def _mark_end(axis: Any, run: Result, key: str, epochs: np.ndarray, mean: np.nda
         times = (np.arange(done, len(finite)) + 1) / per_epoch
         if len(times):
             axis.plot(times, finite[done:], color=color, linewidth=0.8, alpha=0.7)
-        axis.plot(len(finite) / per_epoch, finite[-1], marker="x", color=color, markersize=7, markeredgewidth=1.8)
-    elif len(epochs):
-        axis.plot(epochs[-1], mean[-1], marker="x", color=color, markersize=7, markeredgewidth=1.8)
+        axis.plot(len(finite) / per_epoch, finite[-1], **cross)
+    elif len(own := run.column("epoch")) and np.isfinite(last := run.column(key)[-1]):
+        last = min(last * (100 if key.endswith("accuracy") else 1), top)
+        axis.plot(own[-1], last, **cross)
 
 
 def steps_per_epoch(run: Result) -> float:

@@ -69,7 +69,9 @@ def _kinds(study: StudyResults) -> dict[str, _Kind]:
             continue
         # A constant rate and one network for all take both out of the comparison of the rest.
         optimizer = dataclasses.replace(config.optimizer, learning_rate=1.0)
-        rest = dataclasses.replace(_plain(config), optimizer=optimizer, model=known[0].model)
+        # So does one precision, which not every network allows.
+        plain = dataclasses.replace(_plain(config), precision="float32", optimizer=optimizer, model=known[0].model)
+        rest = config.precision, plain
         subject, arm = (config.model, rest) if networks else (rest, None)
         kinds[member] = _Kind(subject, arm, config.optimizer.learning_rate)
     return kinds

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -59,8 +60,10 @@ class Section:
 
 def build(sources: Sequence[Source], problems: list[str]) -> list[Section]:
     """Return a section for every study on one data set; what damaged records do not allow is left out and told."""
-    everyone = [source.results for source in sources]
-    return [_section(source, _apart(source.results, everyone), problems) for source in sources]
+    everyone, found = [source.results for source in sources], []
+    for source in sources:
+        found.append(_section(source, _apart(source.results, everyone), {section.key for section in found}, problems))
+    return found
 
 
 def _apart(study: StudyResults, everyone: Sequence[StudyResults]) -> list[str]:
@@ -76,10 +79,12 @@ def _apart(study: StudyResults, everyone: Sequence[StudyResults]) -> list[str]:
     return parts
 
 
-def _section(source: Source, apart: Sequence[str], problems: list[str]) -> Section:
+def _section(source: Source, apart: Sequence[str], taken: Set[str], problems: list[str]) -> Section:
     study, words = source.results, source.words
     title = ", ".join((words.title, *apart))
-    key = file_name("-".join((study.name, *(part.removeprefix("on ") for part in apart))))
+    whole = file_name("-".join((study.name, *(part.removeprefix("on ") for part in apart))))
+    # Folders whose names differ in what a file's name does not keep get a number.
+    key = next(key for count in itertools.count(1) if (key := whole if count == 1 else f"{whole}-{count}") not in taken)
     origin = provenance(study)
     settings = _told(problems, study, tables.settings, study, words)
     return Section(

@@ -60,8 +60,11 @@ def gather(folder: Path, config: Run | Study | Paper | None = None) -> list[Sour
 def store_claims(folder: Path, config: Study | Paper, *, is_shipped: bool) -> None:
     """Write claims.json into the folders of a config's studies, with what can be judged now."""
     by_folder: dict[Path, list[Source]] = {}
+    studies = {study.name for study in (config.studies if isinstance(config, Paper) else (config,))}
     for source in gather(folder, config):
-        by_folder.setdefault(source.results.folder, []).append(source)
+        # Other studies may lie below the folder; their claims are theirs.
+        if source.results.name in studies:
+            by_folder.setdefault(source.results.folder, []).append(source)
     for place, sources in by_folder.items():
         judged = {source.results.data: [claim.to_json() for claim in source.claims] for source in sources}
         stored_claims.write(place, sources[0].words.to_json(), judged, shipped=is_shipped)

@@ -64,7 +64,7 @@ def results(study: StudyResults, words: Words) -> Table:
             "Seconds are of runs that shared neither a program nor the machine with others, on the device of most of "
             "them. "
         )
-    if any("= " in row[0].text for row in rows):
+    if any(run.same_as for run in study.runs):
         caption += "= names the equal run of another study, which was trained instead. "
     caption += " ".join(_EXPLAINED[heading] for heading in columns if heading in _EXPLAINED)
     return Table("results", "Results", tuple(columns), rows, caption.strip())

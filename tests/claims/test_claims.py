@@ -35,14 +35,14 @@ from jaxcifar.claims import (
     over_steps,
     ratio,
 )
-from jaxcifar.claims.bands import usable_decades
+from jaxcifar.claims.bands import band_width, usable_decades
 from jaxcifar.claims.comparisons import Fact, Order, pointing
 from jaxcifar.claims.decisions import all_of, decide_all
 from jaxcifar.claims.evidence import Missing
 from jaxcifar.claims.numbers import _check_trained, number
-from jaxcifar.claims.quantities import _first_epoch, least, mean, oscillation, share_of_guessing
+from jaxcifar.claims.quantities import _first_epoch, least, mean, oscillation, rise, share_of_guessing
 from jaxcifar.claims.together import decided_together
-from jaxcifar.config import CNN, MSE, Claim, CrossEntropy, Data, Run, Study, UserError, Variant, shipped
+from jaxcifar.config import CNN, MSE, SGD, Claim, CrossEntropy, Data, Run, Study, UserError, Variant, shipped
 from jaxcifar.config.stored import read_records, read_studies
 from jaxcifar.measures import Beta, NoiseFloor
 from jaxcifar.records import pictures, snapshots
@@ -544,6 +544,28 @@ def test_one_rate_on_its_plateau_makes_no_band_smooth(tmp_path: Path, flat: int)
     claim = judge_one(study(tmp_path, "loss_landscape", found), "narrows the band")
     assert claim.verdict == ("holds" if flat == 1 else "not decided")
     assert ("does not train" in claim.decides) is (flat > 1)
+
+
+def test_a_number_of_several_rates_is_labelled_without_them(tmp_path: Path):
+    labels = {"a": "warm-up, rate rising", "b": "VGG-A, rate 0.1, He initialisation", "c": "rate 0.1"}
+    for name, expected in (("a", "warm-up, rate rising"), ("b", "VGG-A, He initialisation"), ("c", "sweep")):
+        spec = {
+            f"sweep-learning-rate-{rate:g}": M(run=Run(optimizer=SGD(learning_rate=rate)), spread=THREE_SEEDS)
+            for rate in (0.1, 0.2)
+        }
+        found = synthetic.study(tmp_path / name, "own", spec)
+        told = {member: labels[name].replace("0.1", member.rpartition("-")[2]) for member in spec}
+        found = dataclasses.replace(found, labels=told if name != "a" else {**told, [*told][1]: "other"})
+        assert number(found, band_width(), "sweep").label == expected
+
+
+def test_the_rise_of_a_loss_below_0_is_no_ratio(tmp_path: Path):
+    spec = {"a": M(test_loss=np.array([-1.0, -4.0, -2.0]), epochs=3), "b": M(test_loss=-1.0, epochs=3)}
+    claim = Claim("It rises less.", "Less.", compare(rise("test_loss"), smaller="a", than="b", by=0.1))
+    own = Study("own", Run(), variants=(Variant("a"), Variant("b")), claims=(claim,))
+    (judged,) = judge(own, study(tmp_path, "own", spec))
+    assert judged.verdict == "not decided"
+    assert "a ratio needs one above 0" in judged.reasons[0]
 
 
 def test_usable_rates_of_one_initialisation_do_not_depend_on_the_other(tmp_path: Path):

@@ -38,6 +38,16 @@ def test_values_without_spread():
     assert statistics.welch((4.0, 4.0), (5.0, 5.0), resolution=1.0).p_beyond(0) > 0.01
 
 
+@pytest.mark.parametrize("scale", [1e-170, 1e-90, 1e90])
+def test_the_size_of_the_numbers_changes_no_test(scale: float):
+    a, b = (1.0, 2.0, 4.0), (3.0, 5.0, 5.5)
+    found = statistics.welch([scale * value for value in a], [scale * value for value in b])
+    if scale > 1e-160:
+        assert found.freedom == pytest.approx(statistics.welch(a, b).freedom)
+    else:  # the squares are below the smallest float, so that nothing is left to test
+        assert found.error == 0
+
+
 def test_one_seed_is_refused():
     with pytest.raises(ValueError, match="has 1 value; it needs two seeds"):
         statistics.welch((1.0,), (1.0, 2.0))

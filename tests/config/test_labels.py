@@ -83,6 +83,10 @@ def test_a_study_may_give_its_own():
     assert labelled(Run(model=VGG()), Run(model=BN), m1="mine", other="not here") == ["VGG-A", "mine"]
 
 
+def test_what_a_study_gives_itself_is_no_other_member_s():
+    assert labelled(Run(batch_size=128), Run(batch_size=64), m1="batch 128") == ["m0", "batch 128"]
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_member_of_every_config_has_a_label_of_its_own(path: Path):
     for study in make_plan(config.load(path)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure as Canvas
 from synthetic import Member, study
 
-from jaxcifar.config import Run, Words
+from jaxcifar.config import CNN, BCEWithLogits, Run, Words
 from jaxcifar.report import epochs, sections, tables
 from jaxcifar.report.line_styles import line_styles
 
@@ -46,6 +47,46 @@ def test_where_a_loss_explodes_the_axis_ends_near_the_loss_of_guessing(tmp_path:
         panel.draw(axis)
         assert axis.get_ylim() == (0, pytest.approx(epochs.END * np.log(10)))
     assert "the axis ends at" in sections.curves(results, words, line_styles(results, words), {}).caption
+
+
+def test_no_axis_is_cut_where_losses_of_ones_own_or_all_losses_would_leave_the_picture(tmp_path: Path):
+    wild = np.r_[1e9, np.full(5, 60.0)]
+    own = Member(train_loss=np.full(6, 40.0), run=Run(loss=lambda logits, labels: logits.sum(-1)))
+    coins = Run(loss=BCEWithLogits(), model=CNN(classes=100))
+    studies = [
+        {"own": own, "wild": Member(train_loss=wild)},
+        {"wild": Member(train_loss=wild), "own": own},
+        {"only": Member(train_loss=wild)},
+        {"coins": Member(train_loss=np.array([0.69, 0.3, 0.1, 0.08, 0.07, 0.06]), run=coins)},
+    ]
+    for index, members in enumerate(studies):
+        results = study(tmp_path / str(index), "whole", members)
+        words = Words("whole", log_loss=True)
+        for log in (False, True):
+            axis = Canvas().add_subplot()
+            epochs.panels(results, line_styles(results, words), log=log)[0].draw(axis)
+            low, high = axis.get_ylim()
+            assert low < high
+            assert max(line.get_ydata().max() for line in axis.lines) <= high
+
+
+def test_crosses_stand_in_the_picture_where_the_run_itself_ended(tmp_path: Path):
+    usual = Member(train_loss=np.array([2.3, 1.5, 1.2, 1.0, 0.9, 0.8]), spread=(0.0, 0.01))
+    wild = Member(
+        status="diverged", epochs=3, train_loss=np.array([2.3, 30.0, 60.0]), test_accuracy=np.array([0.2, 0.1, 0.1])
+    )
+    results = study(tmp_path, "crosses", {"usual": usual, "wild": wild})
+    partly = [dataclasses.replace(run, member="usual", seed=9) for run in results.runs if run.member == "wild"]
+    results = dataclasses.replace(results, runs=(*results.runs[:2], *partly))
+    for index, panel in enumerate(epochs.panels(results, line_styles(results, Words("crosses")))):
+        canvas = Canvas()
+        axis = canvas.add_subplot()
+        panel.draw(axis)
+        (cross,) = (line for line in axis.lines if line.get_marker() == "x")
+        assert cross.get_xdata()[0] == 3
+        assert cross.get_ydata()[0] <= axis.get_ylim()[1]
+        if index == 3:
+            assert cross.get_ydata()[0] == pytest.approx(10)
 
 
 @pytest.mark.parametrize("evaluated", [True, False])

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flax import linen as nn
 from synthetic import Member, study
 
-from jaxcifar.config import CNN, SGD, VGG, Adam, DeepLinear, ResNet, Run, Study, Variant, Words, shipped
+from jaxcifar.config import CNN, SGD, VGG, Adam, DeepLinear, Module, ResNet, Run, Study, Variant, Words, shipped
 from jaxcifar.config.model import Model
 from jaxcifar.records.study import StudyResults
 from jaxcifar.report.band import band_figures
@@ -47,6 +48,14 @@ def test_a_network_keeps_its_colour_and_optimizers_differ_in_dashes(tmp_path: Pa
     assert found["a"] == ("vermillion", "solid")
     assert found["c"] == ("vermillion", "dotted")
     assert found["b"][0] == found["d"][0] == "blue"
+
+
+def test_a_network_without_precisions_stands_beside_one_with(tmp_path: Path):
+    own = Run(model=Module(nn.Dense(10)))
+    runs = {"own": own, "narrow": Run(model=CNN(), precision="bfloat16"), "wide": Run(model=CNN())}
+    found = study(tmp_path, "s", {name: Member(run=run) for name, run in runs.items()})
+    styles = line_styles(found, Words("s"))
+    assert len({(look.color, look.dash) for look in styles.values()}) == 3
 
 
 def test_a_variants_own_colour_and_dash_come_first(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 from synthetic import Member, text_of, write_run, write_study
 
+from jaxcifar.claims import at_least, best_accuracy
 from jaxcifar.cli import main
 from jaxcifar.config import Claim, Data, Paper, Run, Study, UserError, Variant, shipped
-from jaxcifar.report import store_claims, write_report
+from jaxcifar.report import sections, store_claims, write_report
+from jaxcifar.report.sources import gather
 
 OWN = '''
 """Two widths of a small network on procedural images."""
@@ -139,6 +142,68 @@ def test_a_damaged_claims_file_is_told_and_the_records_are_drawn(tmp_path: Path,
     text = text_of(write_report(tmp_path))
     assert "70.00%" in text
     assert "claims.json" in text
+
+
+THREE = (0.0, 0.01, -0.01)
+
+
+def written(folder: Path, own: Study, accuracy: float = 0.7) -> Path:
+    """The records of a study, three seeds each."""
+    members = {
+        member.name: Member(run=member.run, spread=THREE, test_accuracy=accuracy, own_epochs=True)
+        for member in own.members()
+    }
+    return write_study(folder, own.name, members)
+
+
+def test_a_study_of_the_number_of_images_is_not_scaled(tmp_path: Path):
+    own = Study(
+        name="images",
+        base=Run(data=Data(train_size=128)),
+        variants=(Variant("all"), Variant("half", {"data.train_size": 64})),
+        varies=("data.train_size",),
+        claims=(Claim("It is accurate.", "At least 60%.", at_least(best_accuracy(), 60, of="half", by=1)),),
+    )
+    written(tmp_path, own)
+    (source,) = gather(tmp_path, own)
+    assert not source.results.is_scaled
+    assert source.claims[0].verdict == "holds"
+    fewer = dataclasses.replace(own, base=Run(data=Data(train_size=200)), variants=(Variant("all"), Variant("half")))
+    (source,) = gather(tmp_path, fewer)
+    assert source.claims[0].verdict == "not decided"
+
+
+def test_a_claim_that_names_no_member_of_several_decides_nothing(tmp_path: Path):
+    own = Study(
+        name="two",
+        base=Run(),
+        variants=(Variant("a"), Variant("b", {"batch_size": 64})),
+        varies=("batch_size",),
+        claims=(Claim("All are accurate.", "At least 60%.", at_least(best_accuracy(), 60, by=1)),),
+    )
+    written(tmp_path, own)
+    (source,) = gather(tmp_path, own)
+    assert source.claims[0].verdict == "not decided"
+    assert "names no member, and the study has 2; say which by `of`" in source.claims[0].reasons[0]
+
+
+def test_the_claims_of_another_study_below_the_folder_stay_its_own(tmp_path: Path):
+    own = Study(name="cnn", base=Run(), claims=(Claim("Mine.", "At least 60%.", at_least(best_accuracy(), 60, by=1)),))
+    place = written(tmp_path / "old", dataclasses.replace(own, name="mine"))
+    store_claims(place, dataclasses.replace(own, name="mine"), is_shipped=False)
+    before = (place / "claims.json").read_bytes()
+    written(tmp_path, own)
+    store_claims(tmp_path, own, is_shipped=True)
+    assert (place / "claims.json").read_bytes() == before
+    assert (tmp_path / "cnn" / "claims.json").is_file()
+
+
+def test_folders_whose_names_are_one_in_a_link_have_sections_of_their_own(tmp_path: Path):
+    own = Study(name="mine", base=Run())
+    written(tmp_path / "x" / "y", own, 0.3)
+    written(tmp_path / "x-y", own, 0.9)
+    found = sections.build(gather(tmp_path), [])
+    assert len({section.key for section in found}) == 2
 
 
 def test_a_run_has_no_words_for_a_report(tmp_path: Path):
