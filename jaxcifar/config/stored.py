@@ -38,6 +38,8 @@ def read_run(folder: Path) -> Run:
         )
         way_out = f"{several}give the folder that holds the run's {records.CONFIG}."
         raise UserError(f"{str(folder)!r} is not a run folder; {way_out}")
+    if (records.read_config(folder) or {}).get("class") == records.WATCHED:
+        raise UserError(f"{folder} is of a watched loop, which keeps no network; `jaxcifar report {folder}` shows it.")
     found = read_records(folder)
     if found.config is None:
         raise UserError(next((text for text in found.problems if str(path) in text), f"{path} does not hold a config."))

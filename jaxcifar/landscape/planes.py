@@ -241,15 +241,16 @@ def _evaluate(loss: Loss, params: PyTree, named: dict[str, PyTree], points: Arra
         start = jnp.zeros(points.shape[0], jax.eval_shape(loss, params).dtype)
         return lax.fori_loop(0, count, fill, start)
 
-    if is_traced(params, directions, points):
+    # The number of points is an argument, so that one program computes the center, and then every row.
+    evaluate = jax.jit(at)
+    center = evaluate(params, directions, jnp.zeros_like(points[0]), 1)[0]
+    # What the loss closes over may be traced too, as under `vmap` over batches.
+    if is_traced(params, directions, points, center):
         if progress is not None:
             raise ValueError("progress was given under jit, but it can only be called outside: leave one of them out.")
         # One loop over all points: a Python loop over rows would be unrolled into the caller's program.
         flat = points.reshape(-1, len(directions))
         return at(params, directions, flat, flat.shape[0]).reshape(points.shape[:2])
-    # The number of points is an argument, so that one program computes the center, and then every row.
-    evaluate = jax.jit(at)
-    center = evaluate(params, directions, jnp.zeros_like(points[0]), 1)[0]
     rows = if_finite(center, [])
     for number, row in enumerate(points, 1):
         # The copy to the host waits for the row, so that `progress` counts finished points only.

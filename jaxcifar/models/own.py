@@ -105,9 +105,13 @@ def _linen(module: nn.Module) -> Own:
 
     def init(key: Any, images: Any, train: bool) -> dict[str, Any]:
         rngs = {"params": key, **{use: jax.random.fold_in(key, i) for i, use in enumerate(("dropout", "noise"))}}
-        variables = dict(module.init(rngs, images, **_flags(call, train)))
-        # The order matters: `pop` leaves the other collections in `variables`.
-        return {"params": variables.pop("params", {}), "batch_stats": variables}
+        variables = dict(nn.meta.unbox(module.init(rngs, images, **_flags(call, train))))
+        params = variables.pop("params", {})
+        # A sown value is a tuple that grows with every call; nobody asks for it here.
+        kept = {name: values for name, values in variables.items() if not _holds_tuples(values)}
+        if _holds_tuples(params):
+            raise UserError("a parameter is a tuple; make each array a parameter of its own.")
+        return {"params": params, "batch_stats": kept}
 
     def apply(variables: Variables, images: Any, train: bool, rngs: Any) -> Any:
         others = variables["batch_stats"]
@@ -116,6 +120,11 @@ def _linen(module: nn.Module) -> Own:
         return logits, {**others, **updated}
 
     return Own(init, apply)
+
+
+def _holds_tuples(values: Any) -> bool:
+    leaves = jax.tree.leaves(values, is_leaf=lambda value: isinstance(value, tuple))
+    return any(isinstance(leaf, tuple) for leaf in leaves)
 
 
 class _Structure(NamedTuple):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jaxcifar import data, records
@@ -139,7 +138,7 @@ def _check(planned: Sequence[PlannedStudy], out: Path | None, load: Callable) ->
     left = [run for folder, run in own if out is None or not records.is_complete(out / folder)]
     for run in left:
         check_batch_size(run, data.train_size(run.data))
-    for run in {dataclasses.replace(run, name="", seed=0): run for run in left}.values():
+    for run in {replace(run, name="", seed=0): run for run in left}.values():
         check_parts(run)
     if out is None:
         # A run that trains checks it by itself, before it writes anything.

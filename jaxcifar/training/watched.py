@@ -41,6 +41,11 @@ def record(state: Any, out: str | Path, *, name: str = "", data: str = "own data
             f"record(…) got a state with {len(found)} watched optimizers; give the state of one landscape.watch(…)."
         )
     watched, about = found[0], json.loads(found[0].about)
+    if np.ndim(watched.count):
+        raise UserError(
+            f"record(…) got the states of {np.shape(watched.count)[0]} members at once; give that of one, "
+            "jax.tree.map(lambda leaf: leaf[0], state)."
+        )
     rows, count = int(_host(watched.rows)), int(_host(watched.count))
     if not rows:
         raise UserError("record(…) got a state in which no step was measured; call it after training.")

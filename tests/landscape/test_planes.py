@@ -104,3 +104,19 @@ def test_grids_and_directions_are_checked():
         landscape.plane(loss, center, [center, center], np.ones(2), np.ones((2, 2)))
     with pytest.raises(ValueError, match=r"params and direction differ in structure \(only one has leaf b\)"):
         landscape.line(loss, center, {"w": center["w"]}, np.ones(2))
+
+
+def test_what_the_loss_closes_over_may_be_traced():
+    w, axis = jnp.array([1.0, -2.0]), jnp.linspace(-1, 1, 3)
+    directions = jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0])
+
+    def losses(scale):
+        def loss(w):
+            return scale * jnp.vdot(w, w)
+
+        plane = landscape.plane(loss, w, directions, axis, axis).losses
+        return plane, landscape.line(loss, w, directions[0], axis).losses
+
+    together = jax.vmap(losses)(jnp.array([1.0, 3.0]))
+    for found, alone in zip(together, losses(1.0), strict=True):
+        np.testing.assert_allclose(found, jnp.stack([alone, 3 * alone]), rtol=1e-6)

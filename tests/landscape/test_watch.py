@@ -81,6 +81,18 @@ def test_its_state_can_be_donated(mlp):
     assert int(state.count) == 1
 
 
+def test_the_record_of_a_loop_says_what_it_is(mlp, tmp_path):
+    params, batches = mlp
+    tx = landscape.watch(optax.sgd(0.1), mlp_loss, (Beta(),), every=1)
+    (_, state), _ = scanned(tx, params, batches, batch=True)
+    two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), state)
+    with pytest.raises(UserError, match="the states of 2 members at once; give that of one"):
+        jaxcifar.record(two, tmp_path / "two")
+    jaxcifar.record(jax.tree.map(lambda leaf: leaf[1], two), tmp_path / "one")
+    with pytest.raises(UserError, match="is of a watched loop, which keeps no network"):
+        jaxcifar.load(tmp_path / "one")
+
+
 def test_values_are_those_of_the_measures(mlp):
     params, (x, y) = mlp
     tx = landscape.watch(optax.sgd(0.5), mlp_loss, MEASURES, every=2)

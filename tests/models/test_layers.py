@@ -127,11 +127,11 @@ def test_each_form_equals_lax_to_second_order_on_random_shapes(case):
 @pytest.mark.slow
 @pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)], ids=["images", "kernels", "both"])
 def test_conv2d_under_vmap_inside_scan(axes):
-    """Two steps of descent by the gradient of a vectorised loss, float32, in two blocks of images."""
-    x, weights = normal(2, (2, 64, 12, 12, 17), (2, 3, 3, 17, 17), dtype="float32")
+    """Two steps of descent by the gradient of a vectorised loss, float32, in eight blocks of images."""
+    x, weights = normal(2, (2, 256, 12, 12, 17), (2, 3, 3, 17, 17), dtype="float32")
     x, weights = (a[0] if axis is None else a for a, axis in zip((x, weights), axes, strict=True))
     assert choice.blocks(32, (12, 12), (3, 3), 17) == 1
-    assert choice.blocks(64, (12, 12), (3, 3), 17) == 2
+    assert choice.blocks(256, (12, 12), (3, 3), 17) == 8
 
     def descend(conv):
         def loss(arguments):

@@ -14,6 +14,7 @@ import pytest
 from flax import linen as nn
 from flax import nnx
 
+import jaxcifar
 from jaxcifar import config
 from jaxcifar.config import Module, Optax, Run, UserError
 from jaxcifar.models import build, layer_groups, layer_rows, roles
@@ -268,6 +269,34 @@ def test_what_code_holds_is_a_part_of_its_description(changed):
     assert config.to_json(changed(0.5)) == config.to_json(changed(0.5))
     assert config.to_json(changed(0.5)) != config.to_json(changed(0.9))
     assert changed(0.5) != changed(0.9)
+
+
+class Sowing(nn.Module):
+    """A linear network with a sown value, a partitioned kernel and a parameter without numbers."""
+
+    @nn.compact
+    def __call__(self, x):
+        self.sow("losses", "mean", x.mean())
+        self.param("empty", nn.initializers.zeros, (0, 3))
+        start = nn.with_partitioning(nn.initializers.lecun_normal(), (None, "model"))
+        return nn.Dense(3, kernel_init=start)(x.reshape(len(x), -1))
+
+
+class Pair(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        kernel, bias = self.param("pair", lambda key: (jnp.ones((48, 3)), jnp.ones(3)))
+        return x.reshape(len(x), -1) @ kernel + bias
+
+
+def test_sown_and_partitioned_values_are_taken_and_tuples_told(key, tmp_path):
+    labels = np.arange(8) % 3
+    images = np.zeros((8, 4, 4, 3), np.uint8)
+    data = jaxcifar.arrays(images, labels, images, labels)
+    run = Run(model=Module(Sowing()), data=data, epochs=2, batch_size=4, optimizer=config.SGD(0.1))
+    assert jaxcifar.train(run, tmp_path / "sown").status == "finished"
+    with pytest.raises(UserError, match="a parameter is a tuple; make each array a parameter of its own"):
+        jaxcifar.train(dataclasses.replace(run, model=Module(Pair())), tmp_path / "pair")
 
 
 def test_an_argument_without_a_hash_is_taken(key):

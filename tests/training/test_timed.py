@@ -39,7 +39,7 @@ def narrow(name: str, epochs: int) -> Run:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "epochs"), [("speedrun_94", 2), pytest.param("speedrun_96", 4, marks=pytest.mark.slow)]
+    ("name", "epochs"), [("speedrun_94", 2), pytest.param("speedrun_96", 8, marks=pytest.mark.slow)]
 )
 def test_the_recipe_learns(name: str, epochs: int, tmp_path: Path):
     run = narrow(name, epochs)
