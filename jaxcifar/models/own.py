@@ -75,6 +75,11 @@ def _told(model: config.Module, own: Own) -> Own:
             variables = own.init(key, images, train)
         if not jax.tree.leaves(variables["params"]):
             raise UserError(f"The network {model.class_name} has no parameters, so there is nothing to train.")
+        if any(leaf.size == 0 for leaf in jax.tree.leaves(variables["params"])):
+            raise UserError(
+                f"The network {model.class_name} has a parameter without numbers, which no checkpoint holds; leave it "
+                "out."
+            )
         # One call at once reports logits of a wrong shape before the training program is compiled.
         apply(variables, images, train)
         return variables

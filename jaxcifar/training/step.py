@@ -93,7 +93,7 @@ def _once_known(gradient: Any, values: Hyperparams) -> Hyperparams:
     are removed before copies are decided. The first layer is taken to be the kernel with the fewest input channels; a
     wrong guess costs a copy. A dependency on all layers would make one huge fused expression.
     """
-    kernels = [leaf for leaf in jax.tree.leaves(gradient) if leaf.ndim > 1 and leaf.size]
+    kernels = [leaf for leaf in jax.tree.leaves(gradient) if leaf.ndim > 1]
     first = min(kernels, key=lambda kernel: kernel.shape[-2]).ravel()[0].astype(jnp.float32)
     # A zero that XLA cannot see to be one: the sign bit, shifted out.
     zero = ((lax.bitcast_convert_type(first, jnp.uint32) >> 31) >> 1).astype(jnp.float32)

@@ -272,12 +272,11 @@ def test_what_code_holds_is_a_part_of_its_description(changed):
 
 
 class Sowing(nn.Module):
-    """A linear network with a sown value, a partitioned kernel and a parameter without numbers."""
+    """A linear network with a sown value and a partitioned kernel."""
 
     @nn.compact
     def __call__(self, x):
         self.sow("losses", "mean", x.mean())
-        self.param("empty", nn.initializers.zeros, (0, 3))
         start = nn.with_partitioning(nn.initializers.lecun_normal(), (None, "model"))
         return nn.Dense(3, kernel_init=start)(x.reshape(len(x), -1))
 
@@ -289,7 +288,14 @@ class Pair(nn.Module):
         return x.reshape(len(x), -1) @ kernel + bias
 
 
-def test_sown_and_partitioned_values_are_taken_and_tuples_told(key, tmp_path):
+class Numberless(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        self.param("empty", nn.initializers.zeros, (0, 3))
+        return nn.Dense(3)(x.reshape(len(x), -1))
+
+
+def test_sown_and_partitioned_values_are_taken_and_others_told(key, tmp_path):
     labels = np.arange(8) % 3
     images = np.zeros((8, 4, 4, 3), np.uint8)
     data = jaxcifar.arrays(images, labels, images, labels)
@@ -297,6 +303,8 @@ def test_sown_and_partitioned_values_are_taken_and_tuples_told(key, tmp_path):
     assert jaxcifar.train(run, tmp_path / "sown").status == "finished"
     with pytest.raises(UserError, match="a parameter is a tuple; make each array a parameter of its own"):
         jaxcifar.train(dataclasses.replace(run, model=Module(Pair())), tmp_path / "pair")
+    with pytest.raises(UserError, match="a parameter without numbers, which no checkpoint holds; leave it out"):
+        jaxcifar.train(dataclasses.replace(run, model=Module(Numberless())), tmp_path / "empty")
 
 
 def test_an_argument_without_a_hash_is_taken(key):
