@@ -314,7 +314,7 @@ def _has_ended(row: Row) -> bool:
 
 
 def rows_of(file: Path) -> list[Row]:
-    """Return the rows of a file of seeds; none where there is no file."""
+    """Return the rows of a seeds file, or an empty list if the file is missing."""
     return list(csv.DictReader(file.read_text(encoding="utf-8").splitlines())) if file.is_file() else []
 
 

@@ -132,7 +132,7 @@ _looked_at: set[int] = set()
 
 
 def _held(code: Any) -> str:
-    """What some code holds beside its source, as a text; empty for nothing."""
+    """Return the values that code uses besides its source, as text; empty if there are none."""
     if id(code) in _looked_at:
         return ""
     _looked_at.add(id(code))

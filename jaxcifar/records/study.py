@@ -164,7 +164,7 @@ class StudyResults:
 
 
 def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
-    """Return the results of every study below a folder, one for each data set.
+    """Return the results of every study below a folder. A study on two data sets gives two results.
 
     Args:
         folder: a paper's, a study's or a run's folder, or any folder above them.

@@ -116,7 +116,7 @@ def _mark(study: PlannedStudy, item: Planned, alike: _Alike, chosen: list[Planne
 
 
 def _key(run: Run) -> Run:
-    """What is equal where one run trains for another: what changes the training, and what it takes time for."""
+    """Return a key that is equal for runs of which one can train for all."""
     # Runs with step measures are alike, whichever they are; one without takes no other's, because they cost time.
     probes = (Beta(),) if run.step_measures else ()
     return dataclasses.replace(run.trained(), probes=probes, evaluate_train=run.evaluate_train)

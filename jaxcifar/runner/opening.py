@@ -52,7 +52,7 @@ def write(out: Path, planned: Sequence[PlannedStudy], invocation: Invocation, wo
 
 
 def _refuse_other(folder: Path, value: Mapping[str, Any]) -> None:
-    """Raise UserError where a folder holds another study, or a single run beside a study's: a page would mix them."""
+    """Raise UserError if the folder holds another study, or if a single run and a study would share it."""
     old = manifest.read(folder) or {}
     single = [row["folder"] == "." for row in (*old.get("runs", []), *value["runs"])]
     if old and old.get("study") != value["study"]:

@@ -162,20 +162,21 @@ def _measurable(
     run: Run, measures: Sequence[SnapshotMeasure], folder: Path, checkpoints: int, notify: Callable[[str], None]
 ) -> list[SnapshotMeasure]:
     """The measures that checkpoints and network allow; what is left out is told, or refused where nothing else is."""
-    few = f"{folder} has {checkpoints} checkpoints, too few for a {{name}}; checkpoint.snapshots keeps more."
-    hidden = f"{folder} has no {{name}}: {run.model.title} does not show what it takes ({{parts}})."
-    reasons = {
-        measure: (few if measure.snapshots > checkpoints else hidden).format(
-            name=measure.name, parts=", ".join(measure.inside)
-        )
-        for measure in measures
-        if measure.snapshots > checkpoints or not set(measure.inside) <= set(run.model.shows)
-    }
-    for text in reasons.values():
-        if len(reasons) == len(measures):
-            raise UserError(text)
+    found, reasons = [], []
+    for measure in measures:
+        if measure.snapshots > checkpoints:
+            few = f"{folder} has {checkpoints} checkpoints, too few for a {measure.name}"
+            reasons.append(f"{few}; checkpoint.snapshots keeps more.")
+        elif not set(measure.inside) <= set(run.model.shows):
+            parts = ", ".join(measure.inside)
+            reasons.append(f"{folder} has no {measure.name}: {run.model.title} does not show what it takes ({parts}).")
+        else:
+            found.append(measure)
+    if reasons and not found:
+        raise UserError(reasons[0])
+    for text in reasons:
         notify(text)
-    return [measure for measure in measures if measure not in reasons]
+    return found
 
 
 def _is_stored(folder: Path, measure: SnapshotMeasure, steps: Sequence[int]) -> bool:

@@ -130,10 +130,8 @@ def check_parts(run: Run) -> None:
     """Trace one step without computing it, so that mistakes in a user's own parts are told before training.
 
     Raises:
-        UserError: a user's own network, loss or optimizer fails, or the network draws random numbers that a measure
-            refuses;
-        UserError: a measure fails, computes other arrays than it announces or takes what the network does not show, or
-            two write the same array.
+        UserError: a user's own network, loss or optimizer fails; a measure fails, computes other arrays than it
+            announces, takes what the network does not show or refuses its random numbers; or two write one array.
     """
     for measure in run.snapshot_measures:
         measure.told("displays")

@@ -1006,7 +1006,7 @@ def test_epochs_are_those_of_the_rows(tmp_path: Path):
 
 
 def test_verdicts_of_two_pages_are_decided_again_together():
-    """Beside others a comparison can stay open that holds alone."""
+    """A comparison that holds alone can stay open when it is judged with others."""
 
     def claim(a: float) -> Judged:
         order = Order("x", "greater", (a, a + 0.1, a + 0.2), (0.0, 0.1, 0.2), 0.05)

@@ -1,4 +1,4 @@
-"""What a network shows of its inside, against what its parts compute."""
+"""Compare the inner values that a network reports with those that its layers compute."""
 
 from __future__ import annotations
 
