@@ -14,7 +14,7 @@ from jax import lax
 from jaxcifar import config
 from jaxcifar.errors import UserError
 from jaxcifar.models import build, layers
-from jaxcifar.models.layers import choice, linear
+from jaxcifar.models.layers import choice, linear, row_tiles
 from jaxcifar.models.layers.choice import Form
 from jaxcifar.models.layers.geometry import Geometry
 from jaxcifar.models.layers.other_norms import GroupNorm
@@ -158,17 +158,21 @@ def test_matmul_equals_jax_numpy_to_second_order(images, inputs, features):
             assert relative(a, b) < 1e-12
 
 
-@pytest.mark.parametrize(("stride", "side"), [(1, 12), (2, 6)])
-def test_blocks_of_images_change_nothing(stride, side):
-    assert (
-        choice.blocks(256, (12, 12), (3, 3), 17) == choice.blocks(256, (12, 12), (3, 3), 17, kernel_gradient=True) == 8
-    )
-    x, weights, dy = normal(3, (256, 12, 12, 17), (3, 3, 17, 17), (256, side, side, 17), dtype="float32")
+@pytest.mark.parametrize(("form", "channels", "stride"), [("winograd", 17, 1), ("patches", 17, 2), ("row tiles", 8, 1)])
+def test_blocks_of_images_change_nothing(form, channels, stride):
+    geometry, copies = Geometry((stride, stride), (1, 1)), row_tiles.copies((3, 3)) if form == "row tiles" else 1
+    assert choice.form((12, 12), (3, 3), channels, channels, geometry) is Form(form)
+    width, side = round(copies * channels), 12 // stride
+    assert choice.blocks(256, (12, 12), (3, 3), width) == 8
+    assert choice.blocks(256, (12, 12), (3, 3), width, kernel_gradient=True) == 8
+    shapes = (256, 12, 12, channels), (3, 3, channels, channels), (256, side, side, channels)
+    x, weights, dy = normal(3, *shapes, dtype="float32")
 
     def both(conv):
         return jax.jit(lambda x, k, dy: (lambda y, pull: (y, *pull(dy)))(*jax.vjp(conv, x, k)))(x, weights, dy)
 
     ours = both(lambda x, k: layers.conv2d(x, k, stride=stride, padding=1))
+    assert "scan" in str(jax.make_jaxpr(lambda x: layers.conv2d(x, weights, stride=stride, padding=1))(x))
     for a, b in zip(ours, both(lambda x, k: reference(x, k, stride, 1)), strict=True):
         assert relative(a, b) < 1e-5
 

@@ -29,14 +29,15 @@ def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     """Return the convolution [N, H', W', F] of x [N, H, W, C] and kernel [kh, kw, C, F]."""
     n, h, w, channels = x.shape
     kh, kw, _, features = kernel.shape
-    blocks = choice.blocks(n, (h, w), (kh, kw), max(channels, features))
-    match choice.form((h, w), (kh, kw), channels, features, geometry):
+    form = choice.form((h, w), (kh, kw), channels, features, geometry)
+    blocks = choice.blocks(n, (h, w), (kh, kw), _width(form, (kh, kw), channels, features))
+    match form:
         case Form.WINOGRAD:
             return winograd.forward(x, kernel, blocks)
         case Form.SMALL_IMAGE:
             return small_image.forward(x, kernel, geometry)
         case Form.ROW_TILES:
-            return row_tiles.forward(x, kernel, geometry.padding)
+            return row_tiles.forward(x, kernel, geometry.padding, blocks)
         case Form.PATCHES:
             return patches.forward(x, kernel, geometry, blocks)
 
@@ -63,13 +64,20 @@ def input_gradient(dy: jax.Array, kernel: jax.Array, image: Size, geometry: Geom
 def kernel_gradient(x: jax.Array, dy: jax.Array, size: Size, geometry: Geometry) -> jax.Array:
     """Return the gradient [kh, kw, C, F] of the kernel for x [N, H, W, C] and dy [N, H', W', F]."""
     n, h, w, channels = x.shape
-    blocks = choice.blocks(n, (h, w), size, max(channels, dy.shape[-1]), kernel_gradient=True)
-    match choice.form((h, w), size, channels, dy.shape[-1], geometry, kernel_gradient=True):
+    features = dy.shape[-1]
+    form = choice.form((h, w), size, channels, features, geometry, kernel_gradient=True)
+    blocks = choice.blocks(n, (h, w), size, _width(form, size, channels, features), kernel_gradient=True)
+    match form:
         case Form.WINOGRAD:
             return winograd.kernel_gradient(x, dy, blocks)
         case Form.SMALL_IMAGE:
             return small_image.kernel_gradient(x, dy, size, geometry)
         case Form.ROW_TILES:
-            return row_tiles.kernel_gradient(x, dy, size, geometry.padding)
+            return row_tiles.kernel_gradient(x, dy, size, geometry.padding, blocks)
         case Form.PATCHES:
             return patches.kernel_gradient(x, dy, size, geometry, blocks)
+
+
+def _width(form: Form, kernel: Size, channels: int, features: int) -> int:
+    """Return the values per pixel that a block must keep in the cache: row tiles hold each pixel several times."""
+    return max(round(row_tiles.copies(kernel) * channels) if form is Form.ROW_TILES else channels, features)
