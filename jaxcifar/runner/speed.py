@@ -14,6 +14,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+import jaxcifar
 from jaxcifar import records
 from jaxcifar.config import CNN, SGD, VGG, Precision, ResNet, Run
 from jaxcifar.runner.plan import PlannedStudy
@@ -63,8 +64,8 @@ def of_plan(
 ) -> Speed | None:
     """Return the speed of this device for the networks of a plan.
 
-    What was measured once is kept in the user's cache folder, for each device and precision, unless other processes
-    used the cores meanwhile.
+    What was measured once is kept in the user's cache folder, for each device and precision, until jaxcifar or JAX has
+    another version, unless other processes used the cores meanwhile.
 
     Args:
         plan: the studies.
@@ -126,13 +127,12 @@ def _file(precision: Precision) -> Path | None:
 
 
 def _known(precision: Precision) -> dict[str, Rate]:
-    """The stored rates, empty where they are of another device or cannot be read."""
+    """The stored rates, empty where they are of another device or version, or cannot be read."""
     file = _file(precision)
     stored = records.read_json(file) if file else {}
     with suppress(KeyError, TypeError, AttributeError):
-        if stored["device"] == _device():
-            # Earlier versions did not time narrow networks.
-            return {kind: Rate(**rate) for kind, rate in stored["rates"].items() if "narrow" in rate}
+        if (stored["device"], stored["versions"]) == (_device(), _versions()):
+            return {kind: Rate(**rate) for kind, rate in stored["rates"].items()}
     return {}
 
 
@@ -140,7 +140,7 @@ def _store(precision: Precision, rates: Mapping[str, Rate]) -> None:
     file = _file(precision)
     with suppress(OSError):  # a cache that cannot be written costs a minute the next time
         if file is not None:
-            records.write_json(file, dataclasses.asdict(Speed(_device(), dict(rates))))
+            records.write_json(file, {"versions": _versions(), **dataclasses.asdict(Speed(_device(), dict(rates)))})
 
 
 def _measured(kind: str, precision: Precision) -> Rate:
@@ -160,6 +160,11 @@ def _measured(kind: str, precision: Precision) -> Rate:
     more = (slim.step / slim.flops - wide.step / wide.flops) / (slim.root - wide.root)
     narrow = min(max(more, 0.0), wide.step / wide.flops / wide.root)
     return Rate(0.0, wide.step / wide.flops - narrow * wide.root, wide.compile / wide.layers, narrow)
+
+
+def _versions() -> dict[str, str]:
+    """The versions on which the speed depends."""
+    return {"jaxcifar": jaxcifar.__version__, "jax": jax.__version__}
 
 
 def _device() -> str:

@@ -86,7 +86,7 @@ def test_the_command_leaves_out_places_on_ones_own_machine():
 
 
 @pytest.mark.slow
-def test_the_speed_is_kept_and_that_of_another_device_is_not_used(cache: Path, monkeypatch: pytest.MonkeyPatch):
+def test_the_speed_is_kept_and_that_of_another_device_or_version_is_not(cache: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(speed, "BUSY", 2.0)  # other tests run beside this one
     plan = make_plan(paper())
     assert speed.of_plan(plan, measure=False) is None
@@ -105,8 +105,9 @@ def test_the_speed_is_kept_and_that_of_another_device_is_not_used(cache: Path, m
     stored = json.loads(file.read_text())
     file.write_text(json.dumps({**stored, "device": "another"}))
     assert speed.of_plan(plan, measure=False) is None
-    # An earlier version did not time narrow networks.
-    del stored["rates"]["CNN"]["narrow"]
+    file.write_text(json.dumps({**stored, "versions": {**stored["versions"], "jax": "0.1"}}))
+    assert speed.of_plan(plan, measure=False) is None
+    del stored["versions"]
     file.write_text(json.dumps(stored))
     assert speed.of_plan(plan, measure=False) is None
     file.write_text("{")
