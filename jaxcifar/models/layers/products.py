@@ -37,7 +37,9 @@ def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
         case Form.SMALL_IMAGE:
             return small_image.forward(x, kernel, geometry)
         case Form.ROW_TILES:
-            return row_tiles.forward(x, kernel, geometry.padding, blocks)
+            # A loop over blocks writes the output twice, so it is worth its cost only where the tiles are much larger.
+            larger = row_tiles.copies((kh, kw)) * channels >= 2 * features
+            return row_tiles.forward(x, kernel, geometry.padding, blocks if larger else 1)
         case Form.PATCHES:
             return patches.forward(x, kernel, geometry, blocks)
 
