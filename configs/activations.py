@@ -61,7 +61,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 8, "data.train_size": 5_000, "data.test_size": 2_000, "epochs": 40},
                 seeds=4,
-                hours=1,
+                hours=0.65,
                 why="1,600 steps, and 20 epochs in the last half, over which fluctuations are taken; every choice "
                 "of four of five seeds gives the same verdicts (that two are alike needs about 20).",
             )

@@ -94,7 +94,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 8, "data.train_size": 10_000, "data.test_size": 2_000, "epochs": 12},
                 seeds=3,
-                hours=0.7,
+                hours=0.4,
                 why="940 steps; the losses differ by ten and more seed deviations, and every choice of three of five "
                 "seeds gives the same verdicts. Losses are shares of what guessing gives, so that their level does "
                 "not depend on the width.",

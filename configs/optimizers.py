@@ -53,7 +53,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 8, "data.train_size": 10_000, "data.test_size": 2_000, "epochs": 20},
                 seeds=5,
-                hours=1,
+                hours=0.55,
                 why="1,600 steps; with five seeds, four of five differences of 2.5 seed deviations are "
                 "decided (simulated, 50 comparisons).",
             )
