@@ -18,13 +18,22 @@ def check_number(name: str, value: Any, low: float, high: float = math.inf, *, a
     """Raises UserError unless value is a finite number in [low, high], or (low, high] if `above`."""
     number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if not number or value > high or value < low or (above and value == low):
-        raise UserError(f"{name} is {value!r}; it must be a finite number {_range_text(low, high, above)}.")
+        raise UserError(
+            f"{name} is {value!r}; it must be a finite number {_range_text(low, high, above)}{_way_out(value)}."
+        )
 
 
 def check_count(name: str, value: Any, low: int, high: float = math.inf) -> None:
     """Raises UserError unless value is a whole number in [low, high]."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise UserError(f"{name} is {value!r}; it must be a whole number {_range_text(low, high, False)}.")
+        raise UserError(
+            f"{name} is {value!r}; it must be a whole number {_range_text(low, high, False)}{_way_out(value)}."
+        )
+
+
+def _way_out(value: Any) -> str:
+    """A clause for a number of NumPy or JAX, which is none of Python's."""
+    return "; its .item() is a number of Python" if getattr(value, "ndim", None) == 0 else ""
 
 
 def check_choice(name: str, value: Any, literal: Any) -> None:
@@ -35,10 +44,13 @@ def check_choice(name: str, value: Any, literal: Any) -> None:
 
 
 def several(name: str, value: Any) -> tuple[Any, ...]:
-    """Return several values as a tuple, by which a config is compared and hashed; raises UserError for a single one."""
+    """Return several values as a tuple, by which a config is compared and hashed; raises UserError for a single one.
+
+    Numbers of NumPy and JAX become Python's, so that `numpy.arange(5)` may be the seeds.
+    """
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise UserError(f"{name} is {value!r}; give several values, such as [{value!r}].")
-    return tuple(value)
+    return tuple(each.item() if getattr(each, "ndim", None) == 0 else each for each in value)
 
 
 def check_name(what: str, name: Any) -> None:

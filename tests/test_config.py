@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jaxcifar import config
@@ -134,6 +135,10 @@ def test_json_keeps_every_class():
         (lambda: Study("s", Run(), (V("a", color="pink"),)), "color 'pink'; allowed are blue, "),  # type: ignore[arg-type]
         (lambda: Study("s", Run(), (V("a"),), claims=("better",)), "each must be made by Claim"),  # type: ignore[arg-type]
         (lambda: Study("s", Run(), (V("a"),), seeds=()), "seeds ()"),
+        (lambda: Study("s", Run(), (V("a"),), seeds=("x",)), "seeds ('x',); each must be a number"),  # type: ignore[arg-type]
+        (lambda: Study("s", Run(), (V("a"),), sweep={"seed": 3}), "seed is 3; give several values"),  # type: ignore[dict-item]
+        (lambda: Run(seed=np.int64(3)), "seed is np.int64(3); it must be a whole number"),  # type: ignore[arg-type]
+        (lambda: SGD(learning_rate=np.float32(0.5)), "its .item() is a number of Python"),  # type: ignore[arg-type]
         (lambda: Study("s", Run(), (V("a"),), seeds=(0, 0)), "seeds (0, 0)"),
         (lambda: Study("s", Run(), (V("a"),), sweep={"seed": (1e-3, 1.0000001e-3)}), "each once in six digits"),
         (lambda: Study("s", Run(), (V("../escaped"),)), "variant '../escaped'"),
@@ -176,6 +181,14 @@ def test_a_bad_flag_is_one_sentence(tmp_path: Path, argv: list[str], capsys: pyt
     assert "\n" not in str(caught.value)
     assert "`jaxcifar run --config FILE --help` lists what is allowed" in str(caught.value)
     assert capsys.readouterr().err == ""
+
+
+def test_arrays_in_a_config_are_numbers_of_python():
+    rates = np.array([0.5, 0.25], np.float32)
+    study = Study("s", Run(), seeds=np.arange(2), sweep={"optimizer.learning_rate": rates})  # type: ignore[arg-type]
+    assert study == Study("s", Run(), seeds=(0, 1), sweep={"optimizer.learning_rate": (0.5, 0.25)})
+    assert {type(seed) for seed in study.seeds} == {int}
+    assert {type(rate) for rate in study.sweep["optimizer.learning_rate"]} == {float}
 
 
 def test_lists_in_a_config_are_tuples():

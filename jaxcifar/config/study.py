@@ -138,8 +138,11 @@ class Study:
     def __post_init__(self):
         for name in ("variants", "seeds", "pictures", "varies", "claims", "band_rates"):
             object.__setattr__(self, name, several(name, getattr(self, name)))
+        object.__setattr__(self, "sweep", {name: several(name, values) for name, values in self.sweep.items()})
         check_choice("vectorize", self.vectorize, Vectorize)
         for name, values in {"seeds": self.seeds, **self.sweep}.items():
+            if not all(isinstance(value, int | float) for value in values):
+                raise UserError(f"Study {self.name!r} has {name} {values}; each must be a number.")
             if not values or len({f"{value:g}" for value in values}) < len(values):
                 raise UserError(
                     f"Study {self.name!r} has {name} {values}; give at least one, and each once in six digits, since "
