@@ -133,6 +133,18 @@ class SnapshotMeasure(Measure):
 
         return landscape.lanczos_memory(params, self.lanczos) if self.lanczos else 0
 
+    def gradients(self, layers: int, snapshots: int, points: int) -> float:
+        """Return about how many gradients of the images it takes, for the time that a plan foretells.
+
+        A product with the Hessian counts as two, a forward pass as a third.
+
+        Args:
+            layers: number of the network's layers with parameters.
+            snapshots: number of snapshots.
+            points: points of a plane's axis.
+        """
+        return snapshots
+
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return its arrays by name; the first axis of those over snapshots is that of the snapshots."""
         raise NotImplementedError

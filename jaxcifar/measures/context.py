@@ -41,6 +41,15 @@ class Previous(NamedTuple):
     moved: jax.Array
 
 
+IMAGES = 512
+"""Training images on which measures at snapshots are taken, as one batch."""
+
+
+def plane_points(images: int) -> int:
+    """Return the points of a plane's axis for a run of so many training images; fewer where it is a small version."""
+    return 25 if images > 4 * IMAGES else 9
+
+
 @dataclass
 class Step:
     """Parameters and gradients around one training step, on the step's own batch.

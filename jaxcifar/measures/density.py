@@ -29,6 +29,10 @@ class Density(SnapshotMeasure):
         axes = (Axis("Spectral density", ("grid", "density")),)
         return (Display("density", "Spectrum along training", caption, "spectrum", axes),)
 
+    def gradients(self, layers: int, snapshots: int, points: int) -> float:
+        """Return those of Lanczos."""
+        return 2 * ITERATIONS * SAMPLES * snapshots
+
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return `grid` and `density` [snapshots, points] and what they are made of."""
         from jaxcifar import landscape

@@ -45,6 +45,10 @@ class Eigenvalues(SnapshotMeasure):
         )
         return (display,)
 
+    def gradients(self, layers: int, snapshots: int, points: int) -> float:
+        """Return those of Lanczos on the Hessian, and on Adam's preconditioned one."""
+        return 2 * 2 * ITERATIONS * snapshots
+
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return `top` and `bottom` [snapshots, k] with residuals, `stability` and `threshold` where there is one."""
         return snapshots.each(lambda loss, state, key: _at(snapshots, loss, state, key))

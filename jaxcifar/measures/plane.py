@@ -24,6 +24,10 @@ class Plane(SnapshotMeasure):
         )
         return (Display("plane", "The loss on a plane", caption, "plane", (Axis("Loss", ("losses",)),)),)
 
+    def gradients(self, layers: int, snapshots: int, points: int) -> float:
+        """Return those of a forward pass at every point."""
+        return points**2 / 3
+
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return `x` and `y` [points] and `losses` [points, points]."""
         import jax

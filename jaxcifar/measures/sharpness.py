@@ -30,6 +30,10 @@ class Sharpness(SnapshotMeasure):
         axis = Axis("Largest ‖w‖² λ over layers", ("sharpness",), unit="nats", scale="log", largest=True)
         return (Display("sharpness", "Sharpness free of scale", caption, "points", (axis,)),)
 
+    def gradients(self, layers: int, snapshots: int, points: int) -> float:
+        """Return those of Lanczos, layer by layer."""
+        return 2 * ITERATIONS * layers * snapshots
+
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return `sharpness` [snapshots, layers] and what it is made of."""
         from flax.traverse_util import flatten_dict

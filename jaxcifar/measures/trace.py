@@ -9,6 +9,8 @@ from jaxcifar.measures.base import SnapshotMeasure
 from jaxcifar.measures.context import Snapshots
 from jaxcifar.measures.display import Axis, Display
 
+SAMPLES = 10
+
 
 @dataclass(frozen=True)
 class Trace(SnapshotMeasure):
@@ -21,8 +23,14 @@ class Trace(SnapshotMeasure):
         caption = "Trace of the Hessian at snapshots of training; bars: the estimator's standard error."
         return (Display("trace", "Trace of the Hessian", caption, "points", (axis,)),)
 
+    def gradients(self, layers: int, snapshots: int, points: int) -> float:
+        """Return those of the estimator's products."""
+        return 2 * SAMPLES * snapshots
+
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return `mean` and `standard_error` [snapshots]."""
         from jaxcifar import landscape
 
-        return snapshots.each(lambda loss, state, key: landscape.hessian_trace(loss, state.params, key)._asdict())
+        return snapshots.each(
+            lambda loss, state, key: landscape.hessian_trace(loss, state.params, key, samples=SAMPLES)._asdict()
+        )

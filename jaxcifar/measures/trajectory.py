@@ -26,6 +26,10 @@ class Trajectory(SnapshotMeasure):
         )
         return (Display("trajectory", "The path of training", caption, "path", (Axis("Loss", ("losses",)),)),)
 
+    def gradients(self, layers: int, snapshots: int, points: int) -> float:
+        """Return those of a forward pass at every point."""
+        return points**2 / 3
+
     def compute(self, snapshots: Snapshots) -> dict[str, Any]:
         """Return `coordinates` [snapshots, 2], `explained`, `off_plane`, `true_losses`, and the plane around them."""
         import numpy as np

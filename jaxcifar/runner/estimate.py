@@ -122,7 +122,8 @@ def outline(plan: Sequence[PlannedStudy], speed: Speed | None) -> Outline:
     if speed is None:
         return Outline(rows, None, {})
     runs = {study.study.name: [[item.run for item in items] for items in programs(study)] for study in plan}
-    return Outline(rows, speed.device, {name: sum(map(speed.seconds, found)) for name, found in runs.items()})
+    seconds = {name: sum(speed.seconds(each) + speed.measuring(each) for each in found) for name, found in runs.items()}
+    return Outline(rows, speed.device, seconds)
 
 
 def _row(study: PlannedStudy, item: Planned) -> OutlineRow:

@@ -15,6 +15,7 @@ from jaxcifar.config import Run, UserError, to_json
 from jaxcifar.data import Dataset, normalize
 from jaxcifar.landscape.memory import available_memory
 from jaxcifar.measures import SNAPSHOT_MEASURES, Snapshot, SnapshotMeasure, Snapshots, display
+from jaxcifar.measures.context import IMAGES, plane_points
 from jaxcifar.models.inside import inside
 from jaxcifar.records import snapshots as stored
 from jaxcifar.runner.networks import restore, snapshot_steps, trained_on
@@ -22,8 +23,6 @@ from jaxcifar.training.checkpoint import sound_steps
 from jaxcifar.training.optimizers import hyperparams, schedule_factor
 from jaxcifar.training.state import State, key, module
 from jaxcifar.training.step import loss_function
-
-IMAGES = 512
 
 
 def measure_run(
@@ -132,8 +131,7 @@ def _context(run: Run, dataset: Dataset, states: Sequence[State]) -> Snapshots:
         inside=lambda params, images: inside(network, {"params": params, "batch_stats": statistics}, images, rngs),
         optimizer=optimizer,
         learning_rate=learning_rate,
-        # Fewer points where the run itself is a small version.
-        points=25 if len(dataset.train_labels) > 4 * IMAGES else 9,
+        points=plane_points(len(dataset.train_labels)),
         advance=lambda done, total: None,
     )
 

@@ -52,11 +52,17 @@ class Speed:
     def seconds(self, runs: Sequence[Run]) -> float:
         """Return the estimated seconds of a program that trains these runs one after the other."""
         rate, costs = self.rates[runs[0].model.timed_as], [cost_of(run) for run in runs]
-        # Measures repeat the network's own operations, so they do not change the density.
-        plain = cost_of(dataclasses.replace(runs[0], probes=()))
-        per_flop = rate.per_flop + rate.narrow * _root(plain.flops, plain.steps * runs[0].batch_size, plain.layers)
-        training = sum(rate.per_step * cost.steps + per_flop * cost.flops for cost in costs)
+        training = sum(rate.per_step * cost.steps + self._per_flop(runs[0]) * cost.flops for cost in costs)
         return training + rate.per_layer * costs[0].layers
+
+    def measuring(self, runs: Sequence[Run]) -> float:
+        """Return the estimated seconds of the measures at the snapshots of these runs, taken after training."""
+        return self._per_flop(runs[0]) * sum(cost_of(run).measuring for run in runs)
+
+    def _per_flop(self, run: Run) -> float:
+        # Measures repeat the network's own operations, so they do not change the density.
+        rate, plain = self.rates[run.model.timed_as], cost_of(dataclasses.replace(run, probes=()))
+        return rate.per_flop + rate.narrow * _root(plain.flops, plain.steps * run.batch_size, plain.layers)
 
 
 def of_plan(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jaxcifar.config import Model, Run
 from jaxcifar.config.module import by_code
 from jaxcifar.data.dataset import split_rows
+from jaxcifar.measures.context import IMAGES, plane_points
 from jaxcifar.models import layer_rows, training_flops
 from jaxcifar.training import probes
 
@@ -22,6 +23,8 @@ class Cost:
     """Bytes of the checkpoints that are kept and of the per-step arrays, at most: a short run saves fewer."""
     layers: int
     """Number of compiled layers."""
+    measuring: float = 0.0
+    """Floating-point operations of the measures at snapshots, after training, estimated."""
 
 
 def cost_of(run: Run) -> Cost:
@@ -35,7 +38,13 @@ def cost_of(run: Run) -> Cost:
     # 4 bytes: the state is float32 in every precision of the run.
     state = 4 * network.parameters * (1 + run.optimizer.slots + run.average.copies)
     arrays = 4 * steps * (2 + len(probes.names(run)))
-    return Cost(steps, training + evaluation, kept * state + arrays, network.layers)
+    return Cost(steps, training + evaluation, kept * state + arrays, network.layers, _measuring(run, network, train))
+
+
+def _measuring(run: Run, network: _Network, images: int) -> float:
+    at = network.layers, max(len(run.checkpoint.snapshots), 1), plane_points(images)
+    gradients = sum(measure.told("gradients", *at) for measure in run.snapshot_measures)
+    return gradients * min(IMAGES, images) * network.training_flops
 
 
 @dataclass(frozen=True)

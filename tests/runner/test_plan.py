@@ -32,13 +32,16 @@ from jaxcifar.config import (
 )
 from jaxcifar.measures import (
     Beta,
+    Density,
     FeatureRank,
     GradientDirection,
     GradientDistance,
     InputGradients,
+    Plane,
     ResidualShare,
     Trace,
 )
+from jaxcifar.models import training_flops
 from jaxcifar.runner.deduplicate import plan
 from jaxcifar.runner.estimate import outline
 from jaxcifar.runner.plan import make_plan, programs
@@ -176,6 +179,22 @@ def test_the_cost_of_a_run():
     assert cost.disk == 2 * 2 * 4 * 11_173_962 + 4 * 780 * 2
     probed = dataclasses.replace(run, probes=(Beta(batch="same_batch", every=2), Beta(batch="cross_batch")))
     assert cost_of(probed).flops - cost.flops == 0.5 * 2 * (3 * multiply_adds - first) * images
+
+
+def test_the_cost_of_measures_at_snapshots():
+    run = Run(model=VGG(form="light"), data=Data(train_size=1000), checkpoint=Checkpoint(snapshots=(0, 1)))
+    gradient = 512 * training_flops(run.model)
+    # Hessian-vector products are two gradients, and a plane of a small version has 9 x 9 forward passes.
+    counts = {Trace(): 2 * 2 * 10, Density(): 2 * 2 * 20 * 4, Plane(): 81 / 3, FeatureRank(): 2}
+    for measure, gradients in counts.items():
+        measured = dataclasses.replace(run, probes=(measure,))
+        assert cost_of(measured).measuring == pytest.approx(gradients * gradient, rel=1e-12)
+        assert cost_of(measured).flops == cost_of(run).flops
+        speed = Speed("two cores", {VGG.timed_as: Rate(0.0, 1e-9, 0.0)})
+        found, plain = (outline(make_plan(each), speed).seconds for each in (measured, run))
+        assert found is not None
+        assert plain is not None
+        assert found - plain == pytest.approx(1e-9 * gradients * gradient, rel=1e-6)
 
 
 def test_measures_that_write_one_array_in_two_ways_are_not_united():
