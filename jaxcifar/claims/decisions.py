@@ -34,7 +34,7 @@ class Decision:
 
 
 def decide_all(comparisons: Sequence[Comparison]) -> list[Decision]:
-    """Decide all comparisons of a page together.
+    """Return one decision for each comparison.
 
     Differences and levels form one family of tests, equivalences another; each is adjusted for its number, so that a
     page errs in at most 5% of cases where there is no effect at all. The answer to an `Order` is

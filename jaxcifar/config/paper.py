@@ -43,7 +43,7 @@ class Paper:
 
 
 def sized(config: Run | Study | Paper, size: str) -> Study | Paper:
-    """Return the config at a size. A paper keeps only the studies that have this size.
+    """Return the config at a size, a paper without the studies that lack it.
 
     Raises:
         UserError: there is no such size.

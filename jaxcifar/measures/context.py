@@ -41,15 +41,6 @@ class Previous(NamedTuple):
     moved: jax.Array
 
 
-IMAGES = 512
-"""Training images on which measures at snapshots are taken, as one batch."""
-
-
-def plane_points(images: int) -> int:
-    """Return the points of a plane's axis for a run of so many training images; fewer where it is a small version."""
-    return 25 if images > 4 * IMAGES else 9
-
-
 @dataclass
 class Step:
     """Parameters and gradients around one training step, on the step's own batch.
@@ -124,6 +115,16 @@ class Snapshot(NamedTuple):
     step: jax.Array
     params: Any
     opt_state: Any
+
+
+IMAGES = 512
+"""Training images on which measures at snapshots are taken, as one batch."""
+
+
+def plane_points(images: int) -> int:
+    """Return the number of points on each axis of a plane, by the number of training images."""
+    # Fewer points where the run itself is a small version.
+    return 25 if images > 4 * IMAGES else 9
 
 
 @dataclass

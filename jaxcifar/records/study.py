@@ -164,7 +164,7 @@ class StudyResults:
 
 
 def read_studies(folder: Path, decode: Decode) -> list[StudyResults]:
-    """Return the results of every study below a folder. A study on two data sets gives two results.
+    """Return the results of every study below a folder, separately for each data set.
 
     Args:
         folder: a paper's, a study's or a run's folder, or any folder above them.

@@ -14,7 +14,6 @@ from pathlib import Path
 import jax
 import numpy as np
 
-import jaxcifar
 from jaxcifar import records
 from jaxcifar.config import CNN, SGD, VGG, Precision, ResNet, Run
 from jaxcifar.runner.plan import PlannedStudy
@@ -170,7 +169,8 @@ def _measured(kind: str, precision: Precision) -> Rate:
 
 def _versions() -> dict[str, str]:
     """The versions on which the speed depends."""
-    return {"jaxcifar": jaxcifar.__version__, "jax": jax.__version__}
+    found = environment("", "")["versions"]
+    return {name: found[name] for name in ("jaxcifar", "jax")}
 
 
 def _device() -> str:

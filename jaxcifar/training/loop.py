@@ -55,7 +55,7 @@ def train_members(
     make_group: MakeGroup = Group,
     beside: Callable[[], int] = lambda: 0,
 ) -> None:
-    """Train runs as one program. They may differ only in their hyperparameters; each writes its own records.
+    """Train runs that differ only in hyperparameters as one program, each with its own records.
 
     Runs that were begun before continue from the newest checkpoint that is whole and common to all.
 

@@ -14,7 +14,7 @@ from jax import lax
 from jaxcifar import config
 from jaxcifar.errors import UserError
 from jaxcifar.models import build, layers
-from jaxcifar.models.layers import choice, linear, row_tiles
+from jaxcifar.models.layers import choice, linear
 from jaxcifar.models.layers.choice import Form
 from jaxcifar.models.layers.geometry import Geometry
 from jaxcifar.models.layers.other_norms import GroupNorm
@@ -130,8 +130,8 @@ def test_conv2d_under_vmap_inside_scan(axes):
     """Two steps of descent by the gradient of a vectorised loss, float32, in eight blocks of images."""
     x, weights = normal(2, (2, 256, 12, 12, 17), (2, 3, 3, 17, 17), dtype="float32")
     x, weights = (a[0] if axis is None else a for a, axis in zip((x, weights), axes, strict=True))
-    assert choice.blocks(32, (12, 12), (3, 3), 17) == 1
-    assert choice.blocks(256, (12, 12), (3, 3), 17) == 8
+    assert choice.blocks(Form.WINOGRAD, 32, (12, 12), (3, 3), 17, 17) == 1
+    assert choice.blocks(Form.WINOGRAD, 256, (12, 12), (3, 3), 17, 17) == 8
 
     def descend(conv):
         def loss(arguments):
@@ -160,11 +160,9 @@ def test_matmul_equals_jax_numpy_to_second_order(images, inputs, features):
 
 @pytest.mark.parametrize(("form", "channels", "stride"), [("winograd", 17, 1), ("patches", 17, 2), ("row tiles", 8, 1)])
 def test_blocks_of_images_change_nothing(form, channels, stride):
-    geometry, copies = Geometry((stride, stride), (1, 1)), row_tiles.copies((3, 3)) if form == "row tiles" else 1
-    assert choice.form((12, 12), (3, 3), channels, channels, geometry) is Form(form)
-    width, side = round(copies * channels), 12 // stride
-    assert choice.blocks(256, (12, 12), (3, 3), width) == 8
-    assert choice.blocks(256, (12, 12), (3, 3), width, kernel_gradient=True) == 8
+    geometry, side, sizes = Geometry((stride, stride), (1, 1)), 12 // stride, ((12, 12), (3, 3), channels, channels)
+    assert choice.form(*sizes, geometry) is Form(form)
+    assert choice.blocks(Form(form), 256, *sizes) == choice.blocks(Form(form), 256, *sizes, kernel_gradient=True) == 8
     shapes = (256, 12, 12, channels), (3, 3, channels, channels), (256, side, side, channels)
     x, weights, dy = normal(3, *shapes, dtype="float32")
 
@@ -184,13 +182,19 @@ def test_matmul_takes_images_of_one_pixel():
 
 
 def test_blocks_are_equal_and_stay_in_the_cache():
-    shape = (3, 3)
-    assert choice.blocks(128, (32, 32), shape, 64) == 16
-    assert choice.blocks(128, (16, 16), shape, 16) == choice.blocks(128, (8, 8), shape, 32, kernel_gradient=True) == 1
-    assert choice.blocks(128, (8, 8), shape, 256, kernel_gradient=True) == 8
-    assert choice.blocks(1000, (4, 4), shape, 512) * 32 <= 1280
-    assert choice.blocks(127, (32, 32), shape, 64) == 1  # no equal blocks
-    assert choice.blocks(128, (32, 32), (1, 1), 64) == 1
+    def blocks(images, side, channels, form=Form.WINOGRAD, kernel=(3, 3), features=None, **options):
+        return choice.blocks(form, images, (side, side), kernel, channels, features or channels, **options)
+
+    assert blocks(128, 32, 64) == 16
+    assert blocks(128, 16, 16) == blocks(128, 8, 32, kernel_gradient=True) == 1
+    assert blocks(128, 8, 256, kernel_gradient=True) == 8
+    assert blocks(1000, 4, 512) * 32 <= 1280
+    assert blocks(127, 32, 64) == 1  # no equal blocks
+    assert blocks(128, 32, 64, Form.PATCHES, (1, 1)) == 1
+    # The tiles hold each pixel six times; where the output is larger all the same, a loop would only write it twice.
+    assert blocks(128, 32, 8) == 4 < blocks(128, 32, 8, Form.ROW_TILES)
+    assert blocks(128, 32, 3, Form.ROW_TILES, features=64) == 1
+    assert blocks(128, 32, 3, Form.ROW_TILES, features=64, kernel_gradient=True) > 1
 
 
 def test_bfloat16_rounds_once():

@@ -5,7 +5,7 @@ docs/performance.md holds the measurements behind each rule.
 
 from enum import Enum
 
-from jaxcifar.models.layers import small_image
+from jaxcifar.models.layers import row_tiles, small_image
 from jaxcifar.models.layers.geometry import Geometry
 
 Size = tuple[int, int]
@@ -46,17 +46,33 @@ def form(
     return Form.PATCHES
 
 
-def blocks(images: int, image: Size, kernel: Size, channels: int, kernel_gradient: bool = False) -> int:
+def blocks(
+    form: Form,
+    images: int,
+    image: Size,
+    kernel: Size,
+    channels: int,
+    features: int,
+    kernel_gradient: bool = False,
+) -> int:
     """Return the number of equal blocks of images into which to cut a batch; 1 for the whole batch at once.
 
     Args:
+        form: how the convolution, or its kernel's gradient, is computed.
         images: number of images in the batch.
         image: height and width of the larger one of input and output.
         kernel: height and width of the kernel; a kernel of one pixel needs no copies, so no blocks.
-        channels: the larger number of channels, of input and output.
+        channels: number of input channels.
+        features: number of output channels.
         kernel_gradient: whether the gradient of the kernel is computed.
     """
-    values = image[0] * image[1] * channels
+    if form is Form.ROW_TILES:
+        # Tiles hold each pixel several times.
+        channels = round(row_tiles.copies(kernel) * channels)
+        # A loop over blocks writes the output twice, so it is worth its cost only where the tiles are much larger.
+        if not kernel_gradient and channels < 2 * features:
+            return 1
+    values = image[0] * image[1] * max(channels, features)
     fitting = BLOCK_VALUES // (2 if kernel_gradient else 1) // values
     wanted = min(max(fitting, FEWEST_IMAGES), MOST_IMAGES)
     # A loop needs blocks of one shape: take a divisor of the batch near the wanted size, or no blocks if there is none.

@@ -30,16 +30,14 @@ def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
     n, h, w, channels = x.shape
     kh, kw, _, features = kernel.shape
     form = choice.form((h, w), (kh, kw), channels, features, geometry)
-    blocks = choice.blocks(n, (h, w), (kh, kw), _width(form, (kh, kw), channels, features))
+    blocks = choice.blocks(form, n, (h, w), (kh, kw), channels, features)
     match form:
         case Form.WINOGRAD:
             return winograd.forward(x, kernel, blocks)
         case Form.SMALL_IMAGE:
             return small_image.forward(x, kernel, geometry)
         case Form.ROW_TILES:
-            # A loop over blocks writes the output twice, so it is worth its cost only where the tiles are much larger.
-            larger = row_tiles.copies((kh, kw)) * channels >= 2 * features
-            return row_tiles.forward(x, kernel, geometry.padding, blocks if larger else 1)
+            return row_tiles.forward(x, kernel, geometry.padding, blocks)
         case Form.PATCHES:
             return patches.forward(x, kernel, geometry, blocks)
 
@@ -48,8 +46,9 @@ def convolve(x: jax.Array, kernel: jax.Array, geometry: Geometry) -> jax.Array:
 def input_gradient(dy: jax.Array, kernel: jax.Array, image: Size, geometry: Geometry) -> jax.Array:
     """Return the gradient [N, H, W, C] of the images for dy [N, H', W', F] and kernel [kh, kw, C, F]."""
     kh, kw, channels, features = kernel.shape
-    blocks = choice.blocks(len(dy), image, (kh, kw), max(channels, features))
-    match choice.form(image, (kh, kw), channels, features, geometry):
+    form = choice.form(image, (kh, kw), channels, features, geometry)
+    blocks = choice.blocks(form, len(dy), image, (kh, kw), channels, features)
+    match form:
         case Form.WINOGRAD:
             return winograd.input_gradient(dy, kernel, blocks)
         case Form.SMALL_IMAGE:
@@ -65,10 +64,9 @@ def input_gradient(dy: jax.Array, kernel: jax.Array, image: Size, geometry: Geom
 @_at_least_float32
 def kernel_gradient(x: jax.Array, dy: jax.Array, size: Size, geometry: Geometry) -> jax.Array:
     """Return the gradient [kh, kw, C, F] of the kernel for x [N, H, W, C] and dy [N, H', W', F]."""
-    n, h, w, channels = x.shape
-    features = dy.shape[-1]
+    (n, h, w, channels), features = x.shape, dy.shape[-1]
     form = choice.form((h, w), size, channels, features, geometry, kernel_gradient=True)
-    blocks = choice.blocks(n, (h, w), size, _width(form, size, channels, features), kernel_gradient=True)
+    blocks = choice.blocks(form, n, (h, w), size, channels, features, kernel_gradient=True)
     match form:
         case Form.WINOGRAD:
             return winograd.kernel_gradient(x, dy, blocks)
@@ -78,8 +76,3 @@ def kernel_gradient(x: jax.Array, dy: jax.Array, size: Size, geometry: Geometry)
             return row_tiles.kernel_gradient(x, dy, size, geometry.padding, blocks)
         case Form.PATCHES:
             return patches.kernel_gradient(x, dy, size, geometry, blocks)
-
-
-def _width(form: Form, kernel: Size, channels: int, features: int) -> int:
-    """Return the values per pixel that a block must keep in the cache: row tiles hold each pixel several times."""
-    return max(round(row_tiles.copies(kernel) * channels) if form is Form.ROW_TILES else channels, features)
