@@ -20,7 +20,7 @@ from jaxcifar.records.study import Result, StudyResults
 
 _BROKEN = "The claim could not be judged"
 
-HARMLESS = ("name", "seed", "precision", "data.dir", "data.source", "checkpoint", "probes")
+HARMLESS = ("name", "seed", "precision", "measure_precision", "data.dir", "data.source", "checkpoint", "probes")
 """What may differ without making it another study: it does not change what is trained, or no more than a seed does. Of
 the study's own probes and snapshots none may be missing."""
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar
 
 import jax
@@ -33,6 +35,34 @@ def at_highest_precision(function: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         # JAX reads the setting while it traces; `jit` keeps one program per setting, so none of another is reused.
         with jax.default_matmul_precision("highest"):
+            return function(*args, **kwargs)
+
+    return wrapped
+
+
+_GRADIENTS: ContextVar[str] = ContextVar("gradients", default="highest")
+
+
+@contextmanager
+def gradients_at(precision: str) -> Iterator[None]:
+    """Take the gradients of a loss, and all other matrix products outside measures, at this precision of JAX's.
+
+    Inner products and norms of pytrees, and Hessians, stay at the highest one.
+    """
+    before = _GRADIENTS.set(precision)
+    try:
+        with jax.default_matmul_precision(precision):
+            yield
+    finally:
+        _GRADIENTS.reset(before)
+
+
+def at_gradient_precision(function: Callable[P, R]) -> Callable[P, R]:
+    """Trace `function` at the precision of `gradients_at`, by default the highest, whatever the caller's setting."""
+
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with jax.default_matmul_precision(_GRADIENTS.get()):
             return function(*args, **kwargs)
 
     return wrapped

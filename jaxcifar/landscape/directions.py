@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxcifar.landscape.arguments import LONGEST, Float, as_axis, as_count, as_scalar, is_traced
-from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
+from jaxcifar.landscape.checks import Array, Loss, PyTree, at_gradient_precision, if_finite, matched, prepared
 from jaxcifar.landscape.trees import moved, ratio, tree_cosine, tree_distance, tree_norm
 
 
@@ -116,7 +116,7 @@ def direction_probe(loss: Loss, params: PyTree, direction: PyTree, step_sizes: F
     return _probe(loss, params, matched(direction, params, "direction"), step_sizes)
 
 
-@at_highest_precision
+@at_gradient_precision
 def _probe(loss: Loss, params: PyTree, direction: PyTree | None, step_sizes: Array) -> DirectionProbe:
     """Return the probe along `direction`, or along the negative gradient where it is None."""
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcifar.landscape.arguments import Float, as_axis, check_real, is_traced
-from jaxcifar.landscape.checks import Array, Loss, PyTree, at_highest_precision, if_finite, matched, prepared
+from jaxcifar.landscape.checks import Array, Loss, PyTree, at_gradient_precision, if_finite, matched, prepared
 from jaxcifar.landscape.trees import in_unit, moved, ratio, tree_cosine, tree_distance, tree_dot, tree_norm
 
 
@@ -44,7 +44,7 @@ class UpdateReliability(NamedTuple):
     relative_decrease: Float[Array, ""]
 
 
-@at_highest_precision
+@at_gradient_precision
 def step_reliability(
     loss: Loss,
     params: PyTree,
@@ -119,7 +119,7 @@ def step_reliability(
     return found._replace(relative_decreases=decreases)
 
 
-@at_highest_precision
+@at_gradient_precision
 def update_reliability(loss: Loss, params: PyTree, update: PyTree) -> UpdateReliability:
     """Compare an optimizer's own step with what the gradient predicts of it.
 

@@ -221,8 +221,13 @@ def _settings_of(run: Run) -> dict[str, str]:
         "loss": run.loss.title + (f", smoothing {smoothing:g}" if smoothing else ""),
         "augmentation": _augmentation(run.data),
         "normalisation": _normalization(run.data),
-        "precision": run.precision,
+        "precision": _precision(run),
     }
+
+
+def _precision(run: Run) -> str:
+    rounded = run.step_measures and run.measure_precision != "float32"
+    return run.precision + (f", gradients of measures {run.measure_precision}" if rounded else "")
 
 
 def _normalization(data: Data) -> str:

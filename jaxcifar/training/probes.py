@@ -13,6 +13,7 @@ from jax import lax
 from jaxcifar import landscape
 from jaxcifar.config import Model, Run, UserError
 from jaxcifar.config.module import by_code
+from jaxcifar.landscape.checks import gradients_at
 from jaxcifar.measures import Layers, Previous, Step, StepMeasure, display
 from jaxcifar.measures.context import Loss
 from jaxcifar.models import layer_groups, roles
@@ -65,8 +66,13 @@ def gradients(run: Run) -> float:
 
 
 def reuses_training_gradient(run: Run) -> bool:
-    """Return whether training's own gradient is as exact as a measure wants it: float32 products, as on a CPU."""
-    return run.precision == "float32" and jax.default_backend() == "cpu"
+    """Return whether training's own gradient is as exact as a measure wants it.
+
+    Products of float32 have all bits on a CPU; on a GPU they are those of `measure_precision="tensorfloat32"`.
+    """
+    backend = jax.default_backend()
+    alike = backend == "cpu" or (backend == "gpu" and run.measure_precision == "tensorfloat32")
+    return run.precision == "float32" and alike
 
 
 def crosses_batches(run: Run) -> bool:
@@ -106,8 +112,8 @@ def take(
         inside: from parameters to what the network computes on the step's batch.
     """
     loss, reordered = losses
-    # Accelerators multiply float32 matrices with fewer bits by default; differences of gradients need all of them.
-    with jax.default_matmul_precision("highest"):
+    # Accelerators multiply float32 matrices with fewer bits by default; differences of gradients may need all of them.
+    with gradients_at("highest" if run.measure_precision == "float32" else run.measure_precision):
         if not reuses_training_gradient(run):
             gradient = jax.grad(loss)(before) if crosses_batches(run) else None
         model = run.model
