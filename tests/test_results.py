@@ -258,6 +258,53 @@ def test_tables_of_results_are_of_the_seeds_that_the_page_names(folder: Path):
     assert checked or not any(folder.glob(f"*{published_page.SEEDS}"))
 
 
+def test_the_gradients_of_full_size_are_those_that_the_text_tells():
+    """Ratios with to without BatchNorm: of medians of an epoch (means over seeds), and of what the claims measure."""
+    results = ROOT / "docs" / "results"
+    text = " ".join((results / "README.md").read_text().split())
+    found: dict[tuple[str, str, int], list[float]] = {}
+    for row in csv.DictReader((results / "full_size_vgg_h200" / "gradients-by-epoch.csv").open()):
+        for name in (name for name in row if name not in ("member", "seed", "epoch")):
+            found.setdefault((row["member"], name, int(row["epoch"])), []).append(float(row[name]))
+    assert {len(values) for values in found.values()} == {3}
+
+    def mean(member: str, name: str, epoch: int) -> float:
+        return float(np.mean(found[member, name, epoch]))
+
+    def ratio(name: str, epoch: int, end: str = "") -> float:
+        return mean(f"vgg-a-bn{end}", name, epoch) / mean(f"vgg-a{end}", name, epoch)
+
+    adam, sgd = (
+        f"{mean(f'vgg-a-bn{end}', 'median_kappa', 1):.2f} against {mean(f'vgg-a{end}', 'median_kappa', 1):.2f}"
+        for end in ("", "-sgd")
+    )
+    first = [ratio("median_kappa", 1), ratio("median_kappa", 1, "-sgd")]
+    safe = [ratio("mean_largest_safe", 1), ratio("mean_largest_safe", 1, "-sgd")]
+    longer = [ratio("median_distance", 1), ratio("median_distance", 1, "-sgd")]
+    for told in (
+        f"changes {first[0]:.2f} times as much with it (Adam; κ {adam}) and {first[1]:.2f} times (SGD; {sgd})",
+        f"the largest safe step is {safe[0]:.1f} and {safe[1]:.0f} times as large",
+        f"shrinks to {ratio('median_kappa', 5, '-sgd'):.2f} in the fifth epoch",
+        f"In the first epoch it is {longer[0]:.1f} and {longer[1]:.1f} times as *long*",
+        f"the median β is {ratio('median_beta', 25):.2f} times as large",
+        f"weights, {ratio('median_kappa', 25):.2f} times",
+    ):
+        assert told in text, told
+    ranges = {("-sgd", 12, 25): "0.92 to 1.08", ("", 2, 7): "1.06 to 1.37", ("", 8, 25): "0.72 to 0.98"}
+    for (end, start, stop), told in ranges.items():
+        part = [ratio("median_kappa", epoch, end) for epoch in range(start, stop + 1)]
+        assert f"{min(part):.2f} to {max(part):.2f}" == told
+        assert told in text
+    claims = json.loads((results / "full_size_vgg_h200" / "gradients.claims.json").read_text())
+    tests = [test for row in claims["judged"]["cifar10-jpeg"] for test in row["tests"]]
+    factors = [10 ** (np.mean(test["a"]) - np.mean(test["b"])) for test in tests]
+    assert [f"{factor:.2f}" for factor in factors[:10]] == [
+        *("0.83", "0.99", "0.87", "1.11", "0.58", "0.69", "0.41", "0.89", "0.75", "0.67")
+    ]
+    readme = " ".join((ROOT / "README.md").read_text().split())
+    assert "lowers the largest β to 0.58 (Adam) and 0.69 times (SGD; three seeds)" in readme
+
+
 def test_the_curvatures_are_those_that_the_text_tells():
     results = ROOT / "docs" / "results"
     text = " ".join((results / "size_cpu.md").read_text().split())

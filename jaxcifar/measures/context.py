@@ -46,7 +46,7 @@ class Step:
     """Parameters and gradients around one training step, on the step's own batch.
 
     BatchNorm is in training mode and its new statistics are thrown away; both gradients draw one dropout key. All in
-    float32 or higher, at highest matmul precision.
+    float32 or higher, at highest matmul precision unless the run's `measure_precision` is lower.
     """
 
     before: Any

@@ -64,6 +64,13 @@ def provenance(study: StudyResults) -> Provenance:
     )
 
 
+def measured_how(study: StudyResults) -> str:
+    """Return the mode and the precision of the measures along training."""
+    configs = [run.config for run in study.runs if run.config and run.config.step_measures]
+    rounded = dict.fromkeys(each.measure_precision for each in configs if each.measure_precision != "float32")
+    return ", ".join([TRAINING_MODE, *(f"gradients of measures in {precision}" for precision in rounded)])
+
+
 def scaled(study: StudyResults) -> str:
     """`scaled to 0.02: 1,000 images, 1 epoch`, `size cpu: 10,000 images, 30 epochs`, or nothing."""
     if not (study.is_scaled or study.size):

@@ -26,7 +26,7 @@ from jaxcifar.report import (
     tables,
     unfinished,
 )
-from jaxcifar.report.caption import TRAINING_MODE, Provenance, provenance
+from jaxcifar.report.caption import Provenance, measured_how, provenance
 from jaxcifar.report.figure import Figure
 from jaxcifar.report.line_styles import line_styles
 from jaxcifar.report.names import file_name
@@ -123,7 +123,7 @@ def _named(item: Named, key: str) -> Named:
 def _figures(study: StudyResults, words: Words, origin: Provenance, problems: list[str]) -> list[Figure]:
     drawn = line_styles(study, words)
     common: dict[str, Any] = {"note": origin.short, "command": origin.command}
-    measured = {**common, "note": f"{origin.short}, {TRAINING_MODE}"}
+    measured = {**common, "note": f"{origin.short}, {measured_how(study)}"}
     single = []
     if any(len(run.column("epoch")) or run.status == "diverged" for run in study.runs):
         single.append(_told(problems, study, curves, study, words, drawn, common))

@@ -14,7 +14,7 @@ from jaxcifar.measures import Axis, Display
 from jaxcifar.records.study import Result, StudyResults
 from jaxcifar.report import displays
 from jaxcifar.report.binning import binned, binned_together, smoothed
-from jaxcifar.report.caption import TRAINING_MODE
+from jaxcifar.report.caption import measured_how
 from jaxcifar.report.figure import Figure, Panel, line, log_axis
 from jaxcifar.report.style import LineStyle, norm_styles, seed_lines
 from jaxcifar.report.tables import Cell, Table
@@ -100,7 +100,7 @@ def _figure(study: StudyResults, display: Display, looks: dict[str, LineStyle], 
         name=display.name,
         title=display.title,
         caption=f"{said}{rounding}Faint: the values of every run, and least to greatest of bins of steps; line: "
-        f"smoothed, over learning rates and seeds; {TRAINING_MODE}.",
+        f"smoothed, over learning rates and seeds; {measured_how(study)}.",
         panels=tuple(panels),
         legend=tuple(legend),
         columns=("member", "seed", "measure", "step", "mean", "least", "greatest"),

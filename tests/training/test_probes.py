@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from jax import lax
 
 from jaxcifar import data, landscape, records
 from jaxcifar.config import CNN, SGD, VGG, Checkpoint, Data, Run, UserError
@@ -23,6 +25,7 @@ from jaxcifar.measures import (
     NoiseFloor,
     ScaleFreeNorm,
     StepReliability,
+    TopEigenvalue,
     UpdateDirection,
 )
 from jaxcifar.models import layers
@@ -255,6 +258,53 @@ def test_a_probe_costs_what_is_counted_and_only_where_it_is_due(taken, every_ste
     # Activation gradients of the first layer are missing everywhere alike.
     assert (always, due) == (every_step, when_due)
     assert probes.gradients(run) == pytest.approx(always - 1 + due / taken[-1].every)
+
+
+def test_training_gradients_are_used_where_the_measures_products_are_its_own(monkeypatch):
+    rounded = dataclasses.replace(FLOOR, measure_precision="tensorfloat32")
+    for backend, runs in {"cpu": (FLOOR, rounded), "gpu": (rounded,), "tpu": ()}.items():
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        assert [run for run in (FLOOR, rounded) if probes.reuses_training_gradient(run)] == list(runs)
+        assert not probes.reuses_training_gradient(dataclasses.replace(rounded, precision="bfloat16"))
+
+
+@pytest.mark.parametrize("measure_precision", ["float32", "tensorfloat32"])
+def test_gradients_of_measures_have_the_precision_that_is_asked_for(measure_precision, monkeypatch):
+    """Of the network's products beside training's own, which have JAX's default; inner products stay exact."""
+    taken = (Beta(), StepReliability(), GradientDirection(), TopEigenvalue(iterations=2))
+    run = dataclasses.replace(
+        FLOOR, model=CNN(widths=(4,), head=(8,)), probes=taken, measure_precision=measure_precision
+    )
+    monkeypatch.setattr(probes, "reuses_training_gradient", lambda run: False)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")  # layers as `lax` has them
+    batch = jax.ShapeDtypeStruct((16, 32, 32, 3), "float32"), jax.ShapeDtypeStruct((16,), "int32")
+    step = jax.ShapeDtypeStruct((), "int32")
+
+    def precisions(run: Run) -> tuple[set[Any], set[Any]]:
+        values = hyperparams(run)
+        states = jax.eval_shape(lambda: state.create(run, values))
+        jaxpr = jax.make_jaxpr(partial(train_step, run, 3))(values, states, batch, step).jaxpr
+        found = list(precisions_in(jaxpr))
+        return {p for p, scalar in found if not scalar}, {p for p, scalar in found if scalar}
+
+    matrices, vectors = precisions(run)
+    highest, high = (lax.Precision.HIGHEST,) * 2, (lax.Precision.HIGH,) * 2
+    assert matrices == {None, highest} | ({high} if measure_precision != "float32" else set())
+    assert vectors == {highest}
+    without = dataclasses.replace(run, probes=taken[:-1])
+    assert (highest in precisions(without)[0]) == (measure_precision == "float32")  # the Hessian's are exact
+
+
+def precisions_in(jaxpr: Any) -> Iterator[tuple[Any, bool]]:
+    """The precision of every product in a program, and whether it is one of two vectors."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in ("dot_general", "conv_general_dilated"):
+            yield equation.params["precision"], equation.outvars[0].aval.ndim == 0
+        for value in equation.params.values():
+            for part in value if isinstance(value, tuple | list) else (value,):
+                inner = getattr(part, "jaxpr", part)
+                if hasattr(inner, "eqns"):
+                    yield from precisions_in(inner)
 
 
 def test_probes_resume_with_the_run(tmp_path: Path):
