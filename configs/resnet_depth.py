@@ -101,7 +101,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 8, "data.train_size": 5_000, "data.test_size": 2_000, "epochs": 15},
                 seeds=5,
-                hours=1.5,
+                hours=1.1,
                 why="600 steps; with five seeds, four of five differences of 2.5 seed deviations are decided "
                 "(simulated, 50 comparisons). Parameters are those of the full width.",
             )

@@ -9,7 +9,12 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxcifar.models.layers import computed_once
+
 Layer = Callable[..., Any]
+CHAIN = 3
+"""Blocks whose sums XLA may compute again for each of their uses. ResNet-152 has 36 in a row, and would read up to 39
+arrays for one; with chains of at most one to four blocks its step takes 0.57 to 0.59 of the time on a CPU."""
 
 
 class Block(nn.Module):
@@ -22,6 +27,12 @@ class Block(nn.Module):
     norm: Layer
     activation: Callable[[jax.Array], jax.Array]
     expansion: int = 1
+    ends_chain: bool = False
+    """Whether the output is computed once, where the additions of blocks form a long chain."""
+
+    def output(self, x: jax.Array) -> jax.Array:
+        """Return the activation of the sum."""
+        return computed_once(self.activation, x) if self.ends_chain else self.activation(x)
 
 
 class BasicBlock(Block):
@@ -33,7 +44,7 @@ class BasicBlock(Block):
         y = self.activation(self.norm(name="norm1")(y, use_running_average=not train))
         y = self.conv(self.width, (3, 3), 1, 1, name="conv2")(y)
         y = self.norm(name="norm2")(y, use_running_average=not train)
-        return self.activation(added(self, y, x, train) if self.skip else y)
+        return self.output(added(self, y, x, train) if self.skip else y)
 
 
 class Bottleneck(Block):
@@ -50,7 +61,7 @@ class Bottleneck(Block):
         y = self.activation(self.norm(name="norm2")(y, use_running_average=not train))
         y = self.conv(self.width * self.expansion, (1, 1), 1, 0, name="conv3")(y)
         y = self.norm(name="norm3")(y, use_running_average=not train)
-        return self.activation(added(self, y, x, train) if self.skip else y)
+        return self.output(added(self, y, x, train) if self.skip else y)
 
 
 def added(block: Block, y: jax.Array, x: jax.Array, train: bool) -> jax.Array:
@@ -109,6 +120,7 @@ def stages(network: ResNet, x: jax.Array, train: bool) -> jax.Array:
                 conv=network.conv,
                 norm=network.norm,
                 activation=network.activation,
+                ends_chain=network.skip and (index + 1) % CHAIN == 0 and index + 1 < size,
                 name=f"stage{stage + 1}_block{index + 1}",
             )(x, train)
     return x

@@ -1,13 +1,14 @@
 """The networks: exact parameter counts, multiply-adds, and their options."""
 
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
 import pytest
 
 from jaxcifar.config import CNN, VGG, DeepLinear, ResNet, UserError
-from jaxcifar.models import build, module_rows
+from jaxcifar.models import build, module_rows, resnet
 from jaxcifar.models.layers import ActivationNoise
 
 COUNTS = [
@@ -35,6 +36,23 @@ def shapes(model):
 
 def size(tree):
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="other compilers decide this in their own way")
+def test_sums_of_blocks_are_computed_as_often_as_there_are_blocks(monkeypatch):
+    """Twice as many blocks of one shape have twice as many additions and activations in the compiled gradient."""
+
+    def operations(blocks: int, chain: int) -> int:
+        monkeypatch.setattr(resnet, "CHAIN", chain)
+        network = build(ResNet(width=8, norm="none")).clone(stage_sizes=(blocks,))
+        images = jnp.ones((8, 32, 32, 3))
+        params = network.init(jax.random.key(0), images, True)
+        loss = jax.jit(jax.grad(lambda params: network.apply(params, images, True).sum()))
+        return len(re.findall(r" = f32\[8,32,32,8\]\S* (?:maximum|add)\(", loss.lower(params).compile().as_text()))
+
+    assert operations(12, chain=3) < 2.2 * operations(6, chain=3)
+    # Without loops between them the number grows as the square.
+    assert operations(12, chain=100) > 3 * operations(6, chain=100)
 
 
 @pytest.mark.parametrize(("model", "count"), COUNTS, ids=str)

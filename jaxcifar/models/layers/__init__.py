@@ -1,5 +1,6 @@
 """Layers that are fast on the platform at hand: convolution, max-pooling, batch normalisation, linear."""
 
+from jaxcifar.models.layers.blocks import computed_once as computed_once
 from jaxcifar.models.layers.convolution import conv2d as conv2d
 from jaxcifar.models.layers.modules import Conv as Conv
 from jaxcifar.models.layers.modules import Linear as Linear

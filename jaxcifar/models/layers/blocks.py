@@ -1,10 +1,14 @@
 """A batch in blocks of images, one after another, so that intermediate arrays of a block fit in the cache."""
 
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+
+LOOP = 8
+"""Most blocks of a loop that is there to keep its result in memory."""
 
 
 def mapped(function: Callable[[jax.Array], jax.Array], x: jax.Array, blocks: int) -> jax.Array:
@@ -13,6 +17,15 @@ def mapped(function: Callable[[jax.Array], jax.Array], x: jax.Array, blocks: int
         return function(x)
     y = lax.map(function, x.reshape(blocks, -1, *x.shape[1:]))
     return y.reshape(-1, *y.shape[2:])
+
+
+def computed_once(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> jax.Array:
+    """Return function(x) for images x [N, ...] and an elementwise function, as an array that is kept in memory.
+
+    On a CPU XLA computes elementwise functions again in every operation that takes their result, back to the last
+    array in memory. It cannot do so through a loop.
+    """
+    return mapped(function, x, math.gcd(len(x), LOOP)) if jax.default_backend() == "cpu" else function(x)
 
 
 def summed(
