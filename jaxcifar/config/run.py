@@ -56,8 +56,8 @@ class Run:
     """`bfloat16` computes the network in bfloat16, with float32 parameters, statistics and loss."""
     measure_precision: MeasurePrecision = "float32"
     """Of the matrix products in the gradients that step measures take. `tensorfloat32` rounds factors to ten bits of
-    mantissa on NVIDIA GPUs, as training does there by default, and takes about a third of the time; a CPU has float32 alone.
-    Norms, inner products and Hessians stay float32."""
+    mantissa on NVIDIA GPUs, as training does there by default, and takes about a third of the time; a CPU has float32
+    alone. Norms, inner products and Hessians stay float32."""
     average: Average = field(default_factory=NoAverage)
     test_views: TestViews = "none"
     """Test-time augmentation of the last evaluation, with a figure of its own: the mean of the logits of an image and

@@ -9,7 +9,7 @@ import pytest
 
 from jaxcifar.config import CNN, VGG, DeepLinear, ResNet, UserError
 from jaxcifar.models import build, module_rows, resnet
-from jaxcifar.models.layers import ActivationNoise
+from jaxcifar.models.layers import ActivationNoise, computed_once
 
 COUNTS = [
     (ResNet(depth=18), 11_173_962),
@@ -36,6 +36,15 @@ def shapes(model):
 
 def size(tree):
     return sum(leaf.size for leaf in jax.tree.leaves(tree))
+
+
+@pytest.mark.parametrize("images", [1, 6, 8, 31])
+def test_what_is_computed_once_is_the_same_for_any_number_of_images(images: int):
+    x = jax.random.normal(jax.random.key(images), (images, 4, 4, 2))
+    assert (computed_once(jax.nn.relu, x) == jax.nn.relu(x)).all()
+    exported = jax.export.export(jax.jit(lambda x: computed_once(jax.nn.relu, x)))
+    unknown = jax.ShapeDtypeStruct(jax.export.symbolic_shape("n, 4, 4, 2"), x.dtype)
+    assert (exported(unknown).call(x) == jax.nn.relu(x)).all()
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="other compilers decide this in their own way")

@@ -23,9 +23,12 @@ def computed_once(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> j
     """Return function(x) for images x [N, ...] and an elementwise function, as an array that is kept in memory.
 
     On a CPU XLA computes elementwise functions again in every operation that takes their result, back to the last
-    array in memory. It cannot do so through a loop.
+    array in memory. It cannot do so through a loop. A number of images that is not known yet, as in an export, has no
+    blocks.
     """
-    return mapped(function, x, math.gcd(len(x), LOOP)) if jax.default_backend() == "cpu" else function(x)
+    images = x.shape[0]
+    loops = jax.default_backend() == "cpu" and isinstance(images, int)
+    return mapped(function, x, math.gcd(images, LOOP)) if loops else function(x)
 
 
 def summed(
