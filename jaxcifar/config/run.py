@@ -56,7 +56,7 @@ class Run:
     """`bfloat16` computes the network in bfloat16, with float32 parameters, statistics and loss."""
     measure_precision: MeasurePrecision = "float32"
     """Of the matrix products in the gradients that step measures take. `tensorfloat32` rounds factors to ten bits of
-    mantissa on NVIDIA GPUs, as training does there by default, and takes about a third of the time; a CPU has float32
+    mantissa on NVIDIA GPUs, as training does there by default, and takes less than half of the time; a CPU has float32
     alone. Norms, inner products and Hessians stay float32."""
     average: Average = field(default_factory=NoAverage)
     test_views: TestViews = "none"
@@ -109,8 +109,8 @@ class Run:
     def trained(self) -> Run:
         """Return the run without what does not change its training: name, measures, what is saved, where data lie."""
         data = self.data.wherever()
-        plain = replace(self, name="", probes=(), checkpoint=Checkpoint(), evaluate_train=False, data=data)
-        return replace(plain, measure_precision="float32")
+        same = replace(self, name="", checkpoint=Checkpoint(), data=data)
+        return replace(same, probes=(), measure_precision="float32", evaluate_train=False)
 
     @property
     def step_measures(self) -> tuple[StepMeasure, ...]:

@@ -30,14 +30,7 @@ UNTRACEABLE = (
 
 def at_highest_precision(function: Callable[P, R]) -> Callable[P, R]:
     """Trace `function` at the highest matrix-product precision, whatever the caller's setting."""
-
-    @functools.wraps(function)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        # JAX reads the setting while it traces; `jit` keeps one program per setting, so none of another is reused.
-        with jax.default_matmul_precision("highest"):
-            return function(*args, **kwargs)
-
-    return wrapped
+    return _traced_at(lambda: "highest", function)
 
 
 _GRADIENTS: ContextVar[str] = ContextVar("gradients", default="highest")
@@ -59,10 +52,14 @@ def gradients_at(precision: str) -> Iterator[None]:
 
 def at_gradient_precision(function: Callable[P, R]) -> Callable[P, R]:
     """Trace `function` at the precision of `gradients_at`, by default the highest, whatever the caller's setting."""
+    return _traced_at(_GRADIENTS.get, function)
 
+
+def _traced_at(precision: Callable[[], str], function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with jax.default_matmul_precision(_GRADIENTS.get()):
+        # JAX reads the setting while it traces; `jit` keeps one program per setting, so none of another is reused.
+        with jax.default_matmul_precision(precision()):
             return function(*args, **kwargs)
 
     return wrapped

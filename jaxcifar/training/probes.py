@@ -113,7 +113,7 @@ def take(
     """
     loss, reordered = losses
     # Accelerators multiply float32 matrices with fewer bits by default; differences of gradients may need all of them.
-    with gradients_at("highest" if run.measure_precision == "float32" else run.measure_precision):
+    with gradients_at(run.measure_precision):
         if not reuses_training_gradient(run):
             gradient = jax.grad(loss)(before) if crosses_batches(run) else None
         model = run.model

@@ -270,7 +270,7 @@ def test_training_gradients_are_used_where_the_measures_products_are_its_own(mon
 
 @pytest.mark.parametrize("measure_precision", ["float32", "tensorfloat32"])
 def test_gradients_of_measures_have_the_precision_that_is_asked_for(measure_precision, monkeypatch):
-    """Of the network's products beside training's own, which have JAX's default; inner products stay exact."""
+    """Training's own products have JAX's default; inner products of vectors and Hessians are always exact."""
     taken = (Beta(), StepReliability(), GradientDirection(), TopEigenvalue(iterations=2))
     run = dataclasses.replace(
         FLOOR, model=CNN(widths=(4,), head=(8,)), probes=taken, measure_precision=measure_precision
