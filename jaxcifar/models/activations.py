@@ -10,6 +10,7 @@ import jax
 from flax import linen as nn
 
 from jaxcifar.config import Activation
+from jaxcifar.models.layers import max_pool_2x2
 
 
 def activation(kind: Activation) -> Callable[[jax.Array], jax.Array]:
@@ -30,3 +31,12 @@ def activation(kind: Activation) -> Callable[[jax.Array], jax.Array]:
             return partial(nn.gelu, approximate=False)
         case unknown:
             assert_never(unknown)
+
+
+def activation_and_pool(kind: Activation) -> Callable[[jax.Array], jax.Array]:
+    """Return 2x2 max-pooling of the activation; an increasing one comes after pooling, to a quarter of the values."""
+    function = activation(kind)
+    # GELU decreases below -0.75.
+    if kind == "gelu":
+        return lambda x: max_pool_2x2(function(x))
+    return lambda x: function(max_pool_2x2(x))

@@ -10,7 +10,7 @@ from flax import linen as nn
 
 from jaxcifar import config
 from jaxcifar.models import layers, own
-from jaxcifar.models.activations import activation
+from jaxcifar.models.activations import activation, activation_and_pool
 from jaxcifar.models.cnn import CNN
 from jaxcifar.models.deep_linear import DeepLinear
 from jaxcifar.models.resnet import BasicBlock, Bottleneck, ResNet
@@ -126,6 +126,7 @@ def _vgg(model: config.VGG, conv: Layer, linear: Layer, dtype: Any) -> VGG:
         noise=layers.ActivationNoise if model.noise else layers.without_noise,
         linear=linear,
         activation=activation(model.activation),
+        activation_and_pool=activation_and_pool(model.activation),
         classes=model.classes,
     )
 

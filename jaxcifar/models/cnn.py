@@ -33,8 +33,8 @@ class CNN(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         for index, width in enumerate(self.widths, 1):
-            x = self.conv(width, name=f"conv{index}")(x)
-            x = self.norm(name=f"norm{index}")(x, use_running_average=not train)
+            conv, norm = self.conv(width, name=f"conv{index}"), self.norm(name=f"norm{index}")
+            x = layers.normalized(conv, norm, x, train)
             # An increasing activation gives the same result in either order, with a quarter of the work after pooling.
             x = self.activation(layers.max_pool_2x2(x))
         x = x.reshape(x.shape[0], -1)

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from jaxcifar.models import layers
+
 Layer = Callable[..., Any]
 
 
@@ -29,7 +31,7 @@ class DeepLinear(nn.Module):
         # BatchNorm takes images, so the features are those of one pixel.
         x = x.reshape(x.shape[0], 1, 1, -1)
         for index in range(1, self.depth):
-            x = self.linear(self.width, name=f"linear{index}")(x)
-            x = self.norm(name=f"norm{index}")(x, use_running_average=not train)
+            linear, norm = self.linear(self.width, name=f"linear{index}"), self.norm(name=f"norm{index}")
+            x = layers.normalized(linear, norm, x, train)
         x = self.linear(self.classes, name="output")(x.reshape(x.shape[0], -1))
         return x.astype(jnp.promote_types(x.dtype, jnp.float32))

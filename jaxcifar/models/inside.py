@@ -37,7 +37,7 @@ def inside(network: Any, variables: Mapping[str, Any], images: jax.Array, rngs: 
         if context.method_name != "__call__" or role is None:
             return output
         if role == "norm":
-            normalized[name] = args[0]
+            normalized[name] = args[0] + kwargs.get("offset", 0)
         else:
             # A shortcut is beside the main path, and so is its normalisation.
             current[0] = name if role in KERNELS and role != "shortcut" else None

@@ -29,17 +29,16 @@ class VGG(nn.Module):
     noise: Layer
     linear: Layer
     activation: Callable[[jax.Array], jax.Array]
+    activation_and_pool: Callable[[jax.Array], jax.Array]
     classes: int = 10
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         for stage, widths in enumerate(self.stages, 1):
             for index, width in enumerate(widths, 1):
-                x = self.conv(width, name=f"conv{stage}_{index}")(x)
-                x = self.norm(name=f"norm{stage}_{index}")(x, use_running_average=not train)
-                x = self.noise(name=f"noise{stage}_{index}")(x, train)
-                x = self.activation(x)
-            x = layers.max_pool_2x2(x)
+                conv, norm = self.conv(width, name=f"conv{stage}_{index}"), self.norm(name=f"norm{stage}_{index}")
+                x = self.noise(name=f"noise{stage}_{index}")(layers.normalized(conv, norm, x, train), train)
+                x = self.activation(x) if index < len(widths) else self.activation_and_pool(x)
         x = x.reshape(x.shape[0], -1)
         for index in (1, 2):
             x = nn.Dropout(self.dropout, deterministic=not train)(x)

@@ -2,13 +2,16 @@
 
 import dataclasses
 import re
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from jaxcifar.config import CNN, VGG, DeepLinear, ResNet, UserError
-from jaxcifar.models import build, module_rows, resnet
+from jaxcifar.config import CNN, VGG, Activation, DeepLinear, ResNet, UserError
+from jaxcifar.models import build, layers, module_rows, resnet
+from jaxcifar.models.activations import activation, activation_and_pool
 from jaxcifar.models.layers import ActivationNoise, computed_once
 
 COUNTS = [
@@ -80,6 +83,38 @@ def test_running_statistics_of_vgg():
 )
 def test_multiply_adds_of_an_image(model, millions):
     assert round(sum(row.multiply_adds for row in module_rows(build(model))) / 1e6, 1) == millions
+
+
+@pytest.mark.parametrize(
+    "model", [CNN(norm="batch"), VGG(width=2, norm="batch"), DeepLinear(3, 8, norm="batch")], ids=str
+)
+def test_a_bias_before_batch_norm_has_a_gradient_of_zero(model):
+    module = build(model)
+    images = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
+    variables = module.init(jax.random.key(1), images, True)
+
+    def loss(params):
+        logits, _ = module.apply({**variables, "params": params}, images, True, mutable=["batch_stats"])
+        return (logits * jnp.arange(10)).sum()
+
+    gradient = jax.grad(loss)(variables["params"])
+    for norm in [layer for layer in gradient if "norm" in layer]:
+        layer = norm.replace("norm", "linear" if isinstance(model, DeepLinear) else "conv")
+        assert not gradient[layer]["bias"].any()
+        assert gradient[layer]["kernel"].any()
+
+
+@pytest.mark.parametrize("kind", get_args(Activation))
+def test_pooling_before_an_increasing_activation_changes_nothing(kind):
+    # Some windows lie below zero, where ReLU has ties and GELU decreases.
+    x = 2 * jax.random.normal(jax.random.key(0), (4, 8, 6, 3)) - 1
+    weight = jax.random.normal(jax.random.key(1), (4, 4, 3, 3))
+    expected, ours = (
+        jax.value_and_grad(lambda x, f=f: (f(x) * weight).sum())(x)
+        for f in (lambda x: layers.max_pool_2x2(activation(kind)(x)), activation_and_pool(kind))
+    )
+    np.testing.assert_allclose(ours[0], expected[0], rtol=1e-5)
+    np.testing.assert_allclose(ours[1], expected[1], atol=1e-6)
 
 
 @pytest.mark.parametrize("model", [CNN(widths=(4, 6), head=(8,)), ResNet(width=2)], ids=["cnn", "resnet"])

@@ -11,6 +11,7 @@ from flax import linen as nn
 from jaxcifar.config import VGG, Model, Module, ResNet, UserError, WhitenedCNN
 from jaxcifar.models import build, layer_groups
 from jaxcifar.models.inside import inside
+from jaxcifar.models.layers import conv2d
 
 IMAGES = jax.random.normal(jax.random.key(0), (4, 32, 32, 3))
 
@@ -36,6 +37,13 @@ def test_features_follow_the_normalisation():
         expected = (taken - taken.mean((0, 1, 2))) / jnp.sqrt(taken.var((0, 1, 2)) + 1e-5)
         np.testing.assert_allclose(found.features[layer], expected, atol=1e-4)
     np.testing.assert_array_equal(found.features["output"], found.logits)
+
+
+def test_what_a_normalisation_takes_has_the_bias_of_its_layer():
+    _, variables, found = looked(VGG(form="light", norm="batch"))
+    first = variables["params"]["conv1_1"]
+    expected = conv2d(IMAGES, first["kernel"], padding=1) + first["bias"]
+    np.testing.assert_allclose(found.normalized["norm1_1"], expected, atol=1e-6)
 
 
 def test_without_normalisation_features_are_the_layers_own():

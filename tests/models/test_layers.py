@@ -1,5 +1,6 @@
 """Layers against `lax.conv_general_dilated` and `flax.linen`: values, both derivatives, vmap, scan, NaN."""
 
+from functools import partial
 from typing import get_args
 
 import flax.linen as nn
@@ -275,6 +276,40 @@ def test_batch_norm_equals_flax_to_second_order():
                 assert relative(a, b) < 1e-10
             updates = [apply(module, average)(x, scale, bias)[1] for module in (ours, theirs)]
             assert relative(*updates) < 1e-12
+
+
+@pytest.mark.parametrize("layer", [layers.Conv, layers.Linear])
+@pytest.mark.parametrize("norm", [layers.BatchNorm, layers.GroupNorm, partial(layers.LpNorm, "1")])
+def test_a_normalised_layer_equals_its_two_parts(layer, norm):
+    """In float64 a bias before BatchNorm gives the same images and statistics where it is added and where it is not."""
+
+    class Network(nn.Module):
+        @nn.compact
+        def __call__(self, x, train, apart):
+            first, second = layer(4, name="layer"), norm(name="norm")
+            if apart:
+                return second(first(x), use_running_average=not train)
+            return layers.normalized(first, second, x, train)
+
+    with jax.enable_x64(True):
+        x, weight, shift = normal(9, (8, 5, 6, 3), (8, 5, 6, 4), (4,))
+        variables = Network().init(jax.random.key(0), x, True, False)
+        variables["params"]["layer"]["bias"] = shift
+
+        def loss(params, train, apart):
+            changed = {**variables, "params": params}
+            y, updates = Network().apply(changed, x, train, apart, mutable=["batch_stats"])
+            return (y * weight).sum(), updates
+
+        for train in (True, False):
+            results = [jax.grad(loss, has_aux=True)(variables["params"], train, apart) for apart in (False, True)]
+            for a, b in zip(*(jax.tree.leaves(result) for result in results), strict=True):
+                np.testing.assert_allclose(a, b, atol=1e-10)
+            bias = results[0][0]["layer"]["bias"]
+            if train and norm is layers.BatchNorm:
+                np.testing.assert_array_equal(bias, 0)
+            else:
+                assert jnp.abs(bias).max() > 1e-3
 
 
 def test_batch_norm_counts_in_float32_for_bfloat16():

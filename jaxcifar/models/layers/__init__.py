@@ -7,6 +7,7 @@ from jaxcifar.models.layers.modules import Linear as Linear
 from jaxcifar.models.layers.noise import ActivationNoise as ActivationNoise
 from jaxcifar.models.layers.noise import without_noise as without_noise
 from jaxcifar.models.layers.norm import BatchNorm as BatchNorm
+from jaxcifar.models.layers.norm import normalized as normalized
 from jaxcifar.models.layers.norm import without_norm as without_norm
 from jaxcifar.models.layers.other_norms import GroupNorm as GroupNorm
 from jaxcifar.models.layers.other_norms import LpNorm as LpNorm

@@ -38,8 +38,8 @@ class Conv(nn.Module):
     role: Role = "convolution"
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Return images [N, H', W', features] for images [N, H, W, C]."""
+    def __call__(self, x: jax.Array, add_bias: bool = True) -> jax.Array:
+        """Return images [N, H', W', features] for images [N, H, W, C], on demand without the bias."""
         shape = (*self.kernel, x.shape[-1], self.features)
         kernel = self.param("kernel", initializers.kernel(self.initialization), shape, jnp.float32)
         bias = None
@@ -51,7 +51,7 @@ class Conv(nn.Module):
         # Only copies are narrow: small updates of a bfloat16 parameter would be lost in rounding.
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = conv2d(x, kernel, stride=self.stride, padding=self.padding)
-        return y if bias is None else y + bias
+        return y + bias if bias is not None and add_bias else y
 
 
 class Linear(nn.Module):
@@ -71,8 +71,8 @@ class Linear(nn.Module):
     role: ClassVar[Role] = "linear"
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Return [N, features] for [N, inputs]."""
+    def __call__(self, x: jax.Array, add_bias: bool = True) -> jax.Array:
+        """Return [N, features] for [N, inputs], on demand without the bias."""
         inputs = x.shape[-1]
         kernel_init = initializers.kernel(self.initialization)
         kernel = self.param("kernel", kernel_init, (inputs, self.features), jnp.float32)
@@ -81,4 +81,4 @@ class Linear(nn.Module):
             bias = self.param("bias", initializers.bias(self.initialization, inputs), (self.features,), jnp.float32)
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = matmul(x, kernel)
-        return y if bias is None else y + bias
+        return y + bias if bias is not None and add_bias else y

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxcifar.errors import UserError
+from jaxcifar.models.layers.modules import Conv, Linear
 from jaxcifar.models.layers.roles import Role
 
 AXES = (0, 1, 2)
@@ -40,8 +41,14 @@ class BatchNorm(nn.Module):
     role: ClassVar[Role] = "norm"
 
     @nn.compact
-    def __call__(self, x: jax.Array, use_running_average: bool) -> jax.Array:
-        """Return normalised images [N, H, W, C], by the running statistics or by those of the batch."""
+    def __call__(self, x: jax.Array, use_running_average: bool, offset: jax.Array | None = None) -> jax.Array:
+        """Return normalised images [N, H, W, C], by the running statistics or by those of the batch.
+
+        Args:
+            x: what is normalised.
+            use_running_average: whether by the running statistics.
+            offset: [C], to be added to x. By the statistics of the batch it only shifts the running mean.
+        """
         shape = x.shape[-1:]
         # The collection comes before the parameters, as in flax.linen.BatchNorm.
         running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
@@ -52,6 +59,7 @@ class BatchNorm(nn.Module):
         dtype = self.dtype or jnp.result_type(x, scale)
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         if use_running_average:
+            x = x if offset is None else x + offset
             factor = lax.rsqrt(running_variance.value + self.epsilon) * scale
             return ((x - running_mean.value) * factor + bias).astype(dtype)
         if x.size == x.shape[-1] and not self.is_initializing():
@@ -60,6 +68,7 @@ class BatchNorm(nn.Module):
             )
         normalized: Any = _normalize(x, scale, bias, self.epsilon)
         y, mean, variance = normalized
+        mean = mean if offset is None else mean + offset
         # Initialisation sees placeholder images, which must not enter the statistics.
         if not self.is_initializing():
             for running, new in ((running_mean, mean), (running_variance, variance)):
@@ -70,6 +79,24 @@ class BatchNorm(nn.Module):
 def without_norm(name: str) -> Callable[..., jax.Array]:
     """Return a function in the place of a normalisation that returns the images unchanged."""
     return lambda x, use_running_average: x
+
+
+def normalized(layer: Conv | Linear, norm: Callable[..., jax.Array], x: jax.Array, train: bool) -> jax.Array:
+    """Return norm(layer(x)), without the layer's bias in the images from which BatchNorm would subtract it again.
+
+    In training mode BatchNorm subtracts the mean of each channel, and a bias with it: it only shifts the running mean,
+    and its gradient is zero, of which rounding would leave something that Adam makes steps of full length from.
+
+    Args:
+        layer: Conv or Linear.
+        norm: its normalisation, or what `without_norm` returns.
+        x: inputs of the layer, [N, H, W, C].
+        train: whether BatchNorm takes the statistics of the batch.
+    """
+    if train and layer.use_bias and isinstance(norm, BatchNorm):
+        y = layer(x, add_bias=False)
+        return norm(y, use_running_average=False, offset=layer.variables["params"]["bias"])
+    return norm(layer(x), use_running_average=not train)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(3,))
