@@ -34,12 +34,13 @@ class LayerRow:
     """Multiply-adds of the forward pass; as usual, BatchNorm and activations are not counted."""
 
 
-def layer_rows(model: config.Model) -> list[LayerRow]:
+@by_code
+def layer_rows(model: config.Model) -> tuple[LayerRow, ...]:
     """Return the layers of a network that have a role, in the order they are applied."""
     if isinstance(model, config.Module):
-        return _own_rows(model)
+        return tuple(_own_rows(model))
     module: Any = build(model)
-    return module_rows(module, model.image)
+    return tuple(module_rows(module, model.image))
 
 
 @dataclass(frozen=True)

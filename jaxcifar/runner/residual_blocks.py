@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -37,6 +37,7 @@ class ImageNetResNet(nn.Module):
         return network.linear(1000, name="output")(x.mean(axis=(1, 2)))
 
 
+@cache
 def tables() -> dict[str, dict[str, Any]]:
     """Return both forms: for every depth the layers' output sizes, the blocks and the multiply-adds of an image."""
     found: dict[str, dict[str, Any]] = {"imagenet": {}, "cifar": {}}

@@ -5,7 +5,8 @@ would lose digits.
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +17,17 @@ from jaxcifar.models.layers.geometry import Geometry
 
 
 def _at_least_float32(product: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
-    @wraps(product)
-    def widened(a: jax.Array, b: jax.Array, *args) -> jax.Array:
+    # Inlined, it changes no program, but layers of equal shapes are traced once, which a deep network waits for.
+    @partial(jax.jit, static_argnums=2, inline=True)
+    def widened(a: jax.Array, b: jax.Array, args: tuple[Any, ...]) -> jax.Array:
         dtype = jnp.promote_types(a.dtype, jnp.float32)
         return product(a.astype(dtype), b.astype(dtype), *args).astype(a.dtype)
 
-    return widened
+    @wraps(product)
+    def apply(a: jax.Array, b: jax.Array, *args: Any) -> jax.Array:
+        return widened(a, b, args)
+
+    return apply
 
 
 @_at_least_float32
