@@ -351,6 +351,24 @@ def test_group_norm_has_known_answers():
     np.testing.assert_allclose(alone, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [1, 2, None])
+def test_group_norm_equals_flax_to_second_order(size):
+    ours = layers.GroupNorm(group_size=size)
+    theirs = nn.GroupNorm(num_groups=None, group_size=size or 6, epsilon=1e-5, use_fast_variance=False)
+    with jax.enable_x64(True):
+        x, scale, bias, *vectors = normal(10, (4, 3, 5, 6), (6,), (6,), (4, 3, 5, 6), (6,), (6,))
+
+        def of_ours(x, scale, bias):
+            return ours.apply({"params": {"scale": scale, "bias": bias}}, x, use_running_average=False)
+
+        def of_theirs(x, scale, bias):
+            return theirs.apply({"params": {"scale": scale, "bias": bias}}, x)
+
+        results = [to_second_order(function)((x, scale, bias), tuple(vectors)) for function in (of_ours, of_theirs)]
+        for a, b in zip(*results, strict=True):
+            assert relative(a, b) < 1e-10
+
+
 @pytest.mark.parametrize(("order", "norm"), [("1", 3.0), ("inf", 6.0)])
 def test_lp_norm_has_known_answers(order, norm):
     x = jnp.array([[[[2.0]]], [[[-1.0]]], [[[6.0]]]])

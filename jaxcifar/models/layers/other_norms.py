@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import flax.linen as nn
@@ -19,7 +20,7 @@ class GroupNorm(nn.Module):
 
     Scale and bias are per channel; mean and biased variance are those of an example's group, in training and
     evaluation, so nothing is kept. One group is layer normalisation over [H, W, C], a group for each channel is
-    instance normalisation.
+    instance normalisation. Derivatives go reverse over reverse (`jax.grad`, not `jax.jvp`).
 
     Args:
         group_size: channels per group; None takes all of them. The greatest divisor that it shares with the number of
@@ -50,17 +51,49 @@ class GroupNorm(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (channels,), jnp.float32)
         dtype = self.dtype or jnp.result_type(x, scale)
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        grouped = x.reshape(*x.shape[:-1], channels // size, size)
-        axes = (*range(1, grouped.ndim - 2), grouped.ndim - 1)
-        if math.prod(grouped.shape[axis] for axis in axes) == 1:
+        if size * math.prod(x.shape[1:-1]) == 1:
             raise UserError(
                 "Normalising one channel alone, in an image of 1 x 1, makes it 0 whatever the weights; take larger "
                 "images or another norm."
             )
-        centred = grouped - grouped.mean(axes, keepdims=True)
-        variance = jnp.square(centred).mean(axes, keepdims=True)
-        normalized = (centred * lax.rsqrt(variance + self.epsilon)).reshape(x.shape)
-        return (normalized * scale + bias).astype(dtype)
+        y: Any = _normalize(x, scale, bias, size, self.epsilon)
+        return y.astype(dtype)
+
+
+def _group_means(x: jax.Array, size: int) -> jax.Array:
+    """The mean over the image and the group of each channel: [N, H, W, C] -> [N, 1, 1, C]."""
+    means = x.mean((1, 2))
+    if size > 1:
+        # As a product, because XLA would compute a sum over channels again for every pixel that it is taken from.
+        group = jnp.arange(means.shape[-1]) // size
+        means = jnp.matmul(means, (group[:, None] == group).astype(x.dtype) / size, precision="highest")
+    return means[:, None, None]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(3, 4))
+def _normalize(x: jax.Array, scale: jax.Array, bias: jax.Array, size: int, epsilon: float) -> jax.Array:
+    return _normalize_forward(x, scale, bias, size, epsilon)[0]
+
+
+def _normalize_forward(x, scale, bias, size, epsilon):
+    mean = _group_means(x, size)
+    inverse = lax.rsqrt(_group_means(jnp.square(x - mean), size) + epsilon)
+    return (x - mean) * (inverse * scale) + bias, (x, mean, inverse, scale)
+
+
+def _normalize_backward(size, epsilon, saved, dy):
+    """With z = (x - mean) / deviation and g = scale dy: dx = (g - mean(g) - z mean(g z)) / deviation."""
+    x, mean, inverse, scale = saved
+    # Sums over an image give both kinds of means, those of a group and those over the batch.
+    sums, products = (part.sum((1, 2), keepdims=True) for part in (dy, dy * (x - mean)))
+    products = products * inverse
+    pixels = x.shape[1] * x.shape[2]
+    level, slope = (_group_means(scale * part / pixels, size) for part in (sums, products))
+    dx = (dy * scale - level - (x - mean) * (inverse * slope)) * inverse
+    return dx, products.sum((0, 1, 2)), sums.sum((0, 1, 2))
+
+
+_normalize.defvjp(_normalize_forward, _normalize_backward)
 
 
 class LpNorm(nn.Module):
