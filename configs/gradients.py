@@ -76,7 +76,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 16, "data.train_size": 10_000, "data.test_size": 2_000, "epochs": 10},
                 seeds=5,
-                hours=1.15,
+                hours=1.0,
                 why="780 steps: in a pilot of one seed every arm left its plateau (last train loss 0.23 to "
                 "1.39). In the course, half this size, the seed deviations of medians over steps are 2 to "
                 "18%; with five seeds, four of five differences of 2.5 seed deviations are decided "

@@ -50,7 +50,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 16, "data.train_size": 10_000, "data.test_size": 2_000, "epochs": 10},
                 seeds=5,
-                hours=1.5,
+                hours=1.3,
                 why="780 steps, twice the course's, in which the loss at the study's rates falls by a nat; "
                 "the rates span 3.5 decades; with five seeds, four of five differences of 2.5 seed "
                 "deviations are decided (simulated, 50 comparisons).",

@@ -81,7 +81,7 @@ def get_config() -> Study:
             "cpu": Size(
                 changes={"model.width": 16, "data.train_size": 10_000, "data.test_size": 2_000, "epochs": 5},
                 seeds=5,
-                hours=0.9,
+                hours=0.8,
                 why="390 steps, in which VGG-A of this width lowers its loss by more than a nat with and "
                 "without BatchNorm (the course); with five seeds, four of five differences of 2.5 seed "
                 "deviations are decided (simulated, 50 comparisons).",
