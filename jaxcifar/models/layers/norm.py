@@ -66,8 +66,8 @@ class BatchNorm(nn.Module):
             raise UserError(
                 "BatchNorm got one value per channel, which it makes 0 whatever it is; give a batch_size of 2 or more."
             )
-        normalized: Any = _normalize(x, scale, bias, self.epsilon)
-        y, mean, variance = normalized
+        found: Any = _normalize(x, scale, bias, self.epsilon)
+        y, mean, variance = found
         mean = mean if offset is None else mean + offset
         # Initialisation sees placeholder images, which must not enter the statistics.
         if not self.is_initializing():
@@ -85,7 +85,8 @@ def normalized(layer: Conv | Linear, norm: Callable[..., jax.Array], x: jax.Arra
     """Return norm(layer(x)), without the layer's bias in the images from which BatchNorm would subtract it again.
 
     In training mode BatchNorm subtracts the mean of each channel, and a bias with it: it only shifts the running mean,
-    and its gradient is zero, of which rounding would leave something that Adam makes steps of full length from.
+    and its gradient is zero, of which rounding would leave about 1e-8. Adam, whose epsilon is as small, would make
+    steps of that.
 
     Args:
         layer: Conv or Linear.
