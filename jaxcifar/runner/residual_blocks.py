@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -16,7 +17,7 @@ from flax import linen as nn
 from jaxcifar import config
 from jaxcifar.models import build, layers, module_rows
 from jaxcifar.models.resnet import ResNet, stages
-from jaxcifar.models.summary import LayerRow
+from jaxcifar.models.summary import LayerRow, layer_rows
 
 DEPTHS: tuple[config.Depth, ...] = (18, 34, 50, 101, 152)
 
@@ -37,19 +38,23 @@ class ImageNetResNet(nn.Module):
         return network.linear(1000, name="output")(x.mean(axis=(1, 2)))
 
 
-@cache
 def tables() -> dict[str, dict[str, Any]]:
     """Return both forms: for every depth the layers' output sizes, the blocks and the multiply-adds of an image."""
     found: dict[str, dict[str, Any]] = {"imagenet": {}, "cifar": {}}
     for depth in DEPTHS:
-        module = build(config.ResNet(depth=depth))
-        assert isinstance(module, ResNet)
-        found["cifar"][str(depth)] = _summarize(module_rows(module))
-        found["imagenet"][str(depth)] = _summarize(module_rows(ImageNetResNet(cifar=module), (224, 224, 3)))
+        found["cifar"][str(depth)] = _summarize(layer_rows(config.ResNet(depth=depth)))
+        found["imagenet"][str(depth)] = _summarize(_imagenet_rows(depth))
     return found
 
 
-def _summarize(rows: list[LayerRow]) -> dict[str, Any]:
+@cache
+def _imagenet_rows(depth: config.Depth) -> tuple[LayerRow, ...]:
+    module = build(config.ResNet(depth=depth))
+    assert isinstance(module, ResNet)
+    return tuple(module_rows(ImageNetResNet(cifar=module), (224, 224, 3)))
+
+
+def _summarize(rows: Sequence[LayerRow]) -> dict[str, Any]:
     stages: dict[str, dict[str, Any]] = {}
     for row in rows:
         place = re.match(r"stage(\d)_block(\d+)/", row.name)
@@ -69,7 +74,7 @@ def _summarize(rows: list[LayerRow]) -> dict[str, Any]:
     }
 
 
-def _side(row: LayerRow, rows: list[LayerRow]) -> int:
+def _side(row: LayerRow, rows: Sequence[LayerRow]) -> int:
     """Side of a block's kernel, from its parameters and its input channels."""
     convolutions = [r for r in rows if r.role == "convolution"]
     index = convolutions.index(row)
