@@ -35,7 +35,6 @@ class CNN(nn.Module):
         for index, width in enumerate(self.widths, 1):
             conv, norm = self.conv(width, name=f"conv{index}"), self.norm(name=f"norm{index}")
             x = layers.normalized(conv, norm, x, train)
-            # An increasing activation gives the same result in either order, with a quarter of the work after pooling.
             x = self.activation(layers.max_pool_2x2(x))
         x = x.reshape(x.shape[0], -1)
         for index, width in enumerate(self.head, 1):

@@ -56,7 +56,6 @@ class Roles:
     """Convolutions with frozen kernels, which are computed from the images."""
 
 
-@by_code
 def roles(model: config.Model) -> Roles:
     """Return which layers of a network have which role, by its forward pass.
 
